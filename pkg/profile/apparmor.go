@@ -1,0 +1,17 @@
+package profile
+
+import corev1 "k8s.io/api/core/v1"
+
+// addAppArmor records a container's AppArmor profile from the annotation, the
+// only form that 1.24 knows, and the newer field (the container's, else the
+// pod's) beside it.
+func (p *Profile) addAppArmor(c container) {
+	p.AppArmor.add(Name(c.pod.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name]), c.Name)
+	if f := either(c.sc.AppArmorProfile, c.podSC.AppArmorProfile); f != nil {
+		profile := Name(f.Type)
+		if f.LocalhostProfile != nil {
+			profile += "/" + Name(*f.LocalhostProfile)
+		}
+		p.AppArmorField.add(profile, c.Name)
+	}
+}

@@ -1,0 +1,254 @@
+package profile
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	corev1 "k8s.io/api/core/v1"
+)
+
+const rounds = 200
+
+// random returns the profile of one to four random pods.
+func random(r *rand.Rand) *Profile {
+	p := &Profile{}
+	for range 1 + r.IntN(4) {
+		p = Join(p, Of(podtest.Random(r), Options{EphemeralContainers: r.IntN(2) == 0}))
+	}
+	return p
+}
+
+func TestJoinLaws(t *testing.T) {
+	r := podtest.Rand(t)
+	for range rounds {
+		a, b, c := random(r), random(r), random(r)
+		before := []string{attributes(t, a), attributes(t, b), attributes(t, c)}
+		for _, law := range []struct {
+			name        string
+			left, right *Profile
+		}{
+			{"commutative", Join(a, b), Join(b, a)},
+			{"associative", Join(Join(a, b), c), Join(a, Join(b, c))},
+			{"idempotent", Join(a, a), a},
+			{"identity on the right", Join(a, &Profile{}), a},
+			{"identity on the left", Join(&Profile{}, a), a},
+			{"absorbs what it covers", Join(Join(a, b), b), Join(a, b)},
+		} {
+			// Evidence is part of the text and of the key.
+			if diff := cmp.Diff(attributes(t, law.left), attributes(t, law.right)); diff != "" {
+				t.Fatalf("%s: (-left +right):\n%s", law.name, diff)
+			}
+			if law.left.key() != law.right.key() {
+				t.Fatalf("%s: keys differ", law.name)
+			}
+			if !law.left.Equal(law.right) || !law.right.Equal(law.left) {
+				t.Fatalf("%s: not Equal", law.name)
+			}
+		}
+		if diff := cmp.Diff(before, []string{attributes(t, a), attributes(t, b), attributes(t, c)}); diff != "" {
+			t.Fatalf("Join changed its arguments (-before +after):\n%s", diff)
+		}
+	}
+}
+
+func TestCoversAgreesWithJoin(t *testing.T) {
+	r := podtest.Rand(t)
+	covered := 0
+	for range rounds {
+		a, b := random(r), random(r)
+		if r.IntN(2) == 0 {
+			a = Join(a, b)
+		}
+		want := Join(a, b).Equal(a)
+		if got := a.Covers(b); got != want {
+			t.Fatalf("Covers is %t, Join says %t:\na: %s\nb: %s", got, want, attributes(t, a), attributes(t, b))
+		}
+		if want {
+			covered++
+		}
+		if !a.Covers(&Profile{}) || !a.Covers(a) {
+			t.Fatalf("does not cover nothing or itself: %s", attributes(t, a))
+		}
+		if a.Equal(b) != (a.Covers(b) && b.Covers(a)) {
+			t.Fatalf("Equal is not covering both ways:\na: %s\nb: %s", attributes(t, a), attributes(t, b))
+		}
+	}
+	if covered == 0 || covered == rounds {
+		t.Errorf("%d of %d rounds covered: the test saw one side only", covered, rounds)
+	}
+}
+
+// Equal and Covers look at each attribute: one more value in one set of a
+// profile makes it differ.
+func TestEachAttributeCounts(t *testing.T) {
+	full := &Profile{
+		Privileged: SetOf(True), HostNetwork: SetOf(True), HostPID: SetOf(True), HostIPC: SetOf(True), HostPorts: SetOf(ID{}),
+		AllowPrivilegeEscalation: SetOf(True), ReadOnlyRootFilesystem: SetOf(True), AddedCapabilities: SetOf(Name("x")),
+		DroppedCapabilities: SetOf(Names{"x"}), Volumes: SetOf(Name("x")), HostPaths: SetOf(HostPath{Path: "/"}),
+		FlexVolumeDrivers: SetOf(Name("x")), CSIDrivers: SetOf(Name("x")), Sysctls: SetOf(Name("x")), ProcMount: SetOf(Name("x")),
+		RuntimeClass: SetOf(Name("x")), SELinux: SetOf(SELinux{}), RunAsUser: SetOf(User{}), RunAsGroup: SetOf(ID{}), FSGroup: SetOf(ID{}),
+		SupplementalGroups: SetOf(ID{}), Seccomp: SetOf(Seccomp{}), AppArmor: SetOf(Name("x")), AppArmorField: SetOf(Name("x")),
+		HostProcess: SetOf(True), WindowsUser: SetOf(Name("x")), HostUsers: SetOf(True), ShareProcessNamespace: SetOf(True),
+		SupplementalGroupsPolicy: SetOf(Name("x")), MountPropagation: SetOf(Name("x")), ProbeHosts: SetOf(Name("x")),
+		SecretEnv: SetOf(Name("x")), RuntimeUser: SetOf(Name("x")), EphemeralContainers: SetOf(Name("x")),
+	}
+	for i, r := range full.rows() {
+		t.Run(r.name, func(t *testing.T) {
+			one := &Profile{}
+			one.rows()[i].set.join(r.set)
+			if got := one.Attributes(); len(got) != 1 || got[0].Name != r.name {
+				t.Fatalf("attributes %v", got)
+			}
+			empty := &Profile{}
+			if empty.Equal(one) || one.Equal(empty) || empty.Covers(one) || !one.Covers(empty) || !full.Covers(one) || one.key() == empty.key() {
+				t.Error("the attribute is overlooked")
+			}
+		})
+	}
+}
+
+// Any order and any split of the pods joins to the same text.
+func TestAnyOrderAndSplit(t *testing.T) {
+	r := podtest.Rand(t)
+	for range rounds / 10 {
+		var profiles []*Profile
+		for range 12 {
+			profiles = append(profiles, Of(podtest.Random(r), Options{}))
+		}
+		want := attributes(t, joinAll(profiles))
+		for range 5 {
+			shuffled := slices.Clone(profiles)
+			r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+			// The parts overlap: what is joined twice does not count twice.
+			cut, back := r.IntN(len(shuffled)), r.IntN(3)
+			got := attributes(t, Join(joinAll(shuffled[:cut]), joinAll(shuffled[max(0, cut-back):])))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("another order or split (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
+func joinAll(profiles []*Profile) *Profile {
+	joined := &Profile{}
+	for _, p := range profiles {
+		joined = Join(joined, p)
+	}
+	return joined
+}
+
+func TestOfDoesNotChangeThePod(t *testing.T) {
+	r := podtest.Rand(t)
+	for range rounds {
+		pod := podtest.Random(r)
+		before := pod.DeepCopy()
+		first := Of(pod, Options{EphemeralContainers: true})
+		if diff := cmp.Diff(before, pod); diff != "" {
+			t.Fatalf("Of changed the pod (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(attributes(t, first), attributes(t, Of(pod, Options{EphemeralContainers: true}))); diff != "" {
+			t.Fatalf("Of twice (-first +second):\n%s", diff)
+		}
+	}
+}
+
+// Evidence stays small, whatever is joined, and names only the smallest.
+func TestEvidenceIsBounded(t *testing.T) {
+	p := &Profile{}
+	for i := range 50 {
+		pod := podtest.Pod()
+		pod.Spec.Containers[0].Name = fmt.Sprintf("c%02d", 49-i)
+		p = Join(p, Of(pod, Options{}))
+	}
+	if diff := cmp.Diff([]string{"unset by c00 c01 c02"}, show(p, "privileged")); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+}
+
+// FuzzOf: any pod that can be decoded gives a profile that obeys the laws.
+func FuzzOf(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 0))
+	for range 20 {
+		data, err := json.Marshal(podtest.Random(r))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"spec":{"containers":[{"name":"a"},{"name":"a","securityContext":{"capabilities":{"drop":["","","unset"]}}}]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var pod corev1.Pod
+		if json.Unmarshal(data, &pod) != nil {
+			t.Skip()
+		}
+		before := pod.DeepCopy()
+		p := Of(&pod, Options{})
+		if diff := cmp.Diff(before, &pod); diff != "" {
+			t.Fatalf("Of changed the pod:\n%s", diff)
+		}
+		text := attributes(t, p)
+		if again := attributes(t, Of(&pod, Options{})); again != text {
+			t.Fatalf("Of twice:\n%s\n%s", text, again)
+		}
+		all := Of(&pod, Options{EphemeralContainers: true})
+		if !p.Covers(p) || !Join(p, p).Equal(p) || attributes(t, Join(p, p)) != text {
+			t.Fatalf("not idempotent: %s", text)
+		}
+		if len(pod.Spec.EphemeralContainers) == 0 && attributes(t, all) != text {
+			t.Fatalf("debug containers that are not there count: %s", text)
+		}
+		for _, r := range p.rows() {
+			for _, v := range r.set.values() {
+				if v.Value == "" || len(v.Containers) > maxContainers {
+					t.Fatalf("%s holds value %q of %d containers", r.name, v.Value, len(v.Containers))
+				}
+			}
+		}
+		containersContribute(t, &pod, all)
+	})
+}
+
+// containersContribute checks that each container adds exactly one value to
+// each attribute that every container has, and nothing else is in there.
+func containersContribute(t *testing.T, pod *corev1.Pod, whole *Profile) {
+	t.Helper()
+	joined := &Profile{}
+	containers := containersOf(pod, podSecurityContext(pod), Options{EphemeralContainers: true})
+	for _, c := range containers {
+		alone := pod.DeepCopy()
+		alone.Spec.InitContainers, alone.Spec.EphemeralContainers = nil, nil
+		alone.Spec.Containers = []corev1.Container{*c.Container}
+		p := Of(alone, Options{})
+		joined = Join(joined, p)
+		for name, n := range map[string]int{
+			"privileged": p.Privileged.Len(), "allowPrivilegeEscalation": p.AllowPrivilegeEscalation.Len(),
+			"readOnlyRootFilesystem": p.ReadOnlyRootFilesystem.Len(), "droppedCapabilities": p.DroppedCapabilities.Len(),
+			"procMount": p.ProcMount.Len(), "runAsUser": p.RunAsUser.Len(), "runAsGroup": p.RunAsGroup.Len(), "appArmor": p.AppArmor.Len(),
+			"seLinuxOptions of the containers":  len(p.SELinux.Values()[0].Containers),
+			"seccompProfile of the containers":  len(p.Seccomp.Values()[0].Containers),
+			"supplementalGroups, at least one":  min(1, p.SupplementalGroups.Len()),
+			"fsGroup, runtimeClass, hostNet...": (p.FSGroup.Len() + p.RuntimeClass.Len() + p.HostNetwork.Len() + p.HostPID.Len() + p.HostIPC.Len()) / 5,
+		} {
+			if n != 1 {
+				t.Fatalf("a container gives %d values of %s", n, name)
+			}
+		}
+	}
+	if len(containers) == 0 {
+		return
+	}
+	for i, r := range joined.rows() {
+		switch r.name {
+		case "privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "droppedCapabilities", "addedCapabilities",
+			"procMount", "runAsUser", "runAsGroup", "appArmor", "appArmorProfile", "hostPorts", "hostProcess", "secretEnv", "probeHosts":
+			if diff := cmp.Diff(r.set.values(), whole.rows()[i].set.values()); diff != "" {
+				t.Fatalf("%s is not the union over the containers (-union +whole):\n%s", r.name, diff)
+			}
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package profile
+
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Seccomp is the seccomp setting of one pod, in the annotation's spelling:
+// runtime/default, unconfined, localhost/PATH, or empty for unset. Both levels
+// stand together, because admission judges the pod's own profile beside each
+// container's (pkg/security/podsecuritypolicy/seccomp/strategy.go).
+type Seccomp struct {
+	Pod Name
+	// Containers are the distinct effective profiles of the containers.
+	Containers Names
+}
+
+// seccompOf reads the pod level from the annotation first and the containers
+// from the field first: that is the order of ValidatePod and of
+// profileForContainer in pkg/security/podsecuritypolicy/seccomp/strategy.go.
+func seccompOf(pod *corev1.Pod, containers []container) Seccomp {
+	s := Seccomp{Pod: Name(pod.Annotations[corev1.SeccompPodAnnotationKey])}
+	if sc := pod.Spec.SecurityContext; s.Pod == "" && sc != nil {
+		s.Pod = seccompAnnotation(sc.SeccompProfile)
+	}
+	var used []Name
+	for _, c := range containers {
+		used = append(used, c.seccomp())
+	}
+	s.Containers = namesOf(used)
+	return s
+}
+
+func (c container) seccomp() Name {
+	if f := c.sc.SeccompProfile; f != nil {
+		return seccompAnnotation(f)
+	}
+	if a, ok := c.pod.Annotations[corev1.SeccompContainerAnnotationKeyPrefix+c.Name]; ok {
+		return Name(a)
+	}
+	if f := c.podSC.SeccompProfile; f != nil {
+		return seccompAnnotation(f)
+	}
+	return Name(c.pod.Annotations[corev1.SeccompPodAnnotationKey])
+}
+
+// seccompAnnotation writes a field in the annotation's spelling
+// (pkg/api/pod/util.go, SeccompAnnotationForField).
+func seccompAnnotation(f *corev1.SeccompProfile) Name {
+	if f == nil {
+		return ""
+	}
+	switch f.Type {
+	case corev1.SeccompProfileTypeUnconfined:
+		return Name(corev1.SeccompProfileNameUnconfined)
+	case corev1.SeccompProfileTypeRuntimeDefault:
+		return Name(corev1.SeccompProfileRuntimeDefault)
+	case corev1.SeccompProfileTypeLocalhost:
+		if f.LocalhostProfile != nil {
+			return Name(corev1.SeccompLocalhostProfileNamePrefix + *f.LocalhostProfile)
+		}
+	}
+	return ""
+}
+
+// Compare orders by the pod's profile, then by the containers'.
+func (s Seccomp) Compare(o Seccomp) int {
+	return cmp.Or(s.Pod.Compare(o.Pod), s.Containers.Compare(o.Containers))
+}
+
+func (s Seccomp) String() string {
+	return "pod " + s.Pod.String() + "; containers " + s.Containers.String()
+}

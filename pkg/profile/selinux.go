@@ -1,0 +1,82 @@
+package profile
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// SELinuxOptions are the options of one level of a pod.
+type SELinuxOptions struct {
+	Set                     bool
+	User, Role, Type, Level string
+}
+
+// SELinux is the setting of one pod. Both levels stand together, because
+// admission judges the pod's own options beside each container's
+// (pkg/security/podsecuritypolicy/provider.go, ValidatePod).
+type SELinux struct {
+	Pod SELinuxOptions
+	// Containers are the distinct effective options of the containers.
+	Containers []SELinuxOptions
+}
+
+func seLinuxOf(podSC *corev1.PodSecurityContext, containers []container) SELinux {
+	s := SELinux{Pod: seLinuxOptionsOf(podSC.SELinuxOptions)}
+	for _, c := range containers {
+		s.Containers = append(s.Containers, seLinuxOptionsOf(either(c.sc.SELinuxOptions, podSC.SELinuxOptions)))
+	}
+	slices.SortFunc(s.Containers, SELinuxOptions.Compare)
+	s.Containers = slices.Compact(s.Containers)
+	return s
+}
+
+func seLinuxOptionsOf(o *corev1.SELinuxOptions) SELinuxOptions {
+	if o == nil {
+		return SELinuxOptions{}
+	}
+	return SELinuxOptions{Set: true, User: o.User, Role: o.Role, Type: o.Type, Level: o.Level}
+}
+
+// Compare orders unset first, then by user, role, type and level.
+func (s SELinuxOptions) Compare(o SELinuxOptions) int {
+	return cmp.Or(
+		presence(s.Set).Compare(presence(o.Set)),
+		strings.Compare(s.User, o.User),
+		strings.Compare(s.Role, o.Role),
+		strings.Compare(s.Type, o.Type),
+		strings.Compare(s.Level, o.Level),
+	)
+}
+
+func (s SELinuxOptions) String() string {
+	if !s.Set {
+		return unset
+	}
+	var parts []string
+	for _, f := range [...]struct{ name, value string }{
+		{"user", s.User}, {"role", s.Role}, {"type", s.Type}, {"level", s.Level},
+	} {
+		if f.value != "" {
+			parts = append(parts, f.name+" "+strconv.Quote(f.value))
+		}
+	}
+	return "{" + strings.Join(parts, " ") + "}"
+}
+
+// Compare orders by the pod's options, then by the containers'.
+func (s SELinux) Compare(o SELinux) int {
+	return cmp.Or(s.Pod.Compare(o.Pod), slices.CompareFunc(s.Containers, o.Containers, SELinuxOptions.Compare))
+}
+
+func (s SELinux) String() string {
+	var text strings.Builder
+	text.WriteString("pod " + s.Pod.String() + ", containers")
+	for _, c := range s.Containers {
+		text.WriteString(" " + c.String())
+	}
+	return text.String()
+}

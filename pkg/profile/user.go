@@ -1,0 +1,25 @@
+package profile
+
+import "cmp"
+
+// User is the user a container runs as: both fields decide together.
+type User struct {
+	UID     ID   // runAsUser
+	NonRoot Flag // runAsNonRoot
+}
+
+func (c container) user() User {
+	return User{
+		UID:     idOf(either(c.sc.RunAsUser, c.podSC.RunAsUser)),
+		NonRoot: flagOf(either(c.sc.RunAsNonRoot, c.podSC.RunAsNonRoot)),
+	}
+}
+
+// Compare orders by user number, then by runAsNonRoot.
+func (u User) Compare(o User) int {
+	return cmp.Or(u.UID.Compare(o.UID), u.NonRoot.Compare(o.NonRoot))
+}
+
+func (u User) String() string {
+	return "runAsUser " + u.UID.String() + ", runAsNonRoot " + u.NonRoot.String()
+}

@@ -1,0 +1,122 @@
+package profile
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// How an attribute that nobody set and an empty list are written.
+const (
+	unset = "unset"
+	none  = "none"
+)
+
+// Flag is a boolean field that may be unset: unset is an observation too.
+type Flag int8
+
+// The states of a Flag.
+const (
+	Unset Flag = iota
+	False
+	True
+)
+
+// flagOf returns the state of an optional boolean field.
+func flagOf(b *bool) Flag {
+	switch {
+	case b == nil:
+		return Unset
+	case *b:
+		return True
+	default:
+		return False
+	}
+}
+
+// Compare orders Unset, False, True.
+func (f Flag) Compare(o Flag) int { return cmp.Compare(f, o) }
+
+func (f Flag) String() string {
+	return [...]string{unset, "false", "true"}[f]
+}
+
+// ID is a user, group or port number that may be unset.
+type ID struct {
+	Set    bool
+	Number int64
+}
+
+// idOf returns the value of an optional number.
+func idOf(n *int64) ID {
+	if n == nil {
+		return ID{}
+	}
+	return ID{Set: true, Number: *n}
+}
+
+// Compare orders unset before the numbers.
+func (i ID) Compare(o ID) int {
+	if i.Set != o.Set {
+		if o.Set {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(i.Number, o.Number)
+}
+
+func (i ID) String() string {
+	if !i.Set {
+		return unset
+	}
+	return strconv.FormatInt(i.Number, 10)
+}
+
+// Name is a string as it stands in the pod; the empty Name means unset.
+type Name string
+
+// Compare orders names bytewise.
+func (n Name) Compare(o Name) int { return strings.Compare(string(n), string(o)) }
+
+// String quotes a name that could be taken for something else, so that
+// different values never print the same.
+func (n Name) String() string {
+	switch {
+	case n == "":
+		return unset
+	case n == unset, n == none, strings.ContainsAny(string(n), `",;`):
+		return strconv.Quote(string(n))
+	default:
+		return string(n)
+	}
+}
+
+// Names is a sorted list of distinct strings that stand together, such as the
+// capabilities that one container drops.
+type Names []string
+
+// namesOf returns the distinct elements of list, sorted.
+func namesOf[S ~string](list []S) Names {
+	names := make(Names, 0, len(list))
+	for _, s := range list {
+		names = append(names, string(s))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Compare orders lists element by element.
+func (n Names) Compare(o Names) int { return slices.Compare(n, o) }
+
+func (n Names) String() string {
+	if len(n) == 0 {
+		return none
+	}
+	quoted := make([]string, len(n))
+	for i, s := range n {
+		quoted[i] = Name(s).String()
+	}
+	return strings.Join(quoted, ", ")
+}
