@@ -1,0 +1,66 @@
+package psp
+
+import (
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// grants lets the accounts of a group use its policy, and nobody else. A pod is
+// admitted by what its own account may use in its own namespace, so a
+// RoleBinding there is enough and lets the account use the policy nowhere else.
+// The account counts without the group system:authenticated
+// (plugin/pkg/admission/security/podsecuritypolicy/admission.go,
+// isAuthorizedForPolicy); a mirror pod has no account, there the node counts.
+func grants(g aggregate.Group, name string) []any {
+	rules := []rbacv1.PolicyRule{{
+		APIGroups:     []string{"policy"},
+		Resources:     []string{"podsecuritypolicies"},
+		ResourceNames: []string{name},
+		Verbs:         []string{"use"},
+	}}
+	if g.Level == aggregate.ByCluster {
+		meta := metav1.ObjectMeta{Name: name, Labels: labels()}
+		return []any{
+			&rbacv1.ClusterRole{TypeMeta: rbacType("ClusterRole"), ObjectMeta: meta, Rules: rules},
+			&rbacv1.ClusterRoleBinding{TypeMeta: rbacType("ClusterRoleBinding"), ObjectMeta: meta, Subjects: subjects(g), RoleRef: roleRef("ClusterRole", name)},
+		}
+	}
+	meta := metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: labels()}
+	return []any{
+		&rbacv1.Role{TypeMeta: rbacType("Role"), ObjectMeta: meta, Rules: rules},
+		&rbacv1.RoleBinding{TypeMeta: rbacType("RoleBinding"), ObjectMeta: meta, Subjects: subjects(g), RoleRef: roleRef("Role", name)},
+	}
+}
+
+func subjects(g aggregate.Group) []rbacv1.Subject {
+	var list []rbacv1.Subject
+	accounts := g.ServiceAccounts()
+	switch {
+	case len(accounts) == 0:
+	case g.Level == aggregate.ByCluster:
+		list = append(list, groupSubject("system:serviceaccounts"))
+	case g.Level == aggregate.ByNamespace:
+		list = append(list, groupSubject("system:serviceaccounts:"+g.Namespace))
+	default:
+		for _, a := range accounts {
+			list = append(list, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: a.Namespace, Name: a.Name})
+		}
+	}
+	if g.HasMirrorPods() {
+		list = append(list, groupSubject("system:nodes"))
+	}
+	return list
+}
+
+func groupSubject(name string) rbacv1.Subject {
+	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: name}
+}
+
+func rbacType(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: kind}
+}
+
+func roleRef(kind, name string) rbacv1.RoleRef {
+	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
+}

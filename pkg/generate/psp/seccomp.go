@@ -1,0 +1,74 @@
+package psp
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// SeccompAllowedAnnotation lists the seccomp profiles that a policy allows.
+const SeccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
+
+// seccomp: without the annotation a pod may set no profile at all, not even
+// unconfined. With a list, the pod's own profile and each container's must stand
+// in it, so a pod that sets some of them only fits the wildcard
+// (pkg/security/podsecuritypolicy/seccomp/strategy.go, ValidatePod and
+// ValidateContainer). docker/default and runtime/default allow each other.
+func (d *draft) seccomp() {
+	var profiles []string
+	partly := false
+	for _, s := range d.profile.Seccomp.Values() {
+		for _, n := range seccompNames(s) {
+			partly = partly || !validSeccomp(n)
+			profiles = append(profiles, n)
+		}
+	}
+	slices.Sort(profiles)
+	profiles = slices.Compact(profiles)
+	if len(profiles) == 0 || slices.Equal(profiles, []string{""}) {
+		return
+	}
+	set := func(p *profile.Profile) profile.Set[profile.Seccomp] { return p.Seccomp }
+	if partly {
+		d.annotations[SeccompAllowedAnnotation] = wildcard
+		because(d, SeccompAllowedAnnotation, "not set for the whole pod and every container:", set, func(s profile.Seccomp) bool {
+			return s.Pod == "" || slices.Contains(s.Containers, "")
+		})
+		return
+	}
+	d.annotations[SeccompAllowedAnnotation] = strings.Join(profiles, ",")
+	for _, n := range profiles {
+		because(d, SeccompAllowedAnnotation, usedBy(n), set, func(s profile.Seccomp) bool {
+			return slices.Contains(seccompNames(s), n)
+		})
+	}
+}
+
+// seccompNames returns the profiles of a pod, at both levels, by their present
+// names; the empty one means unset.
+func seccompNames(s profile.Seccomp) []string {
+	names := append([]string{string(s.Pod)}, s.Containers...)
+	for i, n := range names {
+		if n == corev1.DeprecatedSeccompProfileDockerDefault {
+			names[i] = corev1.SeccompProfileRuntimeDefault
+		}
+	}
+	return names
+}
+
+// validSeccomp reports whether a list may name the profile, one of seccompNames:
+// it is set, the API
+// accepts it (pkg/apis/core/validation/validation.go, ValidateSeccompProfile)
+// and it does not hold the comma that separates the list.
+func validSeccomp(n string) bool {
+	switch {
+	case strings.Contains(n, ","):
+		return false
+	case n == corev1.SeccompProfileNameUnconfined, n == corev1.SeccompProfileRuntimeDefault:
+		return true
+	default:
+		return strings.HasPrefix(n, corev1.SeccompLocalhostProfileNamePrefix)
+	}
+}

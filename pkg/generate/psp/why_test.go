@@ -1,0 +1,149 @@
+package psp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestText(t *testing.T) {
+	for _, tc := range []struct{ name, in, want string }{
+		{"plain", "Deployment/web", "Deployment/web"},
+		{"letters of the world", "Grüße 世界", "Grüße 世界"},
+		{"hash and quotes", `a # "b"`, `a # "b"`},
+		{"new line", "a\n---\nkind: Role", `"a\n---\nkind: Role"`},
+		{"carriage return", "a\rb", `"a\rb"`},
+		{"unicode line ends", "a\u2028b\u2029c\u0085d", `"a\u2028b\u2029c\u0085d"`},
+		{"terminal escape", "\x1b[2Ja", `"\x1b[2Ja"`},
+		{"one-byte escape", "a\u009b2Jb", `"a\u009b2Jb"`},
+		{"text that runs backwards", "a\u202eb", `"a\u202eb"`},
+		{"zero width", "a\u200bb\ufeff", `"a\u200bb\ufeff"`},
+		{"tab", "a\tb", `"a\tb"`},
+		{"null", "a\x00", `"a\x00"`},
+		{"no text", "\xff\xfe", `"\xff\xfe"`},
+		{"empty", "", ""},
+		{"long", strings.Repeat("é", 200), strings.Repeat("é", 120) + "…"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, text(tc.in)); diff != "" {
+				t.Errorf("text (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// safeLine reports whether s fits a YAML comment and a terminal.
+func safeLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func FuzzText(f *testing.F) {
+	for _, s := range append(hostile(), "a", strings.Repeat("\n", 500)) {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := text(s)
+		if !safeLine(got) {
+			t.Errorf("text(%q) = %q", s, got)
+		}
+		if n := utf8.RuneCountInString(got); n > maxText+1 {
+			t.Errorf("text of %d characters", n)
+		}
+	})
+}
+
+// Reasons stay short and safe, whatever the names.
+func TestReasonsAreBounded(t *testing.T) {
+	var list []aggregate.Pod
+	for i, s := range append(hostile(), hostile()...) {
+		pod := podtest.Pod(podtest.Security(privileged), podtest.Sidecar("s"+s, podtest.Context(privileged)), podtest.Sidecar("t", podtest.Context(privileged)),
+			podtest.Sidecar("u", podtest.Context(privileged)), volume(podtest.HostPath(s)))
+		pod.Spec.Containers[0].Name = s
+		list = append(list, podOf(fmt.Sprint(s, i), "default", pod))
+	}
+	p := policies(aggregate.ByNamespace, list...)[0]
+	for field, lines := range p.Why {
+		for _, line := range lines {
+			if !safeLine(line) || utf8.RuneCountInString(line) > 2000 {
+				t.Errorf("%s: %q", field, line)
+			}
+		}
+	}
+	if !safeLine(p.For()) {
+		t.Errorf("%q", p.For())
+	}
+	if got := p.Why["privileged"][0]; !strings.HasSuffix(got, fmt.Sprintf("and %d more", len(list)-3)) {
+		t.Errorf("the workloads are not counted: %s", got)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	var f aggregate.Fleet
+	for _, account := range []string{"one", "two"} {
+		f.Add(podOf("web", account, podtest.Pod(podtest.Security(privileged), podtest.Init("i", podtest.Context(privileged)))))
+	}
+	f.Add(podOf("db", "one", podtest.Pod()))
+	p := All(f.Groups(aggregate.ByNamespace))[0]
+	want := []string{"used by Deployment/web (containers c, i)"}
+	if diff := cmp.Diff(want, p.Why["privileged"]); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	members := f.Members()
+	if diff := cmp.Diff([]string{"c", "i"}, members[1].Profile.Privileged.Items()[0].Containers); diff != "" {
+		t.Errorf("the profile's evidence was changed (-want +got):\n%s", diff)
+	}
+}
+
+// Each permission that a policy gives has a reason.
+func TestEachPermissionHasAReason(t *testing.T) {
+	pod := podtest.Pod(
+		func(p *corev1.Pod) {
+			p.Spec.HostNetwork, p.Spec.HostPID, p.Spec.HostIPC, p.Spec.RuntimeClassName = true, true, true, new("kata")
+		},
+		podtest.Security(func(sc *corev1.SecurityContext) {
+			sc.Privileged, sc.ProcMount, sc.RunAsUser, sc.RunAsGroup = new(true), new(corev1.UnmaskedProcMount), new(int64(0)), new(int64(0))
+		}),
+		podtest.Security(caps(capabilities{"SYS_ADMIN"}, nil)),
+		podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+			sc.FSGroup, sc.SupplementalGroups, sc.Sysctls = new(int64(0)), []int64{0}, []corev1.Sysctl{{Name: "kernel.msgmax"}}
+		}),
+		podSELinux(corev1.SELinuxOptions{Type: "spc_t"}), podSeccomp("Unconfined", ""), appArmor("c", "unconfined"),
+		podtest.Container(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{HostPort: 80}} }),
+		podtest.Volume("h", podtest.HostPath("/"), nil),
+		podtest.Volume("f", corev1.VolumeSource{FlexVolume: &corev1.FlexVolumeSource{Driver: "f"}}, nil),
+		podtest.Volume("s", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "s"}}, nil),
+	)
+	p := policyFor(t, pod, podtest.Pod(podSELinux(corev1.SELinuxOptions{Type: "other"}), podSeccomp("Unconfined", ""), appArmor("c", "unconfined")))
+	for _, field := range []string{
+		"privileged", "hostNetwork", "hostPID", "hostIPC", "hostPorts", "allowPrivilegeEscalation", "allowedCapabilities", "volumes",
+		"allowedHostPaths", "allowedFlexVolumes", "allowedCSIDrivers", "allowedUnsafeSysctls", "allowedProcMountTypes", "runtimeClass",
+		"seLinux", "runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", SeccompAllowedAnnotation, AppArmorAllowedAnnotation,
+	} {
+		if len(p.Why[field]) == 0 {
+			t.Errorf("no reason for %s", field)
+		}
+	}
+	if profile := (&profile.Profile{}); len(Generate(aggregate.Group{Level: aggregate.ByCluster, Profile: profile}).Why) > 3 {
+		t.Error("reasons for a policy of no pods")
+	}
+}
+
+// hostile are strings that could end a comment, a string or a document.
+func hostile() []string {
+	return []string{
+		"x\n---\napiVersion: v1\nkind: Secret\n", "x\r\n---\r\n", "x\u2028---\u2028", "x\u0085---\u0085", "x # y", "x: y", "- x", "? x", "{a: b}", "[a]",
+		`"x"`, `'x'`, "x\"\n", "|", ">-", "&a", "*a", "!!binary x", "%YAML 1.2", "@x", "`x`", "\x1b[2J\x1b]0;x\a", "\x00", "\xff", "true", "null", "1e3", "~", "",
+		" x ", "\tx", "x\\n---", "--- x", "...", "<<", "=", "0x10", "2001-01-01", "12:30:45", "no",
+		"seLinux: x\n  seLinux: y", "x\nseccomp.security.alpha.kubernetes.io/allowedProfileNames: y",
+		"x\n  volumes: y\n    seccomp.security.alpha.kubernetes.io/allowedProfileNames: z\n",
+		strings.Repeat("word ", 30) + "seccomp.security.alpha.kubernetes.io/allowedProfileNames: " + strings.Repeat("word ", 30) + "volumes: x",
+	}
+}
