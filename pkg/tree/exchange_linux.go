@@ -1,0 +1,38 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock waits until no other run changes something in dir, and returns what lets
+// the next one in. So does the end of the process.
+func lock(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir) //nolint:gosec // beside the folder that the user names
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil // nothing was written to it
+}
+
+// exchange puts staging in dir's place in one step; staging then holds what dir
+// held, if there was one.
+func exchange(staging, dir string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.Rename(staging, dir)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
+		// A file system without the exchange.
+		return exchangeInTwo(staging, dir)
+	default:
+		return err
+	}
+}
