@@ -1,0 +1,270 @@
+package report_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// pack makes the bundle of a fleet of one namespace.
+func pack(t *testing.T, namespace string, level aggregate.Level, obs *observe.Observation) report.Bundle {
+	t.Helper()
+	policies := psp.All(obs.Fleet.Groups(level))
+	b, err := report.Pack(namespace, report.New(obs, level, policies, false), policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// fleet is n workloads of a namespace, added in the order of a permutation.
+func fleet(namespace string, order []int) *observe.Observation {
+	obs := &observe.Observation{Pods: len(order), Namespaces: []string{namespace}}
+	for _, n := range order {
+		obs.Fleet.Add(aggregate.Pod{
+			Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: fmt.Sprintf("web-%05d", n)},
+			ServiceAccount: fmt.Sprintf("account-%d", n%7),
+			Profile: &profile.Profile{
+				Volumes:   profile.SetOf(profile.Name(fmt.Sprintf("type%d", n))),
+				RunAsUser: profile.SetOf(profile.User{}),
+			},
+		})
+	}
+	return obs
+}
+
+// TestExample holds the published example against what is made from its input:
+// the example is part of the contract's documentation.
+func TestExample(t *testing.T) {
+	index := report.Index{
+		Schema: report.Schema, Level: aggregate.ByWorkload,
+		Coverage: report.Coverage{Complete: true, Sources: []string{"pods", "templates"}},
+	}
+	var objects []*corev1.ConfigMap
+	for _, namespace := range []string{"monitoring", "shop"} {
+		obs, err := observe.Files([]string{"../../manifests/report/input.yaml"}, false, nil, observe.Options{
+			Namespaces: []string{namespace}, Pods: true, Templates: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := pack(t, namespace, aggregate.ByWorkload, obs)
+		index.Reports = append(index.Reports, b.Entry)
+		objects = append(objects, b.ConfigMaps...)
+	}
+	cm, err := index.ConfigMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	got.WriteString("# What advisor publish writes for input.yaml.\n")
+	for _, o := range append([]*corev1.ConfigMap{cm}, objects...) {
+		doc, err := yaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.WriteString("---\n")
+		got.Write(doc)
+	}
+	const golden = "../../manifests/report/configmaps.yaml"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Errorf("%s is out of date; run the test with -update (-want +got):\n%s", golden, d)
+	}
+	back, err := report.ReadIndex(cm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(index, back); d != "" {
+		t.Errorf("index read back (-want +got):\n%s", d)
+	}
+}
+
+// TestPackAnyOrder: the order in which pods are seen leaves no trace.
+func TestPackAnyOrder(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for _, level := range aggregate.Levels() {
+		want := pack(t, "shop", level, fleet("shop", random.Perm(200)))
+		got := pack(t, "shop", level, fleet("shop", random.Perm(200)))
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("seed %d, level %s (-one +other):\n%s", seed, level, d)
+		}
+	}
+}
+
+// TestPackSizes: whatever the size, no ConfigMap is above the limit, no document
+// is split, and the parts put together are the whole.
+func TestPackSizes(t *testing.T) {
+	long := strings.Repeat("n", validation.DNS1123LabelMaxLength)
+	for _, tc := range []struct {
+		workloads  int
+		configMaps int // at least
+		key        string
+	}{{1, 1, report.ReportKey}, {100, 1, report.ReportKey}, {1500, 3, report.ReportGzipKey}} {
+		t.Run(fmt.Sprint(tc.workloads), func(t *testing.T) {
+			obs := fleet(long, rand.Perm(tc.workloads))
+			policies := psp.All(obs.Fleet.Groups(aggregate.ByWorkload))
+			want, err := psp.YAML(policies, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := report.New(obs, aggregate.ByWorkload, policies, false)
+			b, err := report.Pack(long, r, policies)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(b.ConfigMaps) < tc.configMaps {
+				t.Errorf("%d bytes of policies are in %d ConfigMaps, want at least %d", len(want), len(b.ConfigMaps), tc.configMaps)
+			}
+			keys := 0
+			for _, cm := range b.ConfigMaps {
+				keys += countKey(cm, tc.key)
+				check(t, cm)
+				docs := cm.Data[report.PoliciesKey]
+				if docs != "" && !strings.HasPrefix(docs, "---\n") {
+					t.Errorf("%s begins within a document: %.40q", cm.Name, docs)
+				}
+			}
+			if keys == 0 {
+				t.Errorf("no %s", tc.key)
+			}
+			got, doc, err := report.Unpack(b.Entry, b.ConfigMaps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Error("policies.yaml put together is not what the policies are")
+			}
+			if d := cmp.Diff(asJSON(t, r.Workloads), asJSON(t, doc.Workloads)); d != "" {
+				t.Errorf("report read back (-want +got):\n%s", d)
+			}
+			if len(b.ConfigMaps) > 1 {
+				parts := slices.Clone(b.ConfigMaps)
+				slices.Reverse(parts)
+				if _, _, err := report.Unpack(b.Entry, parts); err == nil {
+					t.Error("parts in the wrong order pass for the report")
+				}
+			}
+		})
+	}
+}
+
+// TestIndexSizes: an index of thousands of namespaces is still one ConfigMap.
+func TestIndexSizes(t *testing.T) {
+	var index report.Index
+	index.Schema = report.Schema
+	index.Coverage.Sources = []string{"pods"}
+	like := pack(t, "shop", aggregate.ByNamespace, fleet("shop", []int{1})).Entry
+	for n := range 4000 {
+		e := like
+		e.Namespace = fmt.Sprintf("namespace-%04d", n)
+		// Hashes do not compress.
+		e.PoliciesSHA256, e.ReportSHA256 = hash(n, "policies"), hash(n, "report")
+		e.ConfigMaps = []string{"psp-advisor." + e.Namespace + "." + hash(n, "content")[:report.HashLength]}
+		index.Reports = append(index.Reports, e)
+	}
+	cm, err := index.ConfigMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, cm)
+	back, err := report.ReadIndex(cm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(index, back); d != "" {
+		t.Errorf("index read back (-want +got):\n%s", d)
+	}
+}
+
+// TestPackTooLarge: a document that no ConfigMap can take is an error that says
+// so.
+func TestPackTooLarge(t *testing.T) {
+	obs := fleet("shop", []int{1})
+	policies := psp.All(obs.Fleet.Groups(aggregate.ByWorkload))
+	policies[0].Object.Annotations = map[string]string{"x": strings.Repeat("x", report.MaxBytes)}
+	_, err := report.Pack("shop", report.New(obs, aggregate.ByWorkload, policies, false), policies)
+	if err == nil || !strings.Contains(err.Error(), "more than the 786432 of a ConfigMap") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// check holds a ConfigMap against what every published one must fulfil.
+func check(t *testing.T, cm *corev1.ConfigMap) {
+	t.Helper()
+	size := 0
+	for key, value := range cm.Data {
+		size += len(key) + len(value)
+	}
+	for key, value := range cm.BinaryData {
+		size += len(key) + len(value)
+	}
+	if size > report.MaxBytes {
+		t.Errorf("%s takes %d bytes", cm.Name, size)
+	}
+	if problems := validation.IsDNS1123Subdomain(cm.Name); len(problems) > 0 {
+		t.Errorf("%s: %v", cm.Name, problems)
+	}
+	for label, value := range cm.Labels {
+		if problems := slices.Concat(validation.IsQualifiedName(label), validation.IsValidLabelValue(value)); len(problems) > 0 {
+			t.Errorf("%s: label %s=%s: %v", cm.Name, label, value, problems)
+		}
+	}
+	hash := report.Hash(cm)
+	if cm.Annotations[report.HashAnnotation] != hash {
+		t.Errorf("%s: content has hash %s, annotation says %s", cm.Name, hash, cm.Annotations[report.HashAnnotation])
+	}
+	if cm.Name != report.IndexName && !strings.HasSuffix(cm.Name, "."+hash[:report.HashLength]) {
+		t.Errorf("%s does not end in its hash %s", cm.Name, hash)
+	}
+}
+
+func countKey(cm *corev1.ConfigMap, key string) int {
+	n := 0
+	if _, ok := cm.Data[key]; ok {
+		n++
+	}
+	if _, ok := cm.BinaryData[key]; ok {
+		n++
+	}
+	return n
+}
+
+func hash(parts ...any) string { return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, parts...))) }
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,262 @@
+package report_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// deployment is a pod of a Deployment, NAMESPACE/NAME, under an account.
+func deployment(path, account string, tweaks ...func(*corev1.Pod)) aggregate.Pod {
+	namespace, name, _ := strings.Cut(path, "/")
+	return aggregate.Pod{
+		Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name},
+		ServiceAccount: account,
+		Profile:        profile.Of(podtest.Pod(tweaks...), profile.Options{}),
+	}
+}
+
+func observed(pods ...aggregate.Pod) *observe.Observation {
+	obs := &observe.Observation{Pods: len(pods)}
+	for _, p := range pods {
+		obs.Fleet.Add(p)
+		obs.Namespaces = append(obs.Namespaces, p.Workload.Namespace)
+	}
+	slices.Sort(obs.Namespaces)
+	obs.Namespaces = slices.Compact(obs.Namespaces)
+	return obs
+}
+
+func reportOn(obs *observe.Observation, level aggregate.Level, debug bool) report.Report {
+	return report.New(obs, level, psp.All(obs.Fleet.Groups(level)), debug)
+}
+
+func privileged(sc *corev1.SecurityContext) { sc.Privileged = new(true) }
+
+func TestFindings(t *testing.T) {
+	windows := func(w corev1.WindowsSecurityContextOptions) func(*corev1.Pod) {
+		return podtest.Security(func(sc *corev1.SecurityContext) { sc.WindowsOptions = &w })
+	}
+	container := podtest.Container
+	for _, tc := range []struct {
+		name string
+		pods []aggregate.Pod
+		// want are the findings as "RULE NAMESPACE [WORKLOADS]: words of the message".
+		want []string
+	}{
+		{"nothing to say", []aggregate.Pod{deployment("shop/web", "web")}, nil},
+		{"default account", []aggregate.Pod{deployment("shop/web", "default"), deployment("shop/api", "default")}, []string{
+			"default-account shop [Deployment/api Deployment/web]: any pod that names no account",
+		}},
+		{"default account in two namespaces", []aggregate.Pod{deployment("shop/web", "default"), deployment("team/web", "default")}, []string{
+			"default-account shop [Deployment/web]: service account default is in use by Deployment/web",
+			"default-account team [Deployment/web]: service account default is in use by Deployment/web",
+		}},
+		{"shared account of equal privilege", []aggregate.Pod{deployment("shop/web", "web"), deployment("shop/api", "web")}, nil},
+		{"shared account of different privilege", []aggregate.Pod{deployment("shop/web", "web"), deployment("shop/api", "web", podtest.Security(privileged))}, []string{
+			"shared-account shop [Deployment/api Deployment/web]: service account web is shared by workloads of different privilege",
+		}},
+		{"one workload of different pods shares with nobody", []aggregate.Pod{deployment("shop/web", "web"), deployment("shop/web", "web", podtest.Security(privileged))}, nil},
+		{"accounts of one name in two namespaces", []aggregate.Pod{deployment("shop/web", "web"), deployment("team/web", "web", podtest.Security(privileged))}, nil},
+		{"static pods share no account", []aggregate.Pod{deployment("kube-system/etcd", ""), deployment("kube-system/api", "", podtest.Security(privileged))}, nil},
+		{"host process", []aggregate.Pod{deployment("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{HostProcess: new(true)}))}, []string{
+			"not-governed shop [Deployment/win]: windowsOptions.hostProcess gives Deployment/win the node",
+		}},
+		{"no host process", []aggregate.Pod{deployment("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{HostProcess: new(false)}))}, nil},
+		{"Windows user", []aggregate.Pod{deployment("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{RunAsUserName: new("Admin")}))}, []string{
+			"not-governed shop [Deployment/win]: windowsOptions.runAsUserName",
+		}},
+		{"user namespace", []aggregate.Pod{deployment("shop/web", "web", func(p *corev1.Pod) { p.Spec.HostUsers = new(false) })}, []string{
+			"not-governed shop [Deployment/web]: hostUsers: false",
+		}},
+		{"host users", []aggregate.Pod{deployment("shop/web", "web", func(p *corev1.Pod) { p.Spec.HostUsers = new(true) })}, nil},
+		{"shared processes", []aggregate.Pod{deployment("shop/web", "web", func(p *corev1.Pod) { p.Spec.ShareProcessNamespace = new(true) })}, []string{
+			"not-governed shop [Deployment/web]: shareProcessNamespace",
+		}},
+		{"mount propagation", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", podtest.HostPath("/x"), &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationBidirectional)}))}, []string{
+			"not-governed shop [Deployment/web]: mountPropagation Bidirectional",
+		}},
+		{"mounts from the host only", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", podtest.HostPath("/x"), &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationHostToContainer)}))}, nil},
+		{"probe of another host", []aggregate.Pod{deployment("shop/web", "web", container(func(c *corev1.Container) {
+			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Host: "metadata"}}}
+		}))}, []string{"not-governed shop [Deployment/web]: hosts that probes or hooks of Deployment/web name"}},
+		{"hook to another host", []aggregate.Pod{deployment("shop/web", "web", container(func(c *corev1.Container) {
+			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{TCPSocket: &corev1.TCPSocketAction{Host: "db"}}}
+		}))}, []string{"not-governed shop [Deployment/web]: hosts that probes or hooks of Deployment/web name"}},
+		{"secret in the environment", []aggregate.Pod{deployment("shop/web", "web", container(func(c *corev1.Container) {
+			c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s"}}}}
+		}))}, []string{"not-governed shop [Deployment/web]: Secrets reach the environment"}},
+		{"persistent volume", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}, nil))}, []string{
+			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web escape allowedHostPaths",
+		}},
+		{"groups policy", []aggregate.Pod{deployment("shop/web", "web", podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+			sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
+		}))}, []string{"not-governed shop [Deployment/web]: supplementalGroupsPolicy"}},
+		{"AppArmor field", []aggregate.Pod{deployment("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) {
+			sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
+		}))}, []string{"not-governed shop [Deployment/web]: appArmorProfile"}},
+		{"image volume", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "example/data:1"}}, nil))}, []string{
+			"not-allowable shop [Deployment/web]: image volumes",
+		}},
+		{"debug container", []aggregate.Pod{deployment("shop/web", "web", podtest.Ephemeral("shell"))}, []string{
+			"debug-container shop [Deployment/web]: ephemeral containers",
+		}},
+		{"in several namespaces, once", []aggregate.Pod{
+			deployment("shop/web", "web", podtest.Ephemeral("shell")), deployment("team/web", "web", podtest.Ephemeral("shell")), deployment("team/api", "api"),
+		}, []string{"debug-container  [shop Deployment/web team Deployment/web]: ephemeral containers of shop Deployment/web, team Deployment/web"}},
+		{"many workloads are counted", []aggregate.Pod{
+			deployment("shop/a", "a", podtest.Ephemeral("s")), deployment("shop/b", "b", podtest.Ephemeral("s")), deployment("shop/c", "c", podtest.Ephemeral("s")),
+			deployment("shop/d", "d", podtest.Ephemeral("s")), deployment("shop/e", "e", podtest.Ephemeral("s")),
+		}, []string{"debug-container shop [Deployment/a Deployment/b Deployment/c Deployment/d Deployment/e]: ephemeral containers of Deployment/a, Deployment/b, Deployment/c and 2 more were"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var got []string
+			findings := reportOn(observed(tc.pods...), aggregate.ByWorkload, false).Findings
+			for i, f := range findings {
+				head := f.Rule + " " + f.Namespace + " [" + strings.Join(f.Workloads, " ") + "]: "
+				message := f.Message
+				if i < len(tc.want) {
+					words, _ := strings.CutPrefix(tc.want[i], head)
+					if strings.Contains(message, words) {
+						message = words
+					}
+				}
+				got = append(got, head+message)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A debug container that counts is no finding: the policies admit it.
+func TestFindingsOfDebugContainersThatCount(t *testing.T) {
+	pod := deployment("shop/web", "web", podtest.Ephemeral("shell"))
+	if got := reportOn(observed(pod), aggregate.ByWorkload, true).Findings; len(got) > 0 {
+		t.Errorf("got %v, want none", got)
+	}
+}
+
+func TestFindingsAreSorted(t *testing.T) {
+	pods := []aggregate.Pod{
+		deployment("team/web", "default", podtest.Ephemeral("s")), deployment("shop/b", "default", podtest.Security(privileged)),
+		deployment("shop/a", "default"), deployment("shop/win", "x", func(p *corev1.Pod) { p.Spec.HostUsers = new(false) }),
+	}
+	obs := observed(pods...)
+	obs.UnknownOwners = []aggregate.Workload{{Namespace: "shop", Group: "apps", Kind: "ReplicaSet", Name: "old"}}
+	got := reportOn(obs, aggregate.ByWorkload, false).Findings
+	var rules []string
+	for _, f := range got {
+		rules = append(rules, f.Namespace+" "+f.Rule)
+	}
+	want := []string{"shop default-account", "shop not-governed", "shop shared-account", "shop unknown-owner", "team debug-container", "team default-account"}
+	if diff := cmp.Diff(want, rules); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	slices.Reverse(pods)
+	again := observed(pods...)
+	again.UnknownOwners = obs.UnknownOwners
+	if diff := cmp.Diff(got, reportOn(again, aggregate.ByWorkload, false).Findings); diff != "" {
+		t.Errorf("another order of pods (-first +now):\n%s", diff)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	hostile := deployment("shop/web", "web", podtest.Ephemeral("s"))
+	hostile.Workload.Name = "web\nadvisor: all is well\x1b[2J\u202e"
+	gap := observe.Gap{Resource: "cronjobs.batch", Namespace: "shop", Err: errors.New("forbidden\nwarning: not really")}
+	for _, tc := range []struct {
+		name  string
+		obs   *observe.Observation
+		level aggregate.Level
+		want  string
+	}{
+		{"nothing", &observe.Observation{}, aggregate.ByWorkload, "0 pods and 0 templates in 0 namespaces: 0 policies\n"},
+		{
+			"one of each", &observe.Observation{Pods: 1, Templates: 1, Namespaces: []string{"shop"}, Fleet: observed(deployment("shop/web", "web")).Fleet}, aggregate.ByWorkload,
+			"1 pod and 1 template in 1 namespace: 1 policy\n",
+		},
+		{
+			"the default account is told once for all namespaces",
+			observed(deployment("a/x", "default"), deployment("b/x", "default"), deployment("c/x", "default"), deployment("d/x", "default"), deployment("e/x", "x")), aggregate.ByNamespace,
+			"5 pods and 0 templates in 5 namespaces: 5 policies\nwarning: service account default is in use in a, b, c and 1 more: any pod there that names no account may use its policies\n",
+		},
+		{
+			"cluster", observed(deployment("a/x", "x"), deployment("b/x", "x")), aggregate.ByCluster,
+			"2 pods and 0 templates in 2 namespaces: 1 policy\n",
+		},
+		{
+			"strings of the cluster keep to their line",
+			&observe.Observation{Fleet: observed(hostile).Fleet, Pods: 1, Namespaces: []string{"shop"}, Gaps: []observe.Gap{gap}}, aggregate.ByWorkload,
+			"1 pod and 0 templates in 1 namespace: 1 policy\n" +
+				"not observed: cronjobs.batch in namespace shop: forbidden\ufffdwarning: not really\n" +
+				"warning: shop: ephemeral containers of Deployment/web\ufffdadvisor: all is well\ufffd[2J\ufffd were left out: a pod that is created again has none; updates of the running pod may be refused\n",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out strings.Builder
+			if err := reportOn(tc.obs, tc.level, false).Summary(&out); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+				t.Errorf("summary (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestSummaryFails(t *testing.T) {
+	err := reportOn(&observe.Observation{}, aggregate.ByWorkload, false).Summary(fullDisk{})
+	if err == nil || err.Error() != "writing summary: no space left" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Each workload of the fleet is in the report, under the policy that it gets.
+func TestWorkloads(t *testing.T) {
+	static := deployment("kube-system/etcd", "")
+	static.Workload.Group, static.Workload.Kind = "", "Pod"
+	obs := observed(deployment("shop/web", "web", podtest.Security(privileged)), deployment("shop/web", "other"), deployment("shop/api", "web"), static)
+	for _, tc := range []struct {
+		level aggregate.Level
+		want  []string
+	}{
+		{aggregate.ByWorkload, []string{
+			"kube-system Pod/etcd as : advisor.kube-system.pod.etcd", "shop Deployment/api as web: advisor.shop.deployment.api",
+			"shop Deployment/web as other: advisor.shop.deployment.web", "shop Deployment/web as web: advisor.shop.deployment.web",
+		}},
+		{aggregate.ByCluster, []string{
+			"kube-system Pod/etcd as : advisor.cluster", "shop Deployment/api as web: advisor.cluster",
+			"shop Deployment/web as other: advisor.cluster", "shop Deployment/web as web: advisor.cluster",
+		}},
+	} {
+		t.Run(string(tc.level), func(t *testing.T) {
+			var got []string
+			for _, w := range reportOn(obs, tc.level, false).Workloads {
+				got = append(got, w.Namespace+" "+w.Kind+"/"+w.Name+" as "+w.ServiceAccount+": "+w.Policy)
+				if !slices.ContainsFunc(w.Attributes, func(a profile.Attribute) bool { return a.Name == "privileged" }) {
+					t.Errorf("%s has no attribute privileged: %v", w.Name, w.Attributes)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
