@@ -1,0 +1,346 @@
+// Package publish writes reports into a cluster, as ConfigMaps of one namespace,
+// and takes away those that are no longer true.
+//
+// In goes a Pass: which namespaces there are, how to make the report of one, and
+// which could not be read. Out comes the cluster in the state of the contract
+// (package report), and a Result. Laws, each tested with a failure after every
+// single write:
+//   - What the index names is there and whole, at every moment: reports are
+//     written first, under names that no other content has, then the index in
+//     one write, and what it no longer names goes last.
+//   - Nothing is written that is there already.
+//   - A ConfigMap that the advisor did not write is never changed: it is an error
+//     that names it.
+//   - A namespace that could not be read, or whose report could not be written,
+//     keeps the report it has, marked stale in the index.
+//   - Two writers at once do no harm: the index is written over the version that
+//     was read, or not at all; and nothing is deleted but behind such a write.
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
+)
+
+// Pass is one round of publishing.
+type Pass struct {
+	// Index says the level and coverage of the pass; its reports are filled in.
+	Index report.Index
+	// Namespaces that may have a report, sorted. One empty name is the report of
+	// the whole cluster.
+	Namespaces []string
+	// Known has the entries of namespaces in which nothing changed since an
+	// earlier pass. One without ConfigMaps is of a namespace with nothing to
+	// report.
+	Known map[string]report.Entry
+	// Render makes the report of a namespace; one without ConfigMaps says that
+	// there is nothing to report.
+	Render func(namespace string) (report.Bundle, error)
+	// Unread says why a namespace cannot be reported on now; empty if it can. It
+	// is asked for namespaces that had a report as well.
+	Unread func(namespace string) string
+}
+
+// Result is what a pass did.
+type Result struct {
+	// Index that was published.
+	Index report.Index
+	// Entries of the namespaces that are up to date, for the next pass.
+	Entries map[string]report.Entry
+	// Failed has the namespaces whose report could not be made or written.
+	Failed map[string]error
+	Writes Writes
+}
+
+// Writes counts ConfigMaps by what was done to them.
+type Writes struct{ Created, Configured, Unchanged, Deleted, Failed int }
+
+// Publish does a pass. It returns an error when the index could not be brought
+// up to date; then as much is published as before. The Result is filled in as
+// far as the pass went in either case.
+func (w *Writer) Publish(ctx context.Context, p Pass) (Result, error) {
+	var r Result
+	var writes Writes
+	err := retry.OnError(retry.DefaultRetry, isConflict, func() error {
+		s := state{Writer: w, pass: p}
+		err := s.publish(ctx)
+		writes.add(s.result.Writes)
+		r = s.result
+		return err
+	})
+	r.Writes = writes
+	return r, err
+}
+
+func (w *Writes) add(o Writes) {
+	w.Created += o.Created
+	w.Configured += o.Configured
+	w.Unchanged = o.Unchanged // of the last attempt
+	w.Deleted += o.Deleted
+	w.Failed += o.Failed
+}
+
+// errConflict is what another writer's index is.
+var errConflict = errors.New("another writer has changed the index meanwhile")
+
+func isConflict(err error) bool { return errors.Is(err, errConflict) }
+
+// state is a pass under way.
+type state struct {
+	*Writer
+	pass   Pass
+	result Result
+	// index as it was found; nil if there was none.
+	index *corev1.ConfigMap
+	// old has its entries.
+	old map[string]report.Entry
+	// present has the ConfigMaps of the namespace.
+	present map[string]found
+}
+
+func (s *state) publish(ctx context.Context) error {
+	s.result = Result{Index: s.pass.Index, Entries: map[string]report.Entry{}, Failed: map[string]error{}}
+	s.result.Index.Reports = nil
+	s.result.Index.Coverage.Gaps = slices.Clone(s.pass.Index.Coverage.Gaps)
+	if err := s.read(ctx); err != nil {
+		return err
+	}
+	for _, namespace := range s.pass.Namespaces {
+		if err := s.report(ctx, namespace); err != nil {
+			return err
+		}
+	}
+	for namespace := range s.old {
+		if _, seen := slices.BinarySearch(s.pass.Namespaces, namespace); !seen {
+			if why := s.pass.Unread(namespace); why != "" {
+				s.keep(namespace, why)
+			}
+		}
+	}
+	s.finishIndex()
+	prune := s.unnamed()
+	if err := s.writeIndex(ctx, len(prune) > 0); err != nil {
+		return err
+	}
+	if s.index == nil {
+		// Another writer may have begun at the same time, and what looks left
+		// over be its own. The next pass knows.
+		return nil
+	}
+	return s.prune(ctx, prune)
+}
+
+// read finds out what is published. The index comes first: whatever is decided
+// on the list is void when the index has changed since.
+func (s *state) read(ctx context.Context) error {
+	var err error
+	if s.index, err = s.readIndex(ctx); err != nil {
+		return err
+	}
+	if s.present, err = s.list(ctx); err != nil {
+		return err
+	}
+	s.old = map[string]report.Entry{}
+	if s.index == nil {
+		return nil
+	}
+	// An index that cannot be read has nothing to keep, and is replaced.
+	index, err := report.ReadIndex(s.index)
+	if err != nil || index.Level != s.pass.Index.Level {
+		return nil //nolint:nilerr // see above
+	}
+	for _, e := range index.Reports {
+		s.old[e.Namespace] = e
+	}
+	return nil
+}
+
+// report brings the report of one namespace up to date, or keeps the old one.
+// The error is one that no other namespace could escape either.
+func (s *state) report(ctx context.Context, namespace string) error {
+	if why := s.pass.Unread(namespace); why != "" {
+		s.keep(namespace, why)
+		return nil
+	}
+	if e, known := s.pass.Known[namespace]; known && s.has(e) {
+		s.take(e)
+		s.result.Writes.Unchanged += len(e.ConfigMaps)
+		return nil
+	}
+	b, err := s.pass.Render(namespace)
+	if err == nil {
+		err = s.writeReport(ctx, b)
+	}
+	switch {
+	case err == nil:
+		s.take(b.Entry)
+		return nil
+	case isGeneral(err):
+		return err
+	default:
+		s.result.Failed[namespace] = err
+		s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, report.Gap{Namespace: namespace, Message: err.Error()})
+		s.keep(namespace, err.Error())
+		return nil
+	}
+}
+
+// take puts an entry into the index.
+func (s *state) take(e report.Entry) {
+	s.result.Entries[e.Namespace] = e
+	if len(e.ConfigMaps) > 0 {
+		s.result.Index.Reports = append(s.result.Index.Reports, e)
+	}
+}
+
+// keep leaves the entry that the index has, if any, marked stale.
+func (s *state) keep(namespace, why string) {
+	if e, ok := s.old[namespace]; ok && s.has(e) {
+		e.Stale = why
+		s.result.Index.Reports = append(s.result.Index.Reports, e)
+	}
+}
+
+// has reports whether all ConfigMaps of an entry are there.
+func (s *state) has(e report.Entry) bool {
+	return !slices.ContainsFunc(e.ConfigMaps, func(name string) bool { return !s.present[name].isReport() })
+}
+
+func (s *state) writeReport(ctx context.Context, b report.Bundle) error {
+	for _, cm := range b.ConfigMaps {
+		switch f, there := s.present[cm.Name]; {
+		case f.isReport():
+			s.result.Writes.Unchanged++
+		case there:
+			return s.foreign(cm.Name)
+		default:
+			if err := s.create(ctx, cm); err != nil {
+				s.result.Writes.Failed++
+				return err
+			}
+			s.present[cm.Name] = foundReport(cm)
+			s.result.Writes.Created++
+		}
+	}
+	return nil
+}
+
+func (s *state) finishIndex() {
+	i := &s.result.Index
+	slices.SortFunc(i.Reports, func(a, b report.Entry) int { return strings.Compare(a.Namespace, b.Namespace) })
+	i.Coverage.Complete = len(i.Coverage.Gaps) == 0 &&
+		!slices.ContainsFunc(i.Reports, func(e report.Entry) bool { return e.Stale != "" || e.Partial })
+}
+
+// unnamed returns the reports that the index does not name, sorted.
+func (s *state) unnamed() []string {
+	named := map[string]bool{}
+	for _, e := range s.result.Index.Reports {
+		for _, name := range e.ConfigMaps {
+			named[name] = true
+		}
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(s.present)) {
+		if s.present[name].isReport() && !named[name] {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// writeIndex writes the index if it says something new, or if something is to be
+// deleted: a writer that counts on what is deleted then finds its own write of
+// the index refused.
+func (s *state) writeIndex(ctx context.Context, deletes bool) error {
+	cm, err := s.result.Index.ConfigMap()
+	if err != nil {
+		return err
+	}
+	if s.index != nil && !deletes && s.index.Annotations[report.HashAnnotation] == report.Hash(cm) && report.Hash(s.index) == report.Hash(cm) {
+		s.result.Writes.Unchanged++
+		return nil
+	}
+	if err := s.applyIndex(ctx, cm, s.index); err != nil {
+		s.result.Writes.Failed++
+		return err
+	}
+	if s.index == nil {
+		s.result.Writes.Created++
+	} else {
+		s.result.Writes.Configured++
+	}
+	return nil
+}
+
+func (s *state) prune(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := s.delete(ctx, name, s.present[name].uid); err != nil {
+			s.result.Writes.Failed++
+			return err
+		}
+		s.result.Writes.Deleted++
+	}
+	return nil
+}
+
+// isGeneral reports whether an error is about the server or the connection
+// instead of one report.
+func isGeneral(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		// Not the server's word: it was not reached, unless the error is ours.
+		return isRequest(err)
+	}
+	return isPassing(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err)
+}
+
+// isQuota reports whether a quota refuses another ConfigMap
+// (apiserver/pkg/admission/plugin/resourcequota/controller.go).
+func isQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+}
+
+// Problem says in one line what is not whole, or nothing if all is.
+func (r Result) Problem() string {
+	var stale []string
+	for _, e := range r.Index.Reports {
+		if e.Stale != "" {
+			stale = append(stale, e.Name())
+		}
+	}
+	var parts []string
+	if n := len(r.Index.Coverage.Gaps); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d gaps", n))
+	}
+	if len(stale) > 0 {
+		parts = append(parts, fmt.Sprintf("%d reports out of date", len(stale)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Lines says what is missing or out of date, for people, one line each.
+func (r Result) Lines() []string {
+	var list []string
+	for _, g := range r.Index.Coverage.Gaps {
+		list = append(list, g.String())
+	}
+	for _, e := range r.Index.Reports {
+		if e.Stale != "" {
+			list = append(list, "out of date: report of "+e.Name()+": "+e.Stale)
+		}
+	}
+	return list
+}
