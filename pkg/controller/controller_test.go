@@ -1,0 +1,358 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/controller"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
+	"github.com/psp-advisor/psp-advisor/pkg/publish/apitest"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// fleet is an observer with a number of workloads per namespace.
+type fleet struct {
+	mu        sync.Mutex
+	workloads map[string]int
+	gaps      []observe.Gap
+	unsynced  error
+	ended     bool
+}
+
+func (f *fleet) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *fleet) Run(ctx context.Context) {
+	<-ctx.Done()
+	f.set(func() { f.ended = true })
+}
+
+func (f *fleet) WaitForSync(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unsynced
+}
+
+func (f *fleet) Namespaces() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.workloads))
+}
+
+func (f *fleet) Gaps(...string) []observe.Gap {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.gaps)
+}
+
+func (f *fleet) Observe(namespaces ...string) *observe.Observation {
+	obs := &observe.Observation{Namespaces: namespaces, Gaps: f.Gaps()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, namespace := range namespaces {
+		for n := range f.workloads[namespace] {
+			obs.Pods++
+			obs.Fleet.Add(aggregate.Pod{
+				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
+				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{})},
+			})
+		}
+	}
+	return obs
+}
+
+func (f *fleet) Pods() int     { return 7 }
+func (f *fleet) Profiles() int { return 3 }
+func (f *fleet) Watches() int  { return 9 }
+
+const leasePath = "/apis/coordination.k8s.io/v1/namespaces/advisor/leases/psp-advisor"
+
+// replica is a running controller.
+type replica struct {
+	*controller.Controller
+	fleet *fleet
+	stop  func()
+	ended chan error
+	ping  *pinger
+}
+
+type pinger struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (p *pinger) set(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
+func (p *pinger) ping(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replica {
+	t.Helper()
+	writer, err := publish.NewWriter(config, "advisor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &replica{fleet: f, ended: make(chan error, 1), ping: &pinger{}}
+	r.Controller = controller.New(f, writer, controller.Options{
+		Publish:  publish.Options{Observe: observe.Options{Pods: true}, Level: aggregate.ByWorkload},
+		Debounce: 20 * time.Millisecond,
+		Resync:   200 * time.Millisecond,
+		Lease: controller.Lease{
+			Lock: &resourcelock.LeaseLock{
+				LeaseMeta:  metav1.ObjectMeta{Namespace: "advisor", Name: "psp-advisor"},
+				Client:     coordinationv1client.NewForConfigOrDie(config),
+				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+			},
+			Duration: time.Minute, Deadline: 40 * time.Second, Retry: 100 * time.Millisecond,
+		},
+		Ping: r.ping.ping,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { r.ended <- r.Run(ctx) }()
+	r.stop = func() {
+		cancel()
+		select {
+		case err := <-r.ended:
+			if err != nil {
+				t.Error(err)
+			}
+			r.ended <- nil
+		case <-time.After(time.Minute):
+			t.Error("does not stop")
+		}
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+// reports returns what the index names, by namespace.
+func reports(t *testing.T, server *apitest.Server) map[string]report.Entry {
+	t.Helper()
+	list := map[string]report.Entry{}
+	cm, ok := server.ConfigMaps()[report.IndexName]
+	if !ok {
+		return list
+	}
+	index, err := report.ReadIndex(cm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range index.Reports {
+		list[e.Namespace] = e
+	}
+	return list
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not so in time: " + what)
+		}
+	}
+}
+
+func holder(server *apitest.Server) string {
+	var lease coordinationv1.Lease
+	if !server.Other(leasePath, &lease) || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
+}
+
+func TestFollowsChanges(t *testing.T) {
+	server, config := apitest.Serve(t)
+	f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
+	r := start(t, config, f, "one")
+	eventually(t, "two reports", func() bool { return len(reports(t, server)) == 2 })
+
+	server.TakeWrites()
+	time.Sleep(600 * time.Millisecond) // several resyncs
+	if writes := server.TakeWrites(); len(writes) > 0 {
+		t.Errorf("an idle cluster was written to: %q", writes)
+	}
+
+	f.set(func() { f.workloads["shop"] = 2 })
+	for range 100 {
+		r.Changed("shop")
+	}
+	eventually(t, "two workloads", func() bool { return reports(t, server)["shop"].Workloads == 2 })
+	eventually(t, "the old report is gone", func() bool { return len(server.ConfigMaps()) == 3 })
+	if writes := server.TakeWrites(); len(writes) != 3 {
+		t.Errorf("a hundred changes at once were written as %q", writes)
+	}
+
+	f.set(func() { delete(f.workloads, "shop") })
+	r.Changed("shop")
+	eventually(t, "the report of a namespace that is gone is gone", func() bool { return len(server.ConfigMaps()) == 2 })
+
+	// What somebody takes away comes back.
+	server.Remove(reports(t, server)["monitoring"].ConfigMaps[0])
+	eventually(t, "the report is back", func() bool { return len(server.ConfigMaps()) == 2 })
+
+	r.stop()
+	if !f.ended {
+		t.Error("the observer still runs")
+	}
+	if h := holder(server); h != "" {
+		t.Errorf("the lease is still held by %q", h)
+	}
+}
+
+// TestUnread: a refusal is published at once, and taken back when it ends.
+func TestUnread(t *testing.T) {
+	server, config := apitest.Serve(t)
+	f := &fleet{workloads: map[string]int{"shop": 1}}
+	start(t, config, f, "one")
+	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+	refused := &apiStatus{code: http.StatusForbidden, reason: metav1.StatusReasonForbidden}
+	f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Err: refused}} })
+	eventually(t, "it is stale", func() bool { return reports(t, server)["shop"].Stale != "" })
+	f.set(func() { f.gaps = nil })
+	eventually(t, "it is not stale any more", func() bool { return reports(t, server)["shop"].Stale == "" })
+}
+
+// apiStatus is an error of a server.
+type apiStatus struct {
+	code   int32
+	reason metav1.StatusReason
+}
+
+func (s *apiStatus) Error() string { return "refused" }
+func (s *apiStatus) Status() metav1.Status {
+	return metav1.Status{Code: s.code, Reason: s.reason}
+}
+
+// TestPassingGap: what a restart of the server breaks for a moment is waited
+// for, and leaves no trace.
+func TestPassingGap(t *testing.T) {
+	server, config := apitest.Serve(t)
+	f := &fleet{workloads: map[string]int{"shop": 1}}
+	r := start(t, config, f, "one")
+	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+	server.TakeWrites()
+	f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Err: errors.New("connection refused")}} })
+	r.ping.set(errors.New("connection refused"))
+	r.Changed("shop")
+	time.Sleep(400 * time.Millisecond)
+	r.ping.set(nil)
+	time.Sleep(200 * time.Millisecond)
+	f.set(func() { f.gaps = nil })
+	time.Sleep(600 * time.Millisecond)
+	if writes := server.TakeWrites(); len(writes) > 0 {
+		t.Errorf("wrote %q", writes)
+	}
+}
+
+// TestOneLeads: of two replicas one publishes; when it stops, the other one does.
+func TestOneLeads(t *testing.T) {
+	server, config := apitest.Serve(t)
+	one := &fleet{workloads: map[string]int{"shop": 1}}
+	two := &fleet{workloads: map[string]int{"shop": 1}}
+	first := start(t, config, one, "one")
+	eventually(t, "the first leads", func() bool { return holder(server) == "one" })
+	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+	second := start(t, config, two, "two")
+	server.TakeWrites()
+	two.set(func() { two.workloads["shop"] = 5 })
+	second.Changed("shop")
+	time.Sleep(300 * time.Millisecond)
+	if writes := server.TakeWrites(); len(writes) > 0 || holder(server) != "one" {
+		t.Errorf("%s leads, and the other one wrote %q", holder(server), writes)
+	}
+	first.stop()
+	eventually(t, "the second leads", func() bool { return holder(server) == "two" })
+	eventually(t, "it publishes what happened before", func() bool { return reports(t, server)["shop"].Workloads == 5 })
+}
+
+func TestReady(t *testing.T) {
+	_, config := apitest.Serve(t)
+	f := &fleet{workloads: map[string]int{}, unsynced: errors.New("connection refused")}
+	r := start(t, config, f, "one")
+	if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("not synced: %d %s", code, body)
+	}
+	if code, _ := get(t, r, "/healthz"); code != http.StatusOK {
+		t.Errorf("not synced: healthz is %d", code)
+	}
+	f.set(func() { f.unsynced = nil })
+	eventually(t, "ready", func() bool { code, _ := get(t, r, "/readyz"); return code == http.StatusOK })
+	r.ping.set(errors.New("connection refused"))
+	if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "reaching the API server") {
+		t.Errorf("server unreachable: %d %s", code, body)
+	}
+	r.ping.set(nil)
+	if code, _ := get(t, r, "/readyz"); code != http.StatusOK {
+		t.Errorf("server back: %d", code)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	server, config := apitest.Serve(t)
+	f := &fleet{workloads: map[string]int{"shop": 2}}
+	r := start(t, config, f, "one")
+	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+	var text string
+	eventually(t, "a success", func() bool {
+		_, text = get(t, r, "/metrics")
+		succeeded := `psp_advisor_passes_total{result="succeeded"} `
+		return strings.Contains(text, succeeded) && !strings.Contains(text, succeeded+"0")
+	})
+	for _, want := range []string{
+		"psp_advisor_pods 7", "psp_advisor_profiles 3", "psp_advisor_watches_total 9", "psp_advisor_leader 1",
+		`psp_advisor_policies{level="workload"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
+		`psp_advisor_writes_total{result="created"} 2`, `psp_advisor_writes_total{result="failed"} 0`,
+		"psp_advisor_pass_duration_seconds_count", "psp_advisor_last_success_timestamp_seconds 1.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+	if strings.Contains(text, "shop") {
+		t.Error("a metric has a name of the cluster")
+	}
+}
+
+func get(t *testing.T, r *replica, path string) (int, string) {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	r.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+	body, err := io.ReadAll(recorder.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recorder.Code, string(body)
+}
