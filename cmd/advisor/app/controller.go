@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/psp-advisor/psp-advisor/pkg/controller"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/discovery"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
+)
+
+const controllerExample = `  # Keep the reports of all namespaces current
+  advisor controller --report-namespace psp-advisor`
+
+// leaseName is the Lease that the leading replica holds, in the report
+// namespace.
+const leaseName = "psp-advisor"
+
+// shutdownTimeout is how long requests under way may take at the end.
+const shutdownTimeout = 5 * time.Second
+
+// controllerFlags are the flags of controller.
+type controllerFlags struct {
+	*publishFlags
+	listen   string
+	debounce time.Duration
+	resync   time.Duration
+	lease    time.Duration
+}
+
+// controllerOptions is a checked run of controller.
+type controllerOptions struct {
+	publishOptions
+	controller controller.Options
+	listen     string
+}
+
+func newControllerCommand(streams Streams) *cobra.Command {
+	f := &controllerFlags{publishFlags: newPublishFlags()}
+	cmd := &cobra.Command{
+		Use:   "controller",
+		Short: "Keep the policies in ConfigMaps current",
+		Long: `controller does what publish does whenever something changes. Several replicas may
+run: the one that holds the Lease psp-advisor in the report namespace publishes.
+It serves /healthz, /readyz and /metrics, and logs to standard error.`,
+		Example: controllerExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.options(streams)
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	f.addTo(cmd.Flags())
+	flags := cmd.Flags()
+	flags.Lookup("timeout").Usage = "how long observing a cluster for the first time may take; 0 means no limit"
+	flags.StringVar(&f.listen, "listen-address", ":8080", "where to serve /healthz, /readyz and /metrics")
+	flags.DurationVar(&f.debounce, "debounce", 5*time.Second, "how long a change waits for others before it is published")
+	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often everything is looked at again without a change")
+	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long the lease of a leader that is gone still counts")
+	return cmd
+}
+
+func (f *controllerFlags) options(streams Streams) (controllerOptions, error) {
+	p, err := f.publishFlags.options(streams)
+	errs := []error{err}
+	if f.debounce < 0 {
+		errs = append(errs, errors.New("--debounce: must not be negative"))
+	}
+	if f.resync < time.Second {
+		errs = append(errs, errors.New("--resync: must be at least 1s"))
+	}
+	if f.lease < 3*time.Second {
+		errs = append(errs, errors.New("--lease-duration: must be at least 3s"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return controllerOptions{}, usageError(err)
+	}
+	return controllerOptions{
+		publishOptions: p,
+		controller: controller.Options{
+			Publish: p.publish, Debounce: f.debounce, Resync: f.resync, SyncTimeout: f.timeout,
+			// The proportions that Kubernetes' own components use.
+			Lease: controller.Lease{Duration: f.lease, Deadline: f.lease * 2 / 3, Retry: f.lease * 2 / 15},
+		},
+		listen: f.listen,
+	}, nil
+}
+
+func (o controllerOptions) run(ctx context.Context) error {
+	klog.SetLoggerWithOptions(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(o.streams.Err))), klog.ContextualLogger(true))
+	config, namespace, err := o.connect()
+	if err != nil {
+		return err
+	}
+	c, err := o.prepare(config, namespace)
+	if err != nil {
+		return failureError(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	if err != nil {
+		return failureError(fmt.Errorf("listening on %s: %w", o.listen, err))
+	}
+	klog.FromContext(ctx).Info("Starting", "reportNamespace", namespace, "level", o.publish.Level, "address", listener.Addr().String())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: shutdownTimeout}
+	served := make(chan error, 1)
+	go func() {
+		defer cancel()
+		served <- server.Serve(listener)
+	}()
+	err = c.Run(ctx)
+	stopping, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer stop()
+	err = errors.Join(err, server.Shutdown(stopping))
+	if serving := <-served; !errors.Is(serving, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serving on %s: %w", o.listen, serving))
+	}
+	if err != nil {
+		return failureError(err)
+	}
+	return nil
+}
+
+// prepare puts the controller together.
+func (o controllerOptions) prepare(config *rest.Config, namespace string) (*controller.Controller, error) {
+	cluster, err := observe.NewCluster(config, o.publish.Observe)
+	if err != nil {
+		return nil, err
+	}
+	writer, err := publish.NewWriter(config, namespace)
+	if err != nil {
+		return nil, err
+	}
+	// A lease that waits behind other requests is a lease that is lost.
+	leases, err := coordinationv1client.NewForConfig(rest.AddUserAgent(config, "leader-election"))
+	if err != nil {
+		return nil, fmt.Errorf("preparing the connection: %w", err)
+	}
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the connection: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("reading the host name: %w", err)
+	}
+	options := o.controller
+	options.Lease.Lock = &resourcelock.LeaseLock{
+		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: leaseName}, Client: leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+	}
+	options.Ping = func(ctx context.Context) error {
+		_, err := server.ServerVersionWithContext(ctx)
+		return err //nolint:wrapcheck // wrapped where it is told
+	}
+	c := controller.New(cluster, writer, options)
+	cluster.Changed = c.Changed
+	return c, nil
+}

@@ -1,0 +1,202 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+// hostile are strings that would end a comment, a string, a line or a document,
+// or drive a terminal.
+var hostile = []string{
+	"plain", "", "a: b", "a #b", "# a", "- a", "---", "...", "'", `"`, "`", "*", "&a", "{", "[", "|", ">", "%", "@", "!", "true", "null", "1", "~", `\`, `\n`,
+	"x\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: stolen}\n",
+	"x\r\n---\r\napiVersion: v1\r\n", "x\n# y", "x\n  privileged: true", "x\n    seccomp.security.alpha.kubernetes.io/allowedProfileNames: y",
+	"x\nwarning: all is well", "x\nadvisor: done", "a\tb", " a ", strings.Repeat("long ", 60),
+	"\a", "\b\b\b", "\x1b[2J", "\x1b]0;title\a", "\x7f", "\u0085", "\u009b2J", "\u2028", "\u2029", "\ufeff", "\u202eexe.txt", "\u2066x\u2069", "\u200b", "\U000e0041", "\xff",
+	"../../etc", "a/b", "a,b", "a;b", "a b",
+}
+
+// manifests returns a List with name, value and kind in every place that can
+// reach the output.
+func manifests(t testing.TB, name, value, kind string) string {
+	t.Helper()
+	type object = map[string]any
+	pod := func() object {
+		return object{
+			"serviceAccountName": name, "runtimeClassName": value, "nodeName": value, "hostNetwork": true,
+			"securityContext": object{
+				"sysctls":        []any{object{"name": value, "value": "1"}},
+				"seLinuxOptions": object{"user": value, "role": name, "type": kind, "level": value},
+				"seccompProfile": object{"type": "Localhost", "localhostProfile": value},
+			},
+			"initContainers": []any{object{"name": value, "image": value, "env": []any{object{"name": "e", "valueFrom": object{"secretKeyRef": object{"name": value, "key": "k"}}}}}},
+			"containers": []any{object{
+				"name": name, "image": kind,
+				"livenessProbe": object{"httpGet": object{"host": value, "port": 80}},
+				"securityContext": object{
+					"procMount":       value,
+					"capabilities":    object{"add": []any{value, name}, "drop": []any{kind}},
+					"appArmorProfile": object{"type": "Localhost", "localhostProfile": value},
+				},
+				"volumeMounts": []any{object{"name": "h", "mountPath": value}},
+			}, object{"name": kind, "image": value, "securityContext": object{"privileged": true}}},
+			"ephemeralContainers": []any{object{"name": value, "image": value}},
+			"volumes": []any{
+				object{"name": "h", "hostPath": object{"path": value}},
+				object{"name": "f", "flexVolume": object{"driver": value}},
+				object{"name": "c", "csi": object{"driver": name}},
+				object{"name": "p", "persistentVolumeClaim": object{"claimName": value}},
+			},
+		}
+	}
+	annotations := object{
+		"seccomp.security.alpha.kubernetes.io/pod":                value,
+		"container.apparmor.security.beta.kubernetes.io/" + name:  value,
+		"container.seccomp.security.alpha.kubernetes.io/" + value: kind,
+	}
+	owner := []any{object{"apiVersion": value + "/v1", "kind": kind, "name": name, "controller": true}}
+	data, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": []any{
+		object{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": object{"name": name, "namespace": "shop"}, "spec": object{"template": object{"metadata": object{"annotations": annotations}, "spec": pod()}}},
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": "shop", "annotations": annotations, "ownerReferences": owner}, "spec": pod()},
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": name}, "spec": pod()},
+		object{"apiVersion": kind, "kind": value, "metadata": object{"name": name}},
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": name}, "spec": object{"containers": value}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestInjection(t *testing.T) {
+	for _, s := range hostile {
+		checkInjection(t, s, s, s)
+		checkInjection(t, "web", s, "Kind")
+		checkInjection(t, s, "value", "Kind")
+		checkInjection(t, "web", "value", s)
+	}
+}
+
+func FuzzInjection(f *testing.F) {
+	for _, s := range hostile {
+		f.Add(s, s, s)
+		f.Add("web", s, "Kind")
+	}
+	f.Fuzz(func(t *testing.T, name, value, kind string) { checkInjection(t, name, value, kind) })
+}
+
+// checkInjection runs the advisor on manifests that hold the strings. Whatever
+// they are, the YAML holds the objects of the JSON and nothing else, comments
+// are whole lines, and each line of standard error is one of the advisor's own.
+func checkInjection(t *testing.T, name, value, kind string) {
+	t.Helper()
+	in := manifests(t, name, value, kind)
+	for _, level := range []string{"workload", "namespace"} {
+		inspect := func(args ...string) string {
+			var out, errs bytes.Buffer
+			args = append([]string{"inspect", "-f", "-", "--skip-invalid", "--level", level}, args...)
+			code := Run(t.Context(), args, Streams{In: strings.NewReader(in), Out: &out, Err: &errs})
+			checkErrorText(t, errs.String())
+			if code != exitOK {
+				t.Fatalf("exit code %d: %s", code, &errs)
+			}
+			checkPrintable(t, out.String())
+			return out.String()
+		}
+		var list struct{ Items []any }
+		if err := json.Unmarshal([]byte(inspect("-o", "json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		if name == "plain" && len(list.Items) < 6 {
+			t.Errorf("only %d objects come out of plain strings", len(list.Items))
+		}
+		plain, explained := inspect("--explain=false"), inspect()
+		for _, text := range []string{plain, explained} {
+			if diff := cmp.Diff(list.Items, documentsOf(t, text)); diff != "" {
+				t.Fatalf("the YAML is not the JSON (-JSON +YAML):\n%s\n%s", diff, text)
+			}
+		}
+		if diff := cmp.Diff(plain, comment.ReplaceAllString(explained, "")); diff != "" {
+			t.Fatalf("comments are not all that is added (-plain +explained):\n%s", diff)
+		}
+	}
+}
+
+// comment matches the lines of comments.
+var comment = regexp.MustCompile(`(?m)^ *# .*\n`)
+
+func documentsOf(t *testing.T, text string) []any {
+	t.Helper()
+	objects := []any{}
+	for _, doc := range strings.Split("\n"+text, "\n---\n")[1:] {
+		var object any
+		if err := yaml.UnmarshalStrict([]byte(doc), &object); err != nil {
+			t.Fatalf("%v in\n%s", err, doc)
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+func checkPrintable(t *testing.T, text string) {
+	t.Helper()
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+		t.Fatalf("the output holds %q, which is not printable", text[i:min(len(text), i+10)])
+	}
+}
+
+// ownLine matches the beginnings of the lines that the advisor writes to
+// standard error.
+var ownLine = regexp.MustCompile(`^(advisor: |warning: |skipped: |not observed: |\d+ (document|object|pod|template)s? )`)
+
+func checkErrorText(t *testing.T, text string) {
+	t.Helper()
+	checkPrintable(t, text)
+	count := 0
+	for line := range strings.Lines(text) {
+		count++
+		if !ownLine.MatchString(line) || !strings.HasSuffix(line, "\n") {
+			t.Fatalf("standard error has the line %q", line)
+		}
+		if len(line) > 5000 {
+			t.Fatalf("a line of %d bytes", len(line))
+		}
+	}
+	// The summary, what was left out and skipped, and the warnings.
+	if count > 40 {
+		t.Fatalf("%d lines:\n%s", count, text)
+	}
+}
+
+// FuzzInput gives any bytes as a manifest: they are read, or refused in one line
+// with nothing on standard output.
+func FuzzInput(f *testing.F) {
+	for _, s := range hostile {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte(manifests(f, "web", "x", "Kind")))
+	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}\n---\nkind: [\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var out, errs bytes.Buffer
+		code := Run(t.Context(), []string{"inspect", "-f", "-"}, Streams{In: bytes.NewReader(data), Out: &out, Err: &errs})
+		checkPrintable(t, out.String())
+		checkErrorText(t, errs.String())
+		switch code {
+		case exitOK:
+			documentsOf(t, out.String())
+		case exitUsage:
+			if out.Len() > 0 || strings.Count(errs.String(), "\n") != 1 || !strings.HasPrefix(errs.String(), "advisor: ") {
+				t.Fatalf("a failure with standard output %q and standard error %q", &out, &errs)
+			}
+		default:
+			t.Fatalf("exit code %d: %s", code, &errs)
+		}
+	})
+}

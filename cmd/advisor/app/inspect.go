@@ -1,0 +1,235 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/psp-advisor/psp-advisor/pkg/tree"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+)
+
+const inspectExample = `  # The policies of one namespace of the current cluster
+  advisor inspect --namespace shop
+
+  # Of manifests, with no cluster
+  advisor inspect -f deployment.yaml
+
+  # One policy per namespace, applied at once
+  advisor inspect --level namespace | kubectl apply -f -
+
+  # A folder to commit, and a check that it is up to date
+  advisor inspect --output-dir policies
+  advisor inspect --output-dir policies --check`
+
+// inspectFlags are the flags of inspect.
+type inspectFlags struct {
+	*observeFlags
+	files       []string
+	recursive   bool
+	skipInvalid bool
+	output      string
+	explain     bool
+	outputDir   string
+	check       bool
+}
+
+// inspectOptions is a checked run of inspect.
+type inspectOptions struct {
+	observe   observe.Options
+	level     aggregate.Level
+	files     []string // none: a cluster
+	recursive bool
+	// restConfig gives the connection; it is called only without files.
+	restConfig   func() (*rest.Config, error)
+	allowPartial bool
+	json         bool
+	explain      bool
+	outputDir    string
+	check        bool
+	streams      Streams
+}
+
+func newInspectCommand(streams Streams) *cobra.Command {
+	f := &inspectFlags{observeFlags: newObserveFlags()}
+	cmd := &cobra.Command{
+		Use:     "inspect",
+		Short:   "Print or write the policies of the pods seen now",
+		Example: inspectExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.options(streams)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := f.deadline(cmd.Context())
+			defer cancel()
+			return o.run(ctx)
+		},
+	}
+	f.addTo(cmd.Flags())
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, folder or - for standard input, instead of a cluster; repeatable")
+	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read the sub-folders of folders too")
+	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "go on past documents that cannot be read, and name them")
+	flags.StringVarP(&f.output, "output", "o", "yaml", "yaml or json")
+	flags.BoolVar(&f.explain, "explain", true, "comments that say who needs each permission")
+	flags.StringVar(&f.outputDir, "output-dir", "", "write a folder of files instead, for a repository")
+	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
+	return cmd
+}
+
+func (f *inspectFlags) options(streams Streams) (inspectOptions, error) {
+	var errs []error
+	if f.output != "yaml" && f.output != "json" {
+		errs = append(errs, fmt.Errorf("--output: unknown format %q: want yaml or json", f.output))
+	}
+	if f.check && f.outputDir == "" {
+		errs = append(errs, errors.New("--check: needs --output-dir"))
+	}
+	if f.outputDir != "" && f.output != "yaml" {
+		errs = append(errs, errors.New("--output: a folder holds YAML only"))
+	}
+	if f.recursive && len(f.files) == 0 {
+		errs = append(errs, errors.New("--recursive: needs --filename"))
+	}
+	if f.skipInvalid && len(f.files) == 0 {
+		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
+	}
+	o, level, err := f.observeFlags.options()
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return inspectOptions{}, usageError(err)
+	}
+	o.SkipInvalid = f.skipInvalid
+	return inspectOptions{
+		observe: o, level: level, files: f.files, recursive: f.recursive,
+		restConfig: f.restConfig, allowPartial: f.allowPartial,
+		json: f.output == "json", explain: f.explain, outputDir: f.outputDir, check: f.check,
+		streams: streams,
+	}, nil
+}
+
+func (o inspectOptions) run(ctx context.Context) error {
+	obs, err := o.look(ctx)
+	if err != nil {
+		return err
+	}
+	policies := psp.All(obs.Fleet.Groups(o.level))
+	if err := o.tell(obs, policies); err != nil {
+		return err
+	}
+	if len(obs.Gaps) > 0 && !o.allowPartial {
+		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
+	}
+	if o.outputDir != "" {
+		return o.writeTree(obs, policies)
+	}
+	return o.print(policies)
+}
+
+func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
+	if len(o.files) > 0 {
+		obs, err := observe.Files(o.files, o.recursive, o.streams.In, o.observe)
+		if err != nil {
+			return nil, usageError(err)
+		}
+		return obs, nil
+	}
+	config, err := o.restConfig()
+	if err != nil {
+		return nil, failureError(fmt.Errorf("connecting: %w", err))
+	}
+	return lookAtCluster(ctx, config, o.observe, o.streams.Err)
+}
+
+// tell writes the summary and what was skipped to standard error.
+func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) error {
+	for _, err := range obs.Skipped {
+		if err := o.tellf("skipped: %s\n", oneLine(err)); err != nil {
+			return err
+		}
+	}
+	if n := len(obs.Skipped); n > 0 {
+		if err := o.tellf("%s skipped: what they run is not covered\n", report.Count(n, "document")); err != nil {
+			return err
+		}
+	}
+	if n := obs.Ignored; n > 0 {
+		if err := o.tellf("%s left out, of kinds that run no pods\n", report.Count(n, "object")); err != nil {
+			return err
+		}
+	}
+	if err := report.New(obs, o.level, policies, o.observe.Profile.EphemeralContainers).Summary(o.streams.Err); err != nil {
+		return failureError(err)
+	}
+	return nil
+}
+
+func (o inspectOptions) tellf(format string, args ...any) error {
+	if _, err := fmt.Fprintf(o.streams.Err, format, args...); err != nil {
+		return failureError(fmt.Errorf("writing to standard error: %w", err))
+	}
+	return nil
+}
+
+func (o inspectOptions) print(policies []psp.Policy) error {
+	data, err := o.encode(policies)
+	if err != nil {
+		return failureError(err)
+	}
+	return writeOut(o.streams.Out, data)
+}
+
+func (o inspectOptions) encode(policies []psp.Policy) ([]byte, error) {
+	if o.json {
+		return psp.JSON(policies)
+	}
+	return psp.YAML(policies, o.explain)
+}
+
+func writeOut(out io.Writer, data []byte) error {
+	if _, err := out.Write(data); err != nil {
+		return failureError(fmt.Errorf("writing output: %w", err))
+	}
+	return nil
+}
+
+func (o inspectOptions) writeTree(obs *observe.Observation, policies []psp.Policy) error {
+	files, err := tree.Layout(policies, o.explain)
+	if err != nil {
+		return failureError(err)
+	}
+	plan, err := tree.NewPlan(o.outputDir, files, tree.Scope{
+		Namespaces: o.observe.Namespaces,
+		Excluded:   o.observe.ExcludeNamespaces,
+		// What a selector leaves out was not looked at.
+		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || o.observe.Selector != nil,
+	})
+	if err != nil {
+		return failureError(err)
+	}
+	if n := plan.Kept(); n > 0 {
+		if err := o.tellf("%s: %s kept, of workloads that were not looked at or are gone\n", o.outputDir, report.Count(n, "file")); err != nil {
+			return err
+		}
+	}
+	if o.check {
+		if plan.Empty() {
+			return nil
+		}
+		if err := writeOut(o.streams.Out, plan.Diff()); err != nil {
+			return err
+		}
+		return codedError{exitDrift, fmt.Errorf("%s is not up to date, %s to change: run the same command without --check", o.outputDir, report.Count(len(plan.Changed()), "file"))}
+	}
+	if err := plan.Apply(); err != nil {
+		return failureError(err)
+	}
+	return o.tellf("%s: %s changed\n", o.outputDir, report.Count(len(plan.Changed()), "file"))
+}

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/rest"
+)
+
+const publishExample = `  # Publish the policies of all namespaces into namespace psp-advisor
+  advisor publish --report-namespace psp-advisor
+
+  # Of two namespaces, one policy for each
+  advisor publish --namespace shop,monitoring --level namespace --report-namespace psp-advisor`
+
+// publishFlags are the flags of publish, and those of its that controller has.
+type publishFlags struct {
+	*observeFlags
+	reportNamespace string
+}
+
+func newPublishFlags() *publishFlags { return &publishFlags{observeFlags: newObserveFlags()} }
+
+func (f *publishFlags) addTo(flags *pflag.FlagSet) {
+	f.observeFlags.addTo(flags)
+	flags.StringVar(&f.reportNamespace, "report-namespace", "", "namespace to publish into; by default that of the pod it runs in, or of the current context")
+}
+
+// publishOptions is a checked run of publish.
+type publishOptions struct {
+	publish publish.Options
+	// connect returns the connection and the report namespace.
+	connect func() (*rest.Config, string, error)
+	streams Streams
+}
+
+func newPublishCommand(streams Streams) *cobra.Command {
+	f := newPublishFlags()
+	cmd := &cobra.Command{
+		Use:   "publish",
+		Short: "Write the policies of the pods seen now into ConfigMaps",
+		Long: `publish looks at the pods of a cluster once and writes a report per namespace into
+ConfigMaps of one namespace, with an index that names them. It exits with 0 when
+all is published, with 1 when something could not be observed, and with 3 when
+something could not be published.`,
+		Example: publishExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.options(streams)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := f.deadline(cmd.Context())
+			defer cancel()
+			return o.run(ctx)
+		},
+	}
+	f.addTo(cmd.Flags())
+	return cmd
+}
+
+func (f *publishFlags) options(streams Streams) (publishOptions, error) {
+	o, level, err := f.observeFlags.options()
+	var errs []error
+	if f.reportNamespace != "" {
+		if problems := validation.IsDNS1123Label(f.reportNamespace); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("--report-namespace %q: %s", f.reportNamespace, strings.Join(problems, ", ")))
+		}
+	}
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return publishOptions{}, usageError(err)
+	}
+	return publishOptions{
+		publish: publish.Options{Observe: o, Level: level, AllowPartial: f.allowPartial},
+		connect: f.connect,
+		streams: streams,
+	}, nil
+}
+
+// connect returns the connection and the namespace to publish into.
+func (f *publishFlags) connect() (*rest.Config, string, error) {
+	config, err := f.config.ToRESTConfig()
+	if err != nil {
+		return nil, "", failureError(fmt.Errorf("connecting: %w", err))
+	}
+	if f.reportNamespace != "" {
+		return config, f.reportNamespace, nil
+	}
+	namespace, _, err := f.config.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, "", failureError(fmt.Errorf("finding the report namespace: %w", err))
+	}
+	return config, namespace, nil
+}
+
+func (o publishOptions) run(ctx context.Context) error {
+	config, namespace, err := o.connect()
+	if err != nil {
+		return err
+	}
+	show, wipe := progress(o.streams.Err)
+	seen, err := observe.List(ctx, config, o.publish.Observe, show)
+	wipe()
+	if err != nil {
+		return failureError(fmt.Errorf("observing %s: %w", config.Host, err))
+	}
+	writer, err := publish.NewWriter(config, namespace)
+	if err != nil {
+		return failureError(err)
+	}
+	r, err := writer.Publish(ctx, o.publish.NewPass(seen))
+	if err != nil {
+		return failureError(fmt.Errorf("publishing: %w", err))
+	}
+	return o.tell(namespace, r)
+}
+
+// tell says what was published, and what was not.
+func (o publishOptions) tell(namespace string, r publish.Result) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d reports in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
+		len(r.Index.Reports), namespace, report.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
+	for _, line := range r.Lines() {
+		text.WriteString(report.Printable(line) + "\n")
+	}
+	if _, err := fmt.Fprint(o.streams.Err, text.String()); err != nil {
+		return failureError(fmt.Errorf("writing to standard error: %w", err))
+	}
+	switch {
+	case len(r.Failed) > 0:
+		return failureError(fmt.Errorf("publishing: %d reports could not be published; see above", len(r.Failed)))
+	case r.Problem() != "":
+		return codedError{exitDrift, fmt.Errorf("published in part: %s; grant the rights, or see the index", r.Problem())}
+	default:
+		return nil
+	}
+}
