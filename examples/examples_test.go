@@ -1,0 +1,215 @@
+// Package examples_test runs the command on every example and compares what it
+// writes with what stands in the folder.
+package examples_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/cmd/advisor/app"
+	"github.com/rogpeppe/go-internal/testscript"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output of the examples")
+
+// TestMain puts the command under test on the path, for scripts that call it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"advisor": func() {
+		os.Exit(app.Run(context.Background(), os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) //nolint:forbidigo // this is the command's main
+	}})
+}
+
+// gitops is the example of a tree of files, no case of the common form.
+const gitops = "gitops"
+
+// TestExamples compares each case's files with what the command writes now. A
+// file that is missing or that nothing writes is an error.
+func TestExamples(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() || e.Name() == gitops {
+			continue
+		}
+		t.Run(e.Name(), func(t *testing.T) {
+			t.Chdir(e.Name())
+			want := map[string]string{}
+			for _, level := range []string{"workload", "namespace"} {
+				stdout, stderr := inspect(t, 0, "-f", "input.yaml", "--level", level)
+				want[level+".yaml"] = stdout
+				if level == "workload" {
+					want["summary.txt"] = stderr
+				}
+			}
+			if *update {
+				for name, data := range want {
+					write(t, name, data)
+				}
+			}
+			got := readTree(t, ".")
+			for _, name := range []string{"README.md", "input.yaml"} {
+				if _, ok := got[name]; !ok {
+					t.Errorf("%s is missing", name)
+				}
+				delete(got, name)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the folder is not what the command writes (-written +in the folder); update with: go test ./examples -update\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestIndex checks that the index names every example.
+func TestIndex(t *testing.T) {
+	index, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readmes, err := filepath.Glob("*/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(readmes) < 9 {
+		t.Errorf("found %d examples, want at least 9", len(readmes))
+	}
+	for _, r := range readmes {
+		if !bytes.Contains(index, []byte("]("+r+")")) {
+			t.Errorf("README.md does not name %s", r)
+		}
+	}
+}
+
+// TestGitOps compares the tree in gitops/policies with what the command writes.
+func TestGitOps(t *testing.T) {
+	t.Chdir(gitops)
+	if *update {
+		inspect(t, 0, "-f", "manifests", "--output-dir", "policies")
+	}
+	fresh := filepath.Join(t.TempDir(), "policies")
+	inspect(t, 0, "-f", "manifests", "--output-dir", fresh)
+	if diff := cmp.Diff(readTree(t, fresh), readTree(t, "policies")); diff != "" {
+		t.Errorf("policies is not what the command writes (-written +in the folder); update with: go test ./examples -update\n%s", diff)
+	}
+}
+
+// TestGitOpsBuilds builds the tree with kustomize at each level: as a whole, and
+// each namespace on its own.
+func TestGitOpsBuilds(t *testing.T) {
+	build := func(t *testing.T, dir string) []string {
+		t.Helper()
+		resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, r := range resources.Resources() {
+			ids = append(ids, r.CurId().String())
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	root := filepath.Join(gitops, "policies")
+	var parts []string
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			t.Run(e.Name(), func(t *testing.T) { parts = append(parts, build(t, filepath.Join(root, e.Name()))...) })
+		}
+	}
+	slices.Sort(parts)
+	if len(parts) == 0 {
+		t.Error("no namespace was built")
+	}
+	if diff := cmp.Diff(parts, build(t, root)); diff != "" {
+		t.Errorf("the whole is not the sum of its namespaces (-namespaces +whole):\n%s", diff)
+	}
+}
+
+// TestGitOpsCheck runs the script that CI runs: it passes on the tree as it is,
+// and fails with a diff when a manifest has changed.
+func TestGitOpsCheck(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("SKIPPED: no sh to run check-policies.sh with")
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(gitops)); err != nil {
+		t.Fatal(err)
+	}
+	run := func() (string, int) {
+		cmd := exec.Command("sh", "check-policies.sh")
+		cmd.Dir = dir
+		out, err := cmd.Output()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	if out, code := run(); code != 0 || out != "" {
+		t.Errorf("on the tree as it is: exit code %d, output %q", code, out)
+	}
+	manifest := filepath.Join(dir, "manifests", "shop.yaml")
+	data, err := os.ReadFile(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(data), "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", 1)
+	if changed == string(data) {
+		t.Fatal("shop.yaml has nothing to change")
+	}
+	write(t, manifest, changed)
+	if out, code := run(); code != 1 || !strings.Contains(out, "-  readOnlyRootFilesystem: true") {
+		t.Errorf("after a change: exit code %d, want 1 and a diff; output:\n%s", code, out)
+	}
+}
+
+// inspect runs the command and returns what it wrote.
+func inspect(t *testing.T, code int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	got := app.Run(t.Context(), append([]string{"inspect"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if got != code {
+		t.Fatalf("advisor inspect %s: exit code %d, want %d; stderr:\n%s", strings.Join(args, " "), got, code, errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+func readTree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		files[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func write(t *testing.T, path, data string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
