@@ -1,0 +1,21 @@
+// Command kube is a current kube-apiserver. It takes the part it shall play as
+// the name it is called with, like the 1.24 binary beside it, but knows only
+// kube-apiserver: every other part of a test cluster may be older.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"k8s.io/component-base/cli"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+)
+
+func main() {
+	if name := filepath.Base(os.Args[0]); name != "kube-apiserver" {
+		fmt.Fprintf(os.Stderr, "called as %q: this binary is kube-apiserver only\n", name)
+		os.Exit(2)
+	}
+	os.Exit(cli.Run(app.NewAPIServerCommand()))
+}
