@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+)
+
+// advise asks the advisor for the policies of the objects and says, as the
+// judge wants to know it, for which workloads each one was made.
+func advise(objects string, level aggregate.Level) (policies string, members map[string][]string, err error) {
+	obs, err := observe.Files([]string{"-"}, false, strings.NewReader(objects), observe.Options{Pods: true, Templates: true, SkipInvalid: true})
+	if err != nil {
+		return "", nil, fmt.Errorf("observing: %w", err)
+	}
+	generated := psp.All(obs.Fleet.Groups(level))
+	// The text that users apply, comments included, so that what is written is
+	// proven and not only what is meant.
+	text, err := psp.YAML(generated, true)
+	if err != nil {
+		return "", nil, fmt.Errorf("writing: %w", err)
+	}
+	members = map[string][]string{}
+	for _, policy := range generated {
+		for _, m := range policy.Group.Members {
+			id := fmt.Sprintf("%s/%s/%s@%s", m.Workload.Namespace, m.Workload.Kind, m.Workload.Name, m.ServiceAccount)
+			members[policy.Object.Name] = append(members[policy.Object.Name], id)
+		}
+	}
+	return string(text), members, nil
+}
+
+// try gives the verdict on the advisor's policies for the objects.
+func (j *judge) try(name, objects string, level aggregate.Level) (verdict, string, error) {
+	policies, members, err := advise(objects, level)
+	if err != nil {
+		// The advisor's own failure is a fault like any other.
+		return verdict{Error: err.Error()}, "", nil //nolint:nilerr // see above
+	}
+	v, err := j.ask(request{Name: name, Objects: objects, Policies: policies, Members: members, SkipInvalid: true})
+	return v, policies, err
+}
