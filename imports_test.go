@@ -1,0 +1,158 @@
+// Package advisor_test holds what must be true of the repository as a whole.
+package advisor_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/psp-advisor/psp-advisor/"
+
+// imports says what each package may import besides the standard library: the
+// packages named, and what lies below them. Data flows one way, from what
+// observes to what writes.
+var imports = map[string][]string{
+	"pkg/profile":         {"k8s.io/api"},
+	"pkg/profile/podtest": {"k8s.io/api", "k8s.io/apimachinery/pkg/apis/meta/v1"},
+	"pkg/aggregate":       {module + "pkg/profile"},
+	"pkg/observe": {
+		module + "pkg/aggregate", module + "pkg/profile",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/yaml",
+	},
+	"pkg/apis/psp/v1beta1": {"k8s.io/api", "k8s.io/apimachinery"},
+	"pkg/generate/psp": {
+		module + "pkg/aggregate", module + "pkg/profile", module + "pkg/apis",
+		"k8s.io/api", "k8s.io/apimachinery",
+	},
+	"pkg/tree": {
+		module + "pkg/generate",
+		"github.com/rogpeppe/go-internal/diff", "golang.org/x/sys/unix", "sigs.k8s.io/yaml",
+	},
+	"pkg/report": {
+		module + "pkg/aggregate", module + "pkg/profile", module + "pkg/observe", module + "pkg/generate",
+		"k8s.io/api", "k8s.io/apimachinery",
+	},
+	"pkg/publish": {
+		module + "pkg/aggregate", module + "pkg/profile", module + "pkg/observe", module + "pkg/generate", module + "pkg/report",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog/v2",
+	},
+	"pkg/publish/apitest": {"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
+	"pkg/controller": {
+		module + "pkg/aggregate", module + "pkg/profile", module + "pkg/observe", module + "pkg/generate", module + "pkg/report", module + "pkg/publish",
+		"github.com/prometheus/client_golang/prometheus", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog/v2",
+	},
+	"cmd/advisor": {module + "cmd/advisor/app"},
+	"cmd/advisor/app": {
+		module + "pkg",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog/v2",
+	},
+}
+
+// forTests are packages that only tests import.
+var forTests = []string{"pkg/profile/podtest", "pkg/publish/apitest"}
+
+func TestImports(t *testing.T) {
+	for file, imported := range sources(t) {
+		folder := path.Dir(file)
+		if !strings.HasPrefix(folder, "pkg/") && !strings.HasPrefix(folder, "cmd/") {
+			continue // tools of the repository
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		allowed, ok := imports[folder]
+		if !ok {
+			t.Errorf("%s has no row in the table of imports", folder)
+			continue
+		}
+		for _, p := range imported {
+			if !standard(p) && !slices.ContainsFunc(allowed, func(a string) bool { return below(p, a) }) {
+				t.Errorf("%s may not import %s", file, p)
+			}
+			if slices.Contains(forTests, strings.TrimPrefix(p, module)) {
+				t.Errorf("%s may not import %s, which is for tests", file, p)
+			}
+		}
+	}
+}
+
+// What holds for tests and tools too.
+func TestImportsEverywhere(t *testing.T) {
+	for file, imported := range sources(t) {
+		for _, p := range imported {
+			switch {
+			case (below(p, "github.com/spf13/cobra") || below(p, "github.com/spf13/pflag")) && strings.HasPrefix(file, "pkg/"):
+				t.Errorf("%s imports %s: commands live in cmd", file, p)
+			case below(p, "github.com/stretchr/testify"), below(p, "github.com/onsi"):
+				t.Errorf("%s imports %s: tests say what they mean in Go", file, p)
+			case below(p, module+"hack") && !strings.HasPrefix(file, "hack/"):
+				t.Errorf("%s imports %s: the tools need the program, not the other way round", file, p)
+			}
+		}
+	}
+}
+
+func TestPackageNames(t *testing.T) {
+	for file := range sources(t) {
+		for part := range strings.SplitSeq(path.Dir(file), "/") {
+			if slices.Contains([]string{"util", "utils", "common", "types", "helpers", "misc"}, part) {
+				t.Errorf("%s: the name %s says nothing", file, part)
+			}
+		}
+	}
+}
+
+// sources returns the imports of each Go file of the repository.
+func sources(t *testing.T) map[string][]string {
+	t.Helper()
+	files := map[string][]string{}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(name) != ".go":
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		slash := filepath.ToSlash(name)
+		files[slash] = []string{}
+		for _, i := range parsed.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			files[slash] = append(files[slash], p)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 50 {
+		t.Fatalf("found %d Go files only", len(files))
+	}
+	return files
+}
+
+// standard reports whether p is of the standard library: the others begin with
+// the name of a host.
+func standard(p string) bool {
+	first, _, _ := strings.Cut(p, "/")
+	return !strings.Contains(first, ".")
+}
+
+// below reports whether p is parent or lies below it.
+func below(p, parent string) bool { return p == parent || strings.HasPrefix(p, parent+"/") }
