@@ -1,0 +1,62 @@
+# What a person or CI runs; `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT_VERSION := v2.15.0
+TOOLS := $(CURDIR)/.cache/bin
+FUZZTIME ?= 30s
+FLEETS ?= 500
+
+.PHONY: help build demo test lint verify update fuzz bench conformance mutate e2e image clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/advisor
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/advisor ./cmd/advisor
+
+demo: build ## run the main job on the examples, with no cluster
+	./bin/advisor inspect -f examples/web-shop/input.yaml
+
+test: ## unit tests, laws, goldens and command-line scripts, with the race detector
+	go test -race -shuffle=on ./...
+	cd hack/pspapi && go test ./...
+
+lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## run the linters
+	$< run --build-tags e2e ./...
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+verify: ## check that what is generated is up to date
+	hack/verify-generated.sh
+	hack/verify-tidy.sh
+
+update: ## regenerate what is generated
+	hack/update-generated.sh
+	hack/update-tidy.sh
+
+fuzz: ## run each fuzz target for FUZZTIME
+	hack/fuzz.sh $(FUZZTIME)
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+conformance: ## show the policies to the admission code of Kubernetes 1.24
+	cd hack/kube124 && CGO_ENABLED=0 go test -tags providerless ./judge
+	go run ./hack/conformance -fleets $(FLEETS)
+
+mutate: ## break the generator and expect the conformance run to notice
+	go run ./hack/mutate
+
+e2e: ## run against real control planes and a real node
+	hack/install-node-packages.sh
+	go test -tags e2e -count=1 -timeout 60m -p 1 -v ./hack/e2e/...
+
+image: build ## write bin/advisor.tar, a container image, without a container engine
+	go run ./hack/image -o bin/advisor.tar
+
+clean: ## remove what was built
+	rm -rf bin .cache

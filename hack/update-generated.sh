@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Rewrites what tests compare with: the output of examples, manifests and
+# scripts, the contract's example, and what README.md shows.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+go test ./examples ./manifests ./pkg/report ./cmd/advisor -update
+go test ./cmd/advisor/app -run TestReadmeCommands -update-readme
