@@ -151,5 +151,5 @@ func TestMistakesOfOthers(t *testing.T) {
 }
 
 func workloadName(w aggregate.Workload) string {
-	return Name(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &w})
+	return nameOf(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &w})
 }

@@ -16,21 +16,23 @@ import (
 // prefix starts the name of every generated object.
 const prefix = "advisor"
 
-// Name returns the name of a group's policy and of its grants:
+// nameOf returns the name of a group's policy and of its grants:
 //
 //	advisor.NAMESPACE.KIND.NAME         one workload
-//	advisor.NAMESPACE.KIND-GROUP.NAME   one workload of a kind that is not built in
+//	advisor.NAMESPACE.KIND--GROUP.NAME  one workload of a kind that is not built in
 //	advisor.NAMESPACE.sa.ACCOUNT        the workloads of one service account
 //	advisor.NAMESPACE.nodes             static pods taken together
 //	advisor.NAMESPACE                   namespace
 //	advisor.cluster                     cluster
 //
-// Different groups have different names: neither a namespace nor a kind holds a
-// dot, and GROUP has its dots written - and its dashes --. Where that does not
-// hold (an owner reference may name any kind, a file any namespace), and where
-// the name is too long for an object or has other characters, it is cleaned, cut
-// and ends in a hash of its parts.
-func Name(g aggregate.Group) string {
+// Different groups of a level have different names: neither a namespace nor a
+// kind holds a dot. Of a kind that is not built in, each word begins with a dash
+// (SparkApplication is spark-application), so that no letter's case is lost, and
+// its API group has its dots written - and its dashes --. Where that does not hold
+// (an owner reference may name any kind, a file any namespace), and where the name
+// is too long for an object or has other characters, it is cleaned, cut and ends
+// in a hash of its parts.
+func nameOf(g aggregate.Group) string {
 	parts := nameParts(g)
 	name := strings.Join(parts, ".")
 	if strings.Contains(g.Namespace, ".") || len(validation.IsDNS1123Subdomain(name)) > 0 {
@@ -71,14 +73,17 @@ var builtInKinds = map[schema.GroupKind]bool{
 // properKind is what a kind looks like that an API server serves.
 var properKind = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 
+var capital = regexp.MustCompile(`[A-Z]`)
+
 // kindName is the workload's kind in lower case, with its API group unless it
 // is built in.
 func kindName(w aggregate.Workload) string {
 	switch {
 	case builtInKinds[schema.GroupKind{Group: w.Group, Kind: w.Kind}]:
 		return strings.ToLower(w.Kind)
-	case w.Group != "" && properKind.MatchString(w.Kind):
-		return strings.ToLower(w.Kind) + "-" + strings.NewReplacer("-", "--", ".", "-").Replace(w.Group)
+	case properKind.MatchString(w.Kind) && len(validation.IsDNS1123Subdomain(w.Group)) == 0:
+		words := strings.ToLower(capital.ReplaceAllString(w.Kind, "-$0"))
+		return words[1:] + "--" + strings.NewReplacer("-", "--", ".", "-").Replace(w.Group)
 	default:
 		// The quotes make the name one that is hashed.
 		return strconv.Quote(w.Kind) + strconv.Quote(w.Group)

@@ -25,8 +25,9 @@ func TestName(t *testing.T) {
 	}{
 		{"workload", workload("apps", "StatefulSet", "db"), "advisor.shop.statefulset.db"},
 		{"pod", workload("", "Pod", "one.two"), "advisor.shop.pod.one.two"},
-		{"a kind that is not built in", workload("argoproj.io", "Rollout", "web"), "advisor.shop.rollout-argoproj-io.web"},
-		{"a dash in its group", workload("serving-x.dev", "Service", "web"), "advisor.shop.service-serving--x-dev.web"},
+		{"a kind that is not built in", workload("argoproj.io", "Rollout", "web"), "advisor.shop.rollout--argoproj-io.web"},
+		{"a dash in its group", workload("serving-x.dev", "Service", "web"), "advisor.shop.service--serving--x-dev.web"},
+		{"a kind of two words", workload("sparkoperator.k8s.io", "SparkApplication", "pi"), "advisor.shop.spark-application--sparkoperator-k8s-io.pi"},
 		{"account", aggregate.Group{Level: aggregate.ByServiceAccount, Namespace: "shop", ServiceAccount: "default"}, "advisor.shop.sa.default"},
 		{"joined account", aggregate.Group{Level: aggregate.ByWorkload, Namespace: "shop", ServiceAccount: "default"}, "advisor.shop.sa.default"},
 		{"static pods", aggregate.Group{Level: aggregate.ByServiceAccount, Namespace: "kube-system"}, "advisor.kube-system.nodes"},
@@ -38,7 +39,7 @@ func TestName(t *testing.T) {
 		{"too long", workload("apps", "Deployment", long), "advisor.shop.deployment." + strings.Repeat("x", 212) + "-"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := Name(tc.group)
+			got := nameOf(tc.group)
 			if strings.HasSuffix(tc.want, "-") {
 				// The hash itself is not spelled out.
 				got = strings.TrimRight(got, "0123456789abcdef")
@@ -58,7 +59,7 @@ func TestNamesTellGroupsApart(t *testing.T) {
 	check := func(g aggregate.Group) {
 		t.Helper()
 		id := asJSON(t, g)
-		name := Name(g)
+		name := nameOf(g)
 		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 			t.Fatalf("name %q: %v", name, problems)
 		}
@@ -87,8 +88,8 @@ func TestNamesTellGroupsApart(t *testing.T) {
 // any kind and group, a file any name.
 var (
 	namespaces  = []string{"a", "a-b", "b", "cluster", "a.deployment", "A", "x_y", "x-y", "nodes", "sa", strings.Repeat("n", 63)}
-	apiGroups   = []string{"", "apps", "batch", "b", "a.b", "a-b", "a--b", "argoproj.io", "A.b", "b_c"}
-	kinds       = []string{"Pod", "Deployment", "Rollout", "Rollout-a", "Job.a", "deployment", "a", "a_b", "Sa", "Nodes", "D e", "Dé"}
+	apiGroups   = []string{"", "apps", "batch", "b", "a.b", "a-b", "a--b", "argoproj.io", "A.b", "b_c", "a..b", "application.b"}
+	kinds       = []string{"Pod", "Deployment", "Rollout", "Rollout-a", "RollOut", "ROLLOUT", "Spark", "SparkApplication", "Job.a", "deployment", "a", "a_b", "Sa", "Nodes", "D e", "Dé"}
 	objectNames = []string{
 		"a", "b", "a-b", "b-c", "a.b", "b.c", "deployment.b", "sa.a", "A", "a_", "a ", "é", "\n---\n", "x\x00y", "default",
 		strings.Repeat("x", 253), strings.Repeat("x", 252) + "y", strings.Repeat("long.", 50) + "a",

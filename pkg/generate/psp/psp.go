@@ -35,8 +35,8 @@ type Policy struct {
 	Group aggregate.Group
 	// Object is the policy itself.
 	Object *pspv1beta1.PodSecurityPolicy
-	// Grants let the group's accounts use the policy: a Role and RoleBinding per
-	// namespace, or a ClusterRole and ClusterRoleBinding.
+	// Grants let the group's accounts use the policy: a Role and RoleBinding in
+	// the group's namespace, or a ClusterRole and ClusterRoleBinding.
 	Grants []any
 	// Why has the reasons for a field's value, by the name of the spec field or
 	// annotation: lines of text, safe to print in a YAML comment.
@@ -81,7 +81,7 @@ func Generate(g aggregate.Group) Policy {
 	} {
 		decide()
 	}
-	name := Name(g)
+	name := nameOf(g)
 	object := &pspv1beta1.PodSecurityPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: pspv1beta1.APIVersion, Kind: pspv1beta1.Kind},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels()},
