@@ -165,7 +165,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 		pod.Spec.Containers[0].Name = fmt.Sprintf("c%02d", 49-i)
 		p = Join(p, Of(pod, Options{}))
 	}
-	if diff := cmp.Diff([]string{"unset by c00 c01 c02"}, show(p, "privileged")); diff != "" {
+	if diff := cmp.Diff([]string{"unset by c00 c01 c02 c03"}, show(p, "privileged")); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}
 }

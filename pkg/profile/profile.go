@@ -70,7 +70,8 @@ type Attribute struct {
 	Values []AttributeValue `json:"values"`
 }
 
-// AttributeValue is one observed value and the containers that use it.
+// AttributeValue is one observed value and the first containers that use it, at
+// most four, sorted.
 type AttributeValue struct {
 	Value      string   `json:"value"`
 	Containers []string `json:"containers,omitempty"`

@@ -6,8 +6,9 @@ import (
 )
 
 // maxContainers bounds the containers named per value, so that the memory of a
-// profile does not grow with the pods that were joined into it.
-const maxContainers = 3
+// profile does not grow with the pods that were joined into it. It is one more
+// than people are shown, who thus see that there are others.
+const maxContainers = 4
 
 // Value is what a Set holds: a small value with a total order. Two values are
 // the same when Compare returns 0.
@@ -19,7 +20,7 @@ type Value[T any] interface {
 // Item is a value together with the evidence for it.
 type Item[T Value[T]] struct {
 	Value T
-	// Containers names containers that use the value, at most three, the
+	// Containers names containers that use the value, at most four, the
 	// smallest ones first; empty for a fact of the whole pod. It takes no part
 	// in Equal and Covers.
 	Containers []string

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// AppArmorAllowedAnnotation lists the AppArmor profiles that a policy allows.
-const AppArmorAllowedAnnotation = "apparmor.security.beta.kubernetes.io/allowedProfileNames"
+// appArmorAllowedAnnotation lists the AppArmor profiles that a policy allows.
+const appArmorAllowedAnnotation = "apparmor.security.beta.kubernetes.io/allowedProfileNames"
 
 // appArmor: the profiles used when every container sets one; else no
 // annotation, which allows any, since a list denies a container without a
@@ -22,10 +22,10 @@ func (d *draft) appArmor() {
 	var names []string
 	for _, n := range used.Values() {
 		names = append(names, string(n))
-		because(d, AppArmorAllowedAnnotation, usedBy(string(n)),
+		because(d, appArmorAllowedAnnotation, usedBy(string(n)),
 			func(p *profile.Profile) profile.Set[profile.Name] { return p.AppArmor }, is(n))
 	}
-	d.annotations[AppArmorAllowedAnnotation] = strings.Join(names, ",")
+	d.annotations[appArmorAllowedAnnotation] = strings.Join(names, ",")
 }
 
 // validAppArmor reports whether a list may name the profile

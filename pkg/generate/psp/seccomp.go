@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// SeccompAllowedAnnotation lists the seccomp profiles that a policy allows.
-const SeccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
+// seccompAllowedAnnotation lists the seccomp profiles that a policy allows.
+const seccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
 
 // seccomp: without the annotation a pod may set no profile at all, not even
 // unconfined. With a list, the pod's own profile and each container's must stand
@@ -32,15 +32,18 @@ func (d *draft) seccomp() {
 	}
 	set := func(p *profile.Profile) profile.Set[profile.Seccomp] { return p.Seccomp }
 	if partly {
-		d.annotations[SeccompAllowedAnnotation] = wildcard
-		because(d, SeccompAllowedAnnotation, "not set for the whole pod and every container:", set, func(s profile.Seccomp) bool {
-			return s.Pod == "" || slices.Contains(s.Containers, "")
+		d.annotations[seccompAllowedAnnotation] = wildcard
+		because(d, seccompAllowedAnnotation, "not set for the whole pod and every container:", set, func(s profile.Seccomp) bool {
+			return slices.Contains(seccompNames(s), "")
+		})
+		because(d, seccompAllowedAnnotation, "set to what a list cannot name:", set, func(s profile.Seccomp) bool {
+			return slices.ContainsFunc(seccompNames(s), func(n string) bool { return n != "" && !validSeccomp(n) })
 		})
 		return
 	}
-	d.annotations[SeccompAllowedAnnotation] = strings.Join(profiles, ",")
+	d.annotations[seccompAllowedAnnotation] = strings.Join(profiles, ",")
 	for _, n := range profiles {
-		because(d, SeccompAllowedAnnotation, usedBy(n), set, func(s profile.Seccomp) bool {
+		because(d, seccompAllowedAnnotation, usedBy(n), set, func(s profile.Seccomp) bool {
 			return slices.Contains(seccompNames(s), n)
 		})
 	}
@@ -59,9 +62,8 @@ func seccompNames(s profile.Seccomp) []string {
 }
 
 // validSeccomp reports whether a list may name the profile, one of seccompNames:
-// it is set, the API
-// accepts it (pkg/apis/core/validation/validation.go, ValidateSeccompProfile)
-// and it does not hold the comma that separates the list.
+// it is set, the API accepts it (pkg/apis/core/validation/validation.go,
+// ValidateSeccompProfile) and it does not hold the comma that separates the list.
 func validSeccomp(n string) bool {
 	switch {
 	case strings.Contains(n, ","):

@@ -71,7 +71,7 @@ func TestTrap1PodSeccompJoinsSharedAccounts(t *testing.T) {
 	joined := policies(aggregate.ByWorkload, podOf("web", "default", confined), podOf("db", "default", strict))[0]
 	// The joined policy changes neither: it must not demand what one of them
 	// leaves unset, and one without seccomp needs the wildcard.
-	if !*joined.Object.Spec.AllowPrivilegeEscalation || joined.Object.Annotations[SeccompAllowedAnnotation] != "*" {
+	if !*joined.Object.Spec.AllowPrivilegeEscalation || joined.Object.Annotations[seccompAllowedAnnotation] != "*" {
 		t.Errorf("the joined policy does not fit both: %s", asJSON(t, joined.Object))
 	}
 }
@@ -82,7 +82,7 @@ func TestTrap1StoredAndCreatedPodTogether(t *testing.T) {
 	template := podtest.Pod(podSeccomp("RuntimeDefault", ""))
 	stored := podtest.Pod(podSeccomp("RuntimeDefault", ""), podtest.Annotate(corev1.SeccompPodAnnotationKey, "runtime/default"),
 		podtest.Annotate(corev1.SeccompContainerAnnotationKeyPrefix+"c", "runtime/default"))
-	got := policyFor(t, template, stored).Object.Annotations[SeccompAllowedAnnotation]
+	got := policyFor(t, template, stored).Object.Annotations[seccompAllowedAnnotation]
 	if got != "runtime/default" {
 		t.Errorf("allowed profiles %q", got)
 	}

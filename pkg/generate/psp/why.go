@@ -25,7 +25,7 @@ func is[T profile.Value[T]](v T) func(T) bool {
 // because notes under field which workloads and containers have a value that
 // matches, behind lead. Nothing is noted when nobody has one.
 func because[T profile.Value[T]](d *draft, field, lead string, set func(*profile.Profile) profile.Set[T], match func(T) bool) {
-	if who := users(d.group.Members, set, match); who != "" {
+	if who := users(d.group, set, match); who != "" {
 		d.note(field, lead+" "+who)
 	}
 }
@@ -36,26 +36,36 @@ func usedBy(entry string) string { return text(entry) + ": used by" }
 // note adds a plain line under field.
 func (d *draft) note(field, line string) { d.why[field] = append(d.why[field], line) }
 
-// users names the members with a matching value, the first three of them.
-func users[T profile.Value[T]](members []aggregate.Member, set func(*profile.Profile) profile.Set[T], match func(T) bool) string {
+// users names the workloads with a matching value, the first three of them.
+func users[T profile.Value[T]](g aggregate.Group, set func(*profile.Profile) profile.Set[T], match func(T) bool) string {
 	var names []string
-	last := aggregate.Workload{}
-	for _, m := range members {
+	for i := 0; i < len(g.Members); {
+		w := g.Members[i].Workload
 		var containers []string
 		found := false
-		for _, it := range set(m.Profile).Items() {
-			if match(it.Value) {
-				found = true
-				containers = appendNew(containers, it.Containers)
+		// A workload with two accounts is two members.
+		for ; i < len(g.Members) && g.Members[i].Workload == w; i++ {
+			for _, it := range set(g.Members[i].Profile).Items() {
+				if match(it.Value) {
+					found = true
+					containers = appendNew(containers, it.Containers)
+				}
 			}
 		}
-		// A workload with two accounts is named once.
-		if found && m.Workload != last {
-			names = append(names, text(m.Workload.String())+inContainers(containers))
-			last = m.Workload
+		if found {
+			names = append(names, nameIn(g, w)+inContainers(containers))
 		}
 	}
 	return FirstFew(names)
+}
+
+// nameIn names a workload in a comment on the policy of g: with its
+// namespace, where the policy has none.
+func nameIn(g aggregate.Group, w aggregate.Workload) string {
+	if g.Namespace == "" {
+		return text(w.Namespace) + " " + text(w.String())
+	}
+	return text(w.String())
 }
 
 // FirstFew joins the first three names and counts the others.

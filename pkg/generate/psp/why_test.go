@@ -87,18 +87,60 @@ func TestReasonsAreBounded(t *testing.T) {
 
 func TestReasons(t *testing.T) {
 	var f aggregate.Fleet
-	for _, account := range []string{"one", "two"} {
-		f.Add(podOf("web", account, podtest.Pod(podtest.Security(privileged), podtest.Init("i", podtest.Context(privileged)))))
-	}
+	f.Add(podOf("web", "one", podtest.Pod(podtest.Security(privileged), podtest.Init("i", podtest.Context(privileged)))))
+	f.Add(podOf("web", "two", podtest.Pod(podtest.Security(privileged), podtest.Sidecar("z", podtest.Context(privileged)))))
 	f.Add(podOf("db", "one", podtest.Pod()))
 	p := All(f.Groups(aggregate.ByNamespace))[0]
-	want := []string{"used by Deployment/web (containers c, i)"}
+	want := []string{"used by Deployment/web (containers c, i, z)"}
 	if diff := cmp.Diff(want, p.Why["privileged"]); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	want = []string{"used by shop Deployment/web (containers c, i, z)"}
+	if diff := cmp.Diff(want, All(f.Groups(aggregate.ByCluster))[0].Why["privileged"]); diff != "" {
+		t.Errorf("reasons of the cluster's policy (-want +got):\n%s", diff)
 	}
 	members := f.Members()
 	if diff := cmp.Diff([]string{"c", "i"}, members[1].Profile.Privileged.Items()[0].Containers); diff != "" {
 		t.Errorf("the profile's evidence was changed (-want +got):\n%s", diff)
+	}
+}
+
+// People see that there are more containers than are named.
+func TestReasonsAreCut(t *testing.T) {
+	pod := podtest.Pod(podtest.Security(privileged))
+	for _, name := range []string{"d", "e", "f", "g"} {
+		podtest.Sidecar(name, podtest.Context(privileged))(pod)
+	}
+	want := []string{"used by Deployment/web (containers c, d, e, …)"}
+	if diff := cmp.Diff(want, policyFor(t, pod).Why["privileged"]); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+}
+
+func TestFor(t *testing.T) {
+	sc := podSeccomp("RuntimeDefault", "")
+	for _, tc := range []struct {
+		name  string
+		level aggregate.Level
+		pods  []aggregate.Pod
+		want  string
+	}{
+		{"one workload", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "web", podtest.Pod())}, "for Deployment/web, under service account web"},
+		{"of two accounts", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "one", podtest.Pod()), podOf("web", "two", podtest.Pod())}, "for Deployment/web, under 2 service accounts"},
+		{"static", aggregate.ByWorkload, []aggregate.Pod{podOf("etcd", "", podtest.Pod())}, "for Deployment/etcd, static pods"},
+		{"taken together", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "a", podtest.Pod(sc)), podOf("db", "a", podtest.Pod())},
+			"for Deployment/db, Deployment/web, under service account a, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"},
+		{"static and taken together", aggregate.ByWorkload, []aggregate.Pod{podOf("api", "", podtest.Pod(sc)), podOf("etcd", "", podtest.Pod())},
+			"for Deployment/api, Deployment/etcd, static pods, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"},
+		{"static beside others", aggregate.ByNamespace, []aggregate.Pod{podOf("etcd", "", podtest.Pod()), podOf("dns", "dns", podtest.Pod())},
+			"for Deployment/dns, Deployment/etcd, under service account dns, and static pods"},
+		{"the cluster", aggregate.ByCluster, []aggregate.Pod{podOf("web", "a", podtest.Pod())}, "for all observed pods of the cluster"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := policies(tc.level, tc.pods...)[0].For(); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
 	}
 }
 
@@ -125,7 +167,7 @@ func TestEachPermissionHasAReason(t *testing.T) {
 	for _, field := range []string{
 		"privileged", "hostNetwork", "hostPID", "hostIPC", "hostPorts", "allowPrivilegeEscalation", "allowedCapabilities", "volumes",
 		"allowedHostPaths", "allowedFlexVolumes", "allowedCSIDrivers", "allowedUnsafeSysctls", "allowedProcMountTypes", "runtimeClass",
-		"seLinux", "runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", SeccompAllowedAnnotation, AppArmorAllowedAnnotation,
+		"seLinux", "runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", seccompAllowedAnnotation, appArmorAllowedAnnotation,
 	} {
 		if len(p.Why[field]) == 0 {
 			t.Errorf("no reason for %s", field)

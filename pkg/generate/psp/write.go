@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 )
 
 // kindOrder is how objects stand in the output: what is granted before the
@@ -91,21 +93,27 @@ func (p Policy) why(path []string) []string {
 // For says in one line whom the policy is for.
 func (p Policy) For() string {
 	g := p.Group
+	if g.Namespace == "" {
+		return "for all observed pods of the cluster"
+	}
 	var names []string
 	for _, m := range g.Members {
-		names = appendNew(names, []string{text(m.Workload.String())})
+		names = append(names, nameIn(g, m.Workload))
 	}
-	line := "for " + FirstFew(names)
+	line := "for " + FirstFew(slices.Compact(names))
 	switch accounts := g.ServiceAccounts(); {
-	case g.Namespace == "":
-		return "for all observed pods of the cluster"
 	case len(accounts) == 0:
-		return line + ", static pods"
-	case g.Workload == nil && g.ServiceAccount != "" && g.Level == "workload":
-		return line + ", taken together: they share a service account, and a seccomp profile for the whole pod makes the choice between policies unsafe"
+		line += ", static pods"
 	case len(accounts) == 1:
-		return line + ", under service account " + text(accounts[0].Name)
+		line += ", under service account " + text(accounts[0].Name)
 	default:
-		return line + ", under " + fmt.Sprint(len(accounts)) + " service accounts"
+		line += fmt.Sprintf(", under %d service accounts", len(accounts))
 	}
+	if g.HasMirrorPods() && len(g.ServiceAccounts()) > 0 {
+		line += ", and static pods"
+	}
+	if g.Level == aggregate.ByWorkload && g.Workload == nil {
+		line += ", taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"
+	}
+	return line
 }
