@@ -91,14 +91,19 @@ func shortSummary(r Report) ([]byte, error) {
 	return firstLines(out.Bytes(), "report.json"), nil
 }
 
-// firstLines returns at most MaxSummaryLines lines, and says where the rest is.
+// firstLines returns at most MaxSummaryLines lines, none of them above
+// maxSummaryLine bytes, and says where the rest is.
 func firstLines(text []byte, rest string) []byte {
 	lines := slices.Collect(bytes.Lines(text))
-	if len(lines) <= MaxSummaryLines {
-		return text
+	for i, line := range lines {
+		if len(line) > maxSummaryLine {
+			lines[i] = append(bytes.ToValidUTF8(line[:maxSummaryLine:maxSummaryLine], nil), "…\n"...)
+		}
 	}
-	more := len(lines) - (MaxSummaryLines - 1)
-	return fmt.Appendf(bytes.Join(lines[:MaxSummaryLines-1], nil), "and %d more lines: see %s\n", more, rest)
+	if more := len(lines) - (MaxSummaryLines - 1); more > 1 {
+		lines = append(lines[:MaxSummaryLines-1], fmt.Appendf(nil, "and %d more lines: see %s\n", more, rest))
+	}
+	return bytes.Join(lines, nil)
 }
 
 // withoutNil has empty lists where r has none: "null" is not part of the schema.

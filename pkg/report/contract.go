@@ -56,6 +56,9 @@ const (
 	GzipAbove = 64 << 10
 	// MaxSummaryLines bounds the summary; the report has everything.
 	MaxSummaryLines = 200
+	// maxSummaryLine bounds a line of it in bytes: a name that an owner reference
+	// gives may be of any length.
+	maxSummaryLine = 1000
 )
 
 // Document is a published report: report.json.

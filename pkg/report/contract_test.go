@@ -217,6 +217,18 @@ func TestPackTooLarge(t *testing.T) {
 	}
 }
 
+// TestPackLongNames: an owner reference may give a name of any length, and it
+// stands in a part that is not split.
+func TestPackLongNames(t *testing.T) {
+	obs := &observe.Observation{Namespaces: []string{"shop"}}
+	w := aggregate.Workload{Namespace: "shop", Group: "example.org", Kind: "Owner", Name: strings.Repeat("é", report.MaxBytes/2)}
+	obs.Fleet.Add(aggregate.Pod{Workload: w, ServiceAccount: "default", Profile: &profile.Profile{ShareProcessNamespace: profile.SetOf(profile.True)}})
+	obs.UnknownOwners = []aggregate.Workload{w}
+	for _, cm := range pack(t, "shop", aggregate.ByWorkload, obs).ConfigMaps {
+		check(t, cm)
+	}
+}
+
 // check holds a ConfigMap against what every published one must fulfil.
 func check(t *testing.T, cm *corev1.ConfigMap) {
 	t.Helper()

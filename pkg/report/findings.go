@@ -107,9 +107,12 @@ func attributeRules(debug bool) []attributeRule {
 		{RuleNotGoverned, func(p *profile.Profile) bool { return p.MountPropagation.Has("Bidirectional") }, "mountPropagation Bidirectional of %s is not governed by PodSecurityPolicy"},
 		{RuleNotGoverned, func(p *profile.Profile) bool { return p.ProbeHosts.Len() > 0 }, "hosts that probes or hooks of %s name are reached from the node; PodSecurityPolicy does not govern them"},
 		{RuleNotGoverned, func(p *profile.Profile) bool { return p.SecretEnv.Len() > 0 }, "Secrets reach the environment of %s; PodSecurityPolicy governs only those that are mounted"},
-		{RuleNotGoverned, func(p *profile.Profile) bool { return p.Volumes.Has("persistentVolumeClaim") }, "persistent volumes of %s escape allowedHostPaths where they are of type hostPath"},
+		{RuleNotGoverned, func(p *profile.Profile) bool {
+			return p.Volumes.Has("persistentVolumeClaim") || p.Volumes.Has("ephemeral")
+		}, "persistent volumes of %s escape allowedHostPaths where they are of type hostPath"},
 		{RuleNotGoverned, func(p *profile.Profile) bool { return p.SupplementalGroupsPolicy.Len() > 0 }, "supplementalGroupsPolicy of %s is not governed by PodSecurityPolicy"},
 		{RuleNotGoverned, func(p *profile.Profile) bool { return p.AppArmorField.Len() > 0 }, "appArmorProfile of %s is unknown to servers with PodSecurityPolicy, which read the annotation only"},
+		{RuleNotAllowable, func(p *profile.Profile) bool { return p.ProcMount.Has("Unmasked") }, "procMount Unmasked of %s is refused by servers with PodSecurityPolicy whose feature gate ProcMountType is off, the default: no policy can allow it there"},
 		{RuleNotAllowable, func(p *profile.Profile) bool { return p.Volumes.Has("image") }, "image volumes of %s are unknown to servers with PodSecurityPolicy: no policy can allow them"},
 	}
 	if !debug {

@@ -100,6 +100,13 @@ func TestFindings(t *testing.T) {
 		{"persistent volume", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}, nil))}, []string{
 			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web escape allowedHostPaths",
 		}},
+		{"ephemeral volume", []aggregate.Pod{deployment("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}, nil))}, []string{
+			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web escape allowedHostPaths",
+		}},
+		{"proc mount", []aggregate.Pod{deployment("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.UnmaskedProcMount) }))}, []string{
+			"not-allowable shop [Deployment/web]: procMount Unmasked of Deployment/web is refused",
+		}},
+		{"the default proc mount", []aggregate.Pod{deployment("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.DefaultProcMount) }))}, nil},
 		{"groups policy", []aggregate.Pod{deployment("shop/web", "web", podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
 			sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
 		}))}, []string{"not-governed shop [Deployment/web]: supplementalGroupsPolicy"}},
@@ -225,6 +232,21 @@ func TestSummaryFails(t *testing.T) {
 	err := reportOn(&observe.Observation{}, aggregate.ByWorkload, false).Summary(fullDisk{})
 	if err == nil || err.Error() != "writing summary: no space left" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Workloads are sorted, whichever policy they get.
+func TestWorkloadsAreSorted(t *testing.T) {
+	together := podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	})
+	obs := observed(deployment("shop/a", "x", together), deployment("shop/b", "x", together), deployment("shop/z", "own"))
+	var got []string
+	for _, w := range reportOn(obs, aggregate.ByWorkload, false).Workloads {
+		got = append(got, w.Name)
+	}
+	if diff := cmp.Diff([]string{"a", "b", "z"}, got); diff != "" {
+		t.Errorf("workloads (-want +got):\n%s", diff)
 	}
 }
 

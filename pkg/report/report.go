@@ -17,8 +17,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -58,8 +60,16 @@ type Workload struct {
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 	// Policy is the name of the PodSecurityPolicy that it gets.
 	Policy string `json:"policy"`
-	// Attributes are the observed values, with the containers that use them.
+	// Attributes are the observed values, each with the first containers that use
+	// it.
 	Attributes []profile.Attribute `json:"attributes"`
+}
+
+func (w Workload) compare(o Workload) int {
+	return cmp.Or(
+		strings.Compare(w.Namespace, o.Namespace), strings.Compare(w.Kind, o.Kind), strings.Compare(w.Group, o.Group),
+		strings.Compare(w.Name, o.Name), strings.Compare(w.ServiceAccount, o.ServiceAccount),
+	)
 }
 
 // New reports on an observation and the policies made from it at a level.
@@ -77,6 +87,7 @@ func New(obs *observe.Observation, level aggregate.Level, policies []psp.Policy,
 			})
 		}
 	}
+	slices.SortStableFunc(r.Workloads, Workload.compare)
 	for _, g := range obs.Gaps {
 		r.Gaps = append(r.Gaps, g.String())
 	}
