@@ -9,7 +9,8 @@
 //   - No service account holds two groups where the choice between them could
 //     change a pod (see Fleet.Groups).
 //
-// A Fleet grows with the distinct profiles, not with the pods.
+// A Fleet grows with the distinct profiles, not with the pods, if equal profiles
+// are one (see profile.Interner).
 package aggregate
 
 import (
@@ -89,7 +90,8 @@ type Group struct {
 	// Workload is set when all members are of this one workload.
 	Workload *Workload
 	// ServiceAccount is set when the members were taken together because they
-	// share this account; empty, with no Workload, for mirror pods.
+	// share this account. Mirror pods, which share that they have none, leave it
+	// empty.
 	ServiceAccount string
 	// Members, sorted by workload and account.
 	Members []Member

@@ -16,34 +16,29 @@ const nobody = 65534
 // would change, or for an empty supplementalGroups list deny, a pod without
 // (pkg/security/podsecuritypolicy/group/mustrunas.go, mayrunas.go).
 func (d *draft) groups() {
-	must, ranges := d.groupRule("runAsGroup", func(p *profile.Profile) profile.Set[profile.ID] { return p.RunAsGroup })
-	d.spec.RunAsGroup = &pspv1beta1.RunAsGroupStrategyOptions{Rule: pspv1beta1.RunAsGroupStrategyMayRunAs, Ranges: ranges}
-	if must {
-		d.spec.RunAsGroup.Rule = pspv1beta1.RunAsGroupStrategyMustRunAs
-	}
-	must, ranges = d.groupRule("fsGroup", func(p *profile.Profile) profile.Set[profile.ID] { return p.FSGroup })
-	d.spec.FSGroup = pspv1beta1.FSGroupStrategyOptions{Rule: pspv1beta1.FSGroupStrategyMayRunAs, Ranges: ranges}
-	if must {
-		d.spec.FSGroup.Rule = pspv1beta1.FSGroupStrategyMustRunAs
-	}
-	must, ranges = d.groupRule("supplementalGroups", func(p *profile.Profile) profile.Set[profile.ID] { return p.SupplementalGroups })
-	d.spec.SupplementalGroups = pspv1beta1.SupplementalGroupsStrategyOptions{Rule: pspv1beta1.SupplementalGroupsStrategyMayRunAs, Ranges: ranges}
-	if must {
-		d.spec.SupplementalGroups.Rule = pspv1beta1.SupplementalGroupsStrategyMustRunAs
-	}
+	rule, list := d.groupRule("runAsGroup", func(p *profile.Profile) profile.Set[profile.ID] { return p.RunAsGroup })
+	d.spec.RunAsGroup = &pspv1beta1.RunAsGroupStrategyOptions{Rule: pspv1beta1.RunAsGroupStrategy(rule), Ranges: list}
+	rule, list = d.groupRule("fsGroup", func(p *profile.Profile) profile.Set[profile.ID] { return p.FSGroup })
+	d.spec.FSGroup = pspv1beta1.FSGroupStrategyOptions{Rule: pspv1beta1.FSGroupStrategyType(rule), Ranges: list}
+	rule, list = d.groupRule("supplementalGroups", func(p *profile.Profile) profile.Set[profile.ID] { return p.SupplementalGroups })
+	d.spec.SupplementalGroups = pspv1beta1.SupplementalGroupsStrategyOptions{Rule: pspv1beta1.SupplementalGroupsStrategyType(rule), Ranges: list}
 }
 
-// groupRule returns the rule and ranges of one group field: must is true when
-// every observation has a group.
-func (d *draft) groupRule(field string, set func(*profile.Profile) profile.Set[profile.ID]) (must bool, list []pspv1beta1.IDRange) {
+// groupRule returns the rule, whose names the three fields share, and the ranges
+// of one group field.
+func (d *draft) groupRule(field string, set func(*profile.Profile) profile.Set[profile.ID]) (rule string, list []pspv1beta1.IDRange) {
 	ids := set(d.profile)
 	for _, r := range ranges(ids) {
 		list = append(list, r.IDRange)
 		because(d, field, usedBy(r.String()), set, r.has)
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0:
 		d.note(field, "set by no pod: a range is required, 65534 (nobody) stands for none")
-		return false, []pspv1beta1.IDRange{{Min: nobody, Max: nobody}}
+		return "MayRunAs", []pspv1beta1.IDRange{{Min: nobody, Max: nobody}}
+	case ids.Has(profile.ID{}):
+		return "MayRunAs", list
+	default:
+		return "MustRunAs", list
 	}
-	return !ids.Has(profile.ID{}), list
 }

@@ -6,9 +6,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// grants lets the accounts of a group use its policy, and nobody else. A pod is
-// admitted by what its own account may use in its own namespace, so a
-// RoleBinding there is enough and lets the account use the policy nowhere else.
+// grants lets the accounts of a group use its policy: those of the members, at
+// namespace and cluster level all that there are. A pod is admitted by what its
+// own account may use in its own namespace, so a RoleBinding there is enough and
+// lets the account use the policy nowhere else.
 // The account counts without the group system:authenticated
 // (plugin/pkg/admission/security/podsecuritypolicy/admission.go,
 // isAuthorizedForPolicy); a mirror pod has no account, there the node counts.

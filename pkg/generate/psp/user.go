@@ -12,15 +12,15 @@ import (
 // the policy and admission ignores it.
 func (d *draft) runAsUser() {
 	users := d.profile.RunAsUser
-	var uids profile.Set[profile.ID]
+	var uids []profile.ID
 	for _, u := range users.Values() {
-		uids = uids.Union(profile.SetOf(u.UID))
+		uids = append(uids, u.UID)
 	}
 	set := func(p *profile.Profile) profile.Set[profile.User] { return p.RunAsUser }
 	switch {
 	case users.All(func(u profile.User) bool { return u.UID.Set }):
 		d.spec.RunAsUser.Rule = pspv1beta1.RunAsUserStrategyMustRunAs
-		for _, r := range ranges(uids) {
+		for _, r := range ranges(profile.SetOf(uids...)) {
 			d.spec.RunAsUser.Ranges = append(d.spec.RunAsUser.Ranges, r.IDRange)
 			because(d, "runAsUser", usedBy(r.String()), set, func(u profile.User) bool { return r.has(u.UID) })
 		}

@@ -133,10 +133,6 @@ type AllowedHostPath struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
-// AllowAllCapabilities can be used as a value for the PodSecurityPolicy.AllowAllCapabilities
-// field and means that any capabilities are allowed to be requested.
-var AllowAllCapabilities corev1.Capability = "*"
-
 // FSType gives strong typing to different file systems that are used by volumes.
 type FSType string
 
@@ -326,8 +322,3 @@ type RuntimeClassStrategyOptions struct {
 	// A value of nil does not mutate the Pod.
 	DefaultRuntimeClassName *string `json:"defaultRuntimeClassName,omitempty"`
 }
-
-// AllowAllRuntimeClassNames can be used as a value for the
-// RuntimeClassStrategyOptions.AllowedRuntimeClassNames field and means that any RuntimeClassName is
-// allowed.
-const AllowAllRuntimeClassNames = "*"
