@@ -6,7 +6,8 @@
 //   - Level-triggered: a pass publishes what is observed then, however many
 //     changes led to it, and a cluster without changes is not written to.
 //   - Of several replicas at most one publishes, the one that holds the lease.
-//     It gives the lease back when it has ended its work, never before.
+//     Asked to stop, it gives the lease back when it has ended its work, never
+//     before.
 //   - Run returns when everything that it started has ended.
 package controller
 
