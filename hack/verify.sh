@@ -7,7 +7,7 @@ verify() {
   # shellcheck disable=SC2064 # the folder is known now
   trap "rm -rf '${copy}'" EXIT
   git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
-    [[ -e ${file} ]] && printf '%s\0' "${file}"
+    if [[ -e ${file} ]]; then printf '%s\0' "${file}"; fi
   done | xargs -0 cp --parents -t "${copy}"
   git -C "${copy}" init --quiet
   git -C "${copy}" add --all

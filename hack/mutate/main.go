@@ -83,6 +83,9 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 		fmt.Printf(row, m.family, m.what, result)
 	}
 	fmt.Printf("%d faults, %d caught, %d survive, %d not tried\n", tried, tried-survivors-len(unfit), survivors, len(unfit))
+	if tried == 0 {
+		return fmt.Errorf("no fault is called %q", only)
+	}
 	if len(unfit) > 0 {
 		return errors.Join(unfit...)
 	}
