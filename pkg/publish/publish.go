@@ -20,7 +20,6 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -323,10 +322,10 @@ func (r Result) Problem() string {
 	}
 	var parts []string
 	if n := len(r.Index.Coverage.Gaps); n > 0 {
-		parts = append(parts, fmt.Sprintf("%d gaps", n))
+		parts = append(parts, report.Count(n, "gap"))
 	}
-	if len(stale) > 0 {
-		parts = append(parts, fmt.Sprintf("%d reports out of date", len(stale)))
+	if n := len(stale); n > 0 {
+		parts = append(parts, report.Count(n, "report")+" out of date")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -109,6 +109,25 @@ PodSecurityPolicy and RBAC that admit them unchanged.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newInspectCommand(streams), newPublishCommand(streams), newControllerCommand(streams))
 	return root
+}
+
+// newHelpCommand is cobra's own, but that it fails for what there is not.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("unknown command %q for %q", rest[0], target.CommandPath())
+			}
+			return target.Help()
+		},
+	}
 }

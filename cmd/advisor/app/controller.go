@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/controller"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/discovery"
@@ -60,11 +63,14 @@ It serves /healthz, /readyz and /metrics, and logs to standard error.`,
 		Example: controllerExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(streams)
+			o, err := f.options(cmd.Flags(), streams)
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			// The other commands may be ended at any time, and leave nothing half-done.
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return o.run(ctx)
 		},
 	}
 	f.addTo(cmd.Flags())
@@ -77,8 +83,8 @@ It serves /healthz, /readyz and /metrics, and logs to standard error.`,
 	return cmd
 }
 
-func (f *controllerFlags) options(streams Streams) (controllerOptions, error) {
-	p, err := f.publishFlags.options(streams)
+func (f *controllerFlags) options(flags *pflag.FlagSet, streams Streams) (controllerOptions, error) {
+	p, err := f.publishFlags.options(flags, streams)
 	errs := []error{err}
 	if f.debounce < 0 {
 		errs = append(errs, errors.New("--debounce: must not be negative"))

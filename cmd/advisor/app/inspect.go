@@ -12,6 +12,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/psp-advisor/psp-advisor/pkg/tree"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 )
 
@@ -62,9 +63,14 @@ func newInspectCommand(streams Streams) *cobra.Command {
 		Use:     "inspect",
 		Short:   "Print or write the policies of the pods seen now",
 		Example: inspectExample,
-		Args:    cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unexpected argument %q: manifests are named with --filename", args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(streams)
+			o, err := f.options(cmd.Flags(), streams)
 			if err != nil {
 				return err
 			}
@@ -85,7 +91,7 @@ func newInspectCommand(streams Streams) *cobra.Command {
 	return cmd
 }
 
-func (f *inspectFlags) options(streams Streams) (inspectOptions, error) {
+func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOptions, error) {
 	var errs []error
 	if f.output != "yaml" && f.output != "json" {
 		errs = append(errs, fmt.Errorf("--output: unknown format %q: want yaml or json", f.output))
@@ -102,7 +108,7 @@ func (f *inspectFlags) options(streams Streams) (inspectOptions, error) {
 	if f.skipInvalid && len(f.files) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
 	}
-	o, level, err := f.observeFlags.options()
+	o, level, err := f.observeFlags.options(given)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
@@ -142,6 +148,9 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 		return obs, nil
 	}
 	config, err := o.restConfig()
+	if errors.Is(err, errNoCluster) {
+		err = fmt.Errorf("%w, or manifests with --filename", err)
+	}
 	if err != nil {
 		return nil, failureError(fmt.Errorf("connecting: %w", err))
 	}
@@ -205,14 +214,22 @@ func (o inspectOptions) writeTree(obs *observe.Observation, policies []psp.Polic
 	if err != nil {
 		return failureError(err)
 	}
-	plan, err := tree.NewPlan(o.outputDir, files, tree.Scope{
+	scope := tree.Scope{
 		Namespaces: o.observe.Namespaces,
 		Excluded:   o.observe.ExcludeNamespaces,
-		// What a selector leaves out was not looked at.
-		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || o.observe.Selector != nil,
-	})
+		// What a selector leaves out was not looked at, nor what another source shows.
+		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || o.observe.Selector != nil ||
+			!o.observe.Pods || !o.observe.Templates,
+	}
+	plan, err := tree.NewPlan(o.outputDir, files, scope)
 	if err != nil {
 		return failureError(err)
+	}
+	partial := scope.Keep || o.level == aggregate.ByCluster && len(scope.Namespaces)+len(scope.Excluded) > 0
+	if partial && !plan.Empty() {
+		if err := o.tellf("%s: made from a part of what there is: a policy that changes may refuse pods that were not looked at\n", o.outputDir); err != nil {
+			return err
+		}
 	}
 	if n := plan.Kept(); n > 0 {
 		if err := o.tellf("%s: %s kept, of workloads that were not looked at or are gone\n", o.outputDir, report.Count(n, "file")); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,13 +55,27 @@ func (f *observeFlags) addTo(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something may not be observed, and say what")
 }
 
+// meaningful flags do the opposite of what is wanted when they are given without
+// a value, as by a script whose variable is not set.
+var meaningful = []string{"namespace", "filename", "output-dir"}
+
 // options checks the flags and returns all that is wrong with them.
-func (f *observeFlags) options() (observe.Options, aggregate.Level, error) {
+func (f *observeFlags) options(flags *pflag.FlagSet) (observe.Options, aggregate.Level, error) {
 	o := observe.Options{
 		Namespaces: f.namespaces, ExcludeNamespaces: f.excludeNamespaces,
 		Profile: profile.Options{EphemeralContainers: f.ephemeral},
 	}
 	var errs []error
+	for _, name := range meaningful {
+		if flag := flags.Lookup(name); flag != nil && flag.Changed && slices.Contains([]string{"", "[]"}, flag.Value.String()) {
+			errs = append(errs, fmt.Errorf("--%s: must not be empty", name))
+		}
+	}
+	for _, n := range f.namespaces {
+		if slices.Contains(f.excludeNamespaces, n) {
+			errs = append(errs, fmt.Errorf("--exclude-namespaces: %q is asked for by --namespace", n))
+		}
+	}
 	for flag, names := range map[string][]string{"--namespace": f.namespaces, "--exclude-namespaces": f.excludeNamespaces} {
 		for _, n := range names {
 			if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
@@ -101,6 +116,8 @@ func (f *observeFlags) options() (observe.Options, aggregate.Level, error) {
 	return o, level, nil
 }
 
+var errNoCluster = errors.New("no cluster is configured: name one with --kubeconfig or --server")
+
 // restConfig returns how to reach the cluster: as kubectl does, but without its
 // last resort, a server on this machine.
 func (f *observeFlags) restConfig() (*rest.Config, error) {
@@ -113,7 +130,7 @@ func (f *observeFlags) restConfig() (*rest.Config, error) {
 		return nil, err
 	}
 	if len(raw.Clusters) == 0 && config.Host == clientcmd.ClusterDefaults.Server && *f.config.APIServer == "" {
-		return nil, errors.New("no cluster is configured: name one with --kubeconfig or --server, or manifests with --filename")
+		return nil, errNoCluster
 	}
 	return config, nil
 }

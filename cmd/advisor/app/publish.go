@@ -54,7 +54,7 @@ something could not be published.`,
 		Example: publishExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(streams)
+			o, err := f.options(cmd.Flags(), streams)
 			if err != nil {
 				return err
 			}
@@ -64,11 +64,12 @@ something could not be published.`,
 		},
 	}
 	f.addTo(cmd.Flags())
+	cmd.Flags().Lookup("timeout").Usage = "how long observing a cluster and publishing may take; 0 means no limit"
 	return cmd
 }
 
-func (f *publishFlags) options(streams Streams) (publishOptions, error) {
-	o, level, err := f.observeFlags.options()
+func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOptions, error) {
+	o, level, err := f.observeFlags.options(flags)
 	var errs []error
 	if f.reportNamespace != "" {
 		if problems := validation.IsDNS1123Label(f.reportNamespace); len(problems) > 0 {
@@ -87,7 +88,7 @@ func (f *publishFlags) options(streams Streams) (publishOptions, error) {
 
 // connect returns the connection and the namespace to publish into.
 func (f *publishFlags) connect() (*rest.Config, string, error) {
-	config, err := f.config.ToRESTConfig()
+	config, err := f.restConfig()
 	if err != nil {
 		return nil, "", failureError(fmt.Errorf("connecting: %w", err))
 	}
@@ -126,8 +127,8 @@ func (o publishOptions) run(ctx context.Context) error {
 // tell says what was published, and what was not.
 func (o publishOptions) tell(namespace string, r publish.Result) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d reports in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
-		len(r.Index.Reports), namespace, report.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
+	fmt.Fprintf(&text, "%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
+		report.Count(len(r.Index.Reports), "report"), namespace, report.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
 	for _, line := range r.Lines() {
 		text.WriteString(report.Printable(line) + "\n")
 	}
@@ -136,7 +137,7 @@ func (o publishOptions) tell(namespace string, r publish.Result) error {
 	}
 	switch {
 	case len(r.Failed) > 0:
-		return failureError(fmt.Errorf("publishing: %d reports could not be published; see above", len(r.Failed)))
+		return failureError(fmt.Errorf("publishing: %s could not be published; see above", report.Count(len(r.Failed), "report")))
 	case r.Problem() != "":
 		return codedError{exitDrift, fmt.Errorf("published in part: %s; grant the rights, or see the index", r.Problem())}
 	default:
