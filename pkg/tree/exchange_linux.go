@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,5 +35,14 @@ func exchange(staging, dir string) error {
 		return exchangeInTwo(staging, dir)
 	default:
 		return err
+	}
+}
+
+// keepOwner gives path the owner and the group of another file, or what of that
+// is allowed: mostly root alone gives files away.
+func keepOwner(path string, like fs.FileInfo) {
+	if stat, ok := like.Sys().(*syscall.Stat_t); ok {
+		_ = os.Lchown(path, -1, int(stat.Gid))
+		_ = os.Lchown(path, int(stat.Uid), -1)
 	}
 }

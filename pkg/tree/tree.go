@@ -7,6 +7,8 @@
 //     written.
 //   - Only files that begin with the advisor's own mark are changed or removed;
 //     any other file of that name is an error, and other files are left alone.
+//     Folders keep their mode and, where that is allowed, their owner; one goes
+//     only with the last of the advisor's files in it.
 //   - Apply is whole or nothing: the folder is exchanged for a finished one, so
 //     an interrupted run leaves the old or the new tree. Of two runs at once, one
 //     makes its changes and the other one fails.
@@ -361,11 +363,12 @@ func exchangeable(dir string) error {
 	return nil
 }
 
+// stage makes staging the tree that the plan leads to.
 func (p *Plan) stage(dir, staging string) error {
-	info, err := os.Stat(dir)
+	_, err := os.Stat(dir)
 	switch {
 	case err == nil:
-		err = errors.Join(mkdir(staging, info.Mode().Perm()), p.link(dir, staging))
+		err = link(dir, staging)
 	case errors.Is(err, fs.ErrNotExist):
 		err = os.Mkdir(staging, 0o755) //nolint:gosec // a tree that others read
 	}
@@ -373,11 +376,15 @@ func (p *Plan) stage(dir, staging string) error {
 		return err
 	}
 	for _, file := range p.Changed() {
+		// Never written through: the old tree has the same file.
+		path := filepath.Join(staging, filepath.FromSlash(file))
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		data := p.changes[file]
 		if data == nil {
 			continue
 		}
-		path := filepath.Join(staging, filepath.FromSlash(file))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a tree that others read
 			return err
 		}
@@ -385,33 +392,24 @@ func (p *Plan) stage(dir, staging string) error {
 			return err
 		}
 	}
+	// A namespace's folder goes with the last of its files.
+	for _, file := range p.Changed() {
+		folder := path.Dir(file)
+		if folder == "." || p.changes[file] != nil {
+			continue
+		}
+		err := os.Remove(filepath.Join(staging, folder))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) { // ErrExist: it is not empty
+			return err
+		}
+	}
 	return nil
 }
 
-// mkdir makes a folder with that mode, whatever the umask.
-func mkdir(dir string, mode fs.FileMode) error {
-	if err := os.Mkdir(dir, mode); err != nil {
-		return err
-	}
-	return os.Chmod(dir, mode)
-}
-
-// link makes staging hold what dir holds, but for the files that change and the
-// folders that this leaves empty.
-func (p *Plan) link(dir, staging string) error {
-	made := map[string]bool{".": true}
-	modes := map[string]fs.FileMode{} // a folder is visited before what is in it
-	var ensure func(rel string) error
-	ensure = func(rel string) error {
-		if made[rel] {
-			return nil
-		}
-		if err := ensure(filepath.Dir(rel)); err != nil {
-			return err
-		}
-		made[rel] = true
-		return mkdir(filepath.Join(staging, rel), modes[rel])
-	}
+// link makes staging hold what dir holds. Each file is linked, also those that
+// change: so nothing passes that stands on another mount, which would be emptied
+// with the old tree.
+func link(dir, staging string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -420,22 +418,26 @@ func (p *Plan) link(dir, staging string) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			modes[rel] = info.Mode().Perm()
-			return nil
+		target := filepath.Join(staging, rel)
+		if !d.IsDir() {
+			return os.Link(path, target) //nolint:gosec // a link is linked, not followed
 		}
-		if _, changes := p.changes[filepath.ToSlash(rel)]; changes {
-			return nil
-		}
-		if err := ensure(filepath.Dir(rel)); err != nil {
+		info, err := d.Info()
+		if err != nil {
 			return err
 		}
-		return os.Link(path, filepath.Join(staging, rel)) //nolint:gosec // a link is linked, not followed
+		return mkdir(target, info)
 	})
+}
+
+// mkdir makes a folder like another one: with its mode, whatever the umask, and
+// its owner and group, as far as that is allowed.
+func mkdir(dir string, like fs.FileInfo) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	keepOwner(dir, like)
+	return os.Chmod(dir, like.Mode())
 }
 
 // writeFile writes and syncs, so that the exchange never shows an empty file

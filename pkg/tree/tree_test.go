@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -274,6 +276,49 @@ func TestApplyKeepsUnchangedFiles(t *testing.T) {
 	}
 	if mode := stat("shop").Mode().Perm(); mode != 0o775 {
 		t.Errorf("the folder's mode is now %v", mode)
+	}
+}
+
+// Folders stay as they are, also those that hold nothing; only one that the
+// advisor's files leave empty goes.
+func TestApplyKeepsFolders(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "policies")
+	tree{"shop/old.yaml": mark, "gone/a.yaml": mark, "half/a.yaml": mark}.write(t, dir)
+	modes := map[string]fs.FileMode{
+		".":           0o775 | fs.ModeSetgid,
+		"shop":        0o757 | fs.ModeSticky,
+		"empty":       0o750,
+		"empty/below": 0o777 | fs.ModeSetgid | fs.ModeSticky,
+		"gone":        0o755,
+		"half":        0o755,
+		"half/empty":  0o705,
+	}
+	for _, folder := range slices.Sorted(maps.Keys(modes)) {
+		path := filepath.Join(dir, folder)
+		if err := errors.Join(os.MkdirAll(path, 0o755), os.Chmod(path, modes[folder])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(t, dir, Files{"shop/a.yaml": own("a: 1")}, Scope{})
+	got := map[string]fs.FileMode{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		rel, relErr := filepath.Rel(dir, path)
+		info, err := d.Info()
+		if err := errors.Join(relErr, err); err != nil {
+			return err
+		}
+		got[filepath.ToSlash(rel)] = info.Mode() &^ fs.ModeDir
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(modes, "gone")
+	if diff := cmp.Diff(modes, got); diff != "" {
+		t.Errorf("folders (-want +got):\n%s", diff)
 	}
 }
 
