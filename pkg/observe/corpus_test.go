@@ -48,14 +48,14 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"ingress-nginx.yaml": {`Deployment "kube-system/vouch-proxy": spec.template.spec.containers.env.value: want a string, found a boolean`},
+		"ingress-nginx.yaml": {`Deployment "kube-system/vouch-proxy": spec.template.spec.containers[0].env[0].value: want a string, found a boolean`},
 		"kube-score.yaml": {
 			`Deployment "foo": spec.template.spec.containers: at least one is required`,
 			`Deployment "foo2": spec.template.spec.containers: at least one is required`,
 			`Deployment "foo": spec.template.spec.containers: at least one is required`,
 			`Deployment "foo2": spec.template.spec.containers: at least one is required`,
 		},
-		"kubernetes-examples-volumes.yaml": {`Pod "fibre-channel-example-pod": spec.volumes.fc.lun: want a number of type int32, found a string`},
+		"kubernetes-examples-volumes.yaml": {`Pod "fibre-channel-example-pod": spec.volumes[0].fc.lun: want a number of type int32, found a string`},
 		"popeye-cluster-dumps.yaml": {
 			`items[0]: Pod "default/p1": spec.containers: at least one is required`,
 			`items[1]: Pod "default/p2": spec.containers: at least one is required`,

@@ -9,9 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
@@ -20,7 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 // stdin is the path that stands for standard input.
@@ -383,56 +380,4 @@ func describe(kind string, data []byte) string {
 		name = named.Metadata.Namespace + "/" + name
 	}
 	return fmt.Sprintf("%s %q", kind, name)
-}
-
-// decode reads JSON as the API server does, field names to the letter. The
-// error names the field.
-func decode(data []byte, into any) error {
-	err := utiljson.Unmarshal(data, into)
-	var mismatch *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &mismatch) && mismatch.Field != "":
-		return fmt.Errorf("%s: want %s, found %s", fieldPath(mismatch.Field), wanted(mismatch.Type.Kind()), found(mismatch.Value))
-	case err != nil:
-		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
-	default:
-		return nil
-	}
-}
-
-// fieldPath leaves out the Go structs that are embedded and have no name of
-// their own in JSON: fields begin with a lower-case letter.
-func fieldPath(path string) string {
-	parts := strings.Split(path, ".")
-	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && 'A' <= p[0] && p[0] <= 'Z' }), ".")
-}
-
-// wanted names the JSON type that is read into a Go kind.
-func wanted(kind reflect.Kind) string {
-	switch kind {
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	default:
-		return "a number of type " + kind.String()
-	}
-}
-
-// found names a JSON type, which may be followed by the value.
-func found(value string) string {
-	switch value {
-	case "array":
-		return "a list"
-	case "object":
-		return "an object"
-	case "bool":
-		return "a boolean"
-	default:
-		return "a " + value
-	}
 }

@@ -220,9 +220,9 @@ func TestBrokenDocuments(t *testing.T) {
 		{"a wrong type", good + podText("bad", "  hostNetwork: \"yes\"\n"), []string{"document 2 (line 7)", `Pod "bad"`, "spec.hostNetwork", "boolean", "string"}},
 		{
 			"a wrong type, deep in a template", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: c, ports: [{hostPort: http}]}]}}}\n",
-			[]string{`Deployment "x"`, "spec.template.spec.containers.ports.hostPort", "number", "string"},
+			[]string{`Deployment "x"`, "spec.template.spec.containers[0].ports[0].hostPort", "number", "string"},
 		},
-		{"a wrong type in a struct that has no name in JSON", podText("bad", "  volumes: [{name: v, fc: {lun: \"1\"}}]\n"), []string{"spec.volumes.fc.lun: want a number"}},
+		{"a wrong type in a struct that has no name in JSON", podText("bad", "  volumes: [{name: v, fc: {lun: \"1\"}}]\n"), []string{"spec.volumes[0].fc.lun: want a number"}},
 		{
 			"a service account's", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: x}\nautomountServiceAccountToken: 7\n",
 			[]string{`ServiceAccount "x"`, "automountServiceAccountToken", "boolean"},
