@@ -11,7 +11,8 @@ import (
 const oldSuffix = ".old"
 
 // exchangeInTwo is the exchange where the system has none in one step. Between
-// its renames dir is missing as a whole, and the old tree stands beside it.
+// its renames dir is missing as a whole, and the old tree stands beside it; at
+// the end it is removed.
 func exchangeInTwo(staging, dir string) error {
 	old := staging + oldSuffix
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -23,8 +23,8 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil // nothing was written to it
 }
 
-// exchange puts staging in dir's place in one step; staging then holds what dir
-// held, if there was one.
+// exchange puts staging in dir's place in one step, where the file system can;
+// what dir held is then at staging, or removed.
 func exchange(staging, dir string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE)
 	switch {

@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/rogpeppe/go-internal/diff"
@@ -291,7 +292,8 @@ func read(dir string) (own Files, foreign map[string]bool, err error) {
 }
 
 // Apply makes the changes: it builds the new tree beside the folder, with hard
-// links to the files that stay, and exchanges the two. It fails when the folder
+// links to the files that stay, or copies where there are no such links, and
+// exchanges the two. It fails when the folder
 // is not as it was when the plan was made.
 func (p *Plan) Apply() error {
 	if err := p.apply(); err != nil {
@@ -332,10 +334,14 @@ func (p *Plan) apply() error {
 	if p.Empty() {
 		return nil
 	}
-	if err := p.stage(p.real, staging); err != nil {
-		return errors.Join(err, os.RemoveAll(staging))
+	err = p.stage(p.real, staging)
+	if err == nil {
+		err = exchange(staging, p.real)
 	}
-	if err := exchange(staging, p.real); err != nil {
+	if errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EBUSY) {
+		err = fmt.Errorf("it is or holds a mount point, or stands in a read-only layer of an overlay, and so cannot be exchanged: name a new folder inside of it: %w", err)
+	}
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(staging))
 	}
 	if err := os.RemoveAll(staging); err != nil {
@@ -388,7 +394,7 @@ func (p *Plan) stage(dir, staging string) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a tree that others read
 			return err
 		}
-		if err := writeFile(path, data); err != nil {
+		if err := writeFile(path, data, 0o644); err != nil {
 			return err
 		}
 	}
@@ -420,7 +426,7 @@ func link(dir, staging string) error {
 		}
 		target := filepath.Join(staging, rel)
 		if !d.IsDir() {
-			return os.Link(path, target) //nolint:gosec // a link is linked, not followed
+			return linkOrCopy(path, target, d)
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -442,8 +448,8 @@ func mkdir(dir string, like fs.FileInfo) error {
 
 // writeFile writes and syncs, so that the exchange never shows an empty file
 // after a crash.
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a file that others read
+func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // in the folder that the user names
 	if err != nil {
 		return err
 	}
