@@ -3,8 +3,8 @@
 //
 // In go policies (Layout) and a folder (Plan); out comes a Plan, which is shown
 // as a diff or applied. Laws, each tested:
-//   - The same policies give the same bytes; a file that would not change is not
-//     written.
+//   - The same policies give the same bytes; a file that would not change, but
+//     for CRLF line ends, is not written.
 //   - Only files that begin with the advisor's own mark are changed or removed;
 //     any other file of that name is an error, and other files are left alone.
 //     Folders keep their mode and, where that is allowed, their owner; one goes
@@ -245,8 +245,8 @@ func addKustomizations(files Files) error {
 	return nil
 }
 
-// read returns the advisor's own files in dir and its namespace folders, and the
-// paths of other files there.
+// read returns the advisor's own files in dir and its namespace folders, with
+// plain line ends, and the paths of other files there.
 func read(dir string) (own Files, foreign map[string]bool, err error) {
 	own, foreign = Files{}, map[string]bool{}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -278,7 +278,8 @@ func read(dir string) (own Files, foreign map[string]bool, err error) {
 		if err != nil {
 			return err
 		}
-		if bytes.HasPrefix(data, []byte(mark)) {
+		// Git may check files out with other line ends; that is no edit.
+		if data := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")); bytes.HasPrefix(data, []byte(mark)) {
 			own[file] = data
 		} else {
 			foreign[file] = true

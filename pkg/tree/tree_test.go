@@ -322,6 +322,39 @@ func TestApplyKeepsFolders(t *testing.T) {
 	}
 }
 
+// A checkout with CRLF line ends is the same tree: it shows no drift, and only
+// what changes is written anew.
+func TestLineEnds(t *testing.T) {
+	crlf := func(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
+	dir := filepath.Join(t.TempDir(), "policies")
+	want := Files{"shop/a.yaml": own("a: 1"), "shop/b.yaml": own("b: 1")}
+	apply(t, dir, want, Scope{})
+	checkout := content(t, dir)
+	for file, text := range checkout {
+		checkout[file] = crlf(text)
+	}
+	checkout["notes.txt"] = "mine\r\n"
+	checkout.write(t, dir)
+	if p := plan(t, dir, want, Scope{}); !p.Empty() {
+		t.Errorf("drift:\n%s", p.Diff())
+	}
+	want["shop/b.yaml"] = own("b: 2")
+	p := plan(t, dir, want, Scope{})
+	if diff := cmp.Diff([]string{"shop/b.yaml"}, p.Changed()); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if strings.Contains(string(p.Diff()), "\r") {
+		t.Errorf("the diff shows line ends:\n%q", p.Diff())
+	}
+	if err := p.Apply(); err != nil {
+		t.Fatal(err)
+	}
+	checkout["shop/b.yaml"] = string(own("b: 2"))
+	if diff := cmp.Diff(checkout, content(t, dir)); diff != "" {
+		t.Errorf("tree (-want +got):\n%s", diff)
+	}
+}
+
 func TestNewPlanRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -330,6 +363,7 @@ func TestNewPlanRefuses(t *testing.T) {
 		want   string
 	}{
 		{"a policy's file of someone else", tree{"p/shop/a.yaml": "kind: A"}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another folder"},
+		{"a file of someone else with other line ends", tree{"p/shop/a.yaml": "kind: A\r\n" + mark}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another folder"},
 		{"a kustomization of someone else", tree{"p/kustomization.yaml": "resources: []"}, "p", "p/kustomization.yaml was not written by the advisor: move it away or choose another folder"},
 		{"a kustomization in a namespace", tree{"p/shop/kustomization.yaml": ""}, "p", "p/shop/kustomization.yaml was not written by the advisor: move it away or choose another folder"},
 		{"a link in place of a file", tree{"p/shop/a.yaml": "-> ../../elsewhere", "elsewhere": mark}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another folder"},
