@@ -26,7 +26,7 @@ const stdin = "-"
 // Files reads manifests and dumps: files, folders (*.yaml, *.yml and *.json in
 // them; sub-folders only when recursive) and "-" for in. Each may hold several
 // YAML or JSON documents and Lists. Service accounts count for their automount
-// setting; objects of kinds that run no pods are counted as Ignored.
+// setting; objects of kinds that are not read are counted as Ignored.
 //
 // Objects without a namespace get the observed one, if exactly one is asked
 // for, else "default".
@@ -37,7 +37,7 @@ const stdin = "-"
 // first document that it cannot parse, so the ones behind it could not be read,
 // and it does not say which document it was.
 func Files(paths []string, recursive bool, in io.Reader, o Options) (*Observation, error) {
-	r := &fileReader{options: o, interner: &profile.Interner{}, accounts: Accounts{}, namespace: corev1.NamespaceDefault}
+	r := &fileReader{options: o, interner: &profile.Interner{}, accounts: Accounts{}, ignored: map[string]int{}, namespace: corev1.NamespaceDefault}
 	if len(o.Namespaces) == 1 {
 		r.namespace = o.Namespaces[0]
 	}
@@ -57,7 +57,7 @@ type fileReader struct {
 	namespace string
 	records   []*Record
 	accounts  Accounts
-	ignored   int
+	ignored   map[string]int
 	skipped   []error
 }
 
@@ -168,7 +168,7 @@ func (r *fileReader) object(at string, data []byte) error {
 	default:
 		// A kind of one's own may end in List as well.
 		itemKind, isList := strings.CutSuffix(meta.Kind, "List")
-		if isList && (meta.Kind == "List" || len(meta.Items) > 0 && meta.Items[0] == '[') {
+		if isList && (meta.Kind == "List" || isRead(groupKind(meta.APIVersion, itemKind)) || bytes.HasPrefix(meta.Items, []byte("["))) {
 			return r.list(at, metav1.TypeMeta{APIVersion: meta.APIVersion, Kind: itemKind}, meta.Items)
 		}
 		err = r.typed(meta.TypeMeta, data)
@@ -231,14 +231,17 @@ type workload struct {
 
 func (r *fileReader) typed(t metav1.TypeMeta, data []byte) error {
 	kind := groupKind(t.APIVersion, t.Kind)
-	group, known := groups[kind.Kind]
-	switch {
-	case kind == schema.GroupKind{Kind: "ServiceAccount"}:
-		return r.serviceAccount(data)
-	case !known || group != kind.Group:
-		r.ignored++
+	if !isRead(kind) {
+		if err := checkKind(t); err != nil {
+			return fmt.Errorf("%s: %w", describe(t.Kind, data), err)
+		}
+		r.ignored[kind.String()]++
 		return nil
-	case kind.Kind == "Pod":
+	}
+	switch kind.Kind {
+	case "ServiceAccount":
+		return r.serviceAccount(data)
+	case "Pod":
 		return r.pod(data)
 	default:
 		return r.workload(kind, data)

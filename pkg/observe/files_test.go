@@ -117,27 +117,32 @@ func TestLists(t *testing.T) {
 	for _, tc := range []struct {
 		name, stream string
 		want         []string
-		ignored      int
+		ignored      map[string]int
 	}{
-		{"List", "apiVersion: v1\nkind: List\nitems:\n" + item("a") + item("b"), []string{"default/Pod/a default", "default/Pod/b default"}, 0},
-		{"empty", "apiVersion: v1\nkind: List\nitems: []\n", nil, 0},
-		{"no items", "apiVersion: v1\nkind: List\n", nil, 0},
-		{"null items", "apiVersion: v1\nkind: List\nitems: null\n", nil, 0},
-		{"typed", "apiVersion: v1\nkind: PodList\nitems:\n" + untyped, []string{"default/Pod/u default"}, 0},
-		{"typed, of templates", "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n" + template, []string{"default/Deployment/d default"}, 0},
-		{"typed, with types", "apiVersion: v1\nkind: PodList\nitems:\n" + item("a"), []string{"default/Pod/a default"}, 0},
-		{"typed, of a kind that runs no pods", "apiVersion: v1\nkind: SecretList\nitems:\n- {metadata: {name: s}}\n- {metadata: {name: t}}\n", nil, 2},
-		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  " + item("a"), []string{"default/Pod/a default"}, 0},
-		{"a kind that ends in List", "apiVersion: example.com/v1\nkind: AllowList\nspec: {}\n", nil, 1},
-		{"a kind that ends in List and has items of its own", "apiVersion: example.com/v1\nkind: AllowList\nitems: {a: b}\n", nil, 1},
+		{"List", "apiVersion: v1\nkind: List\nitems:\n" + item("a") + item("b"), []string{"default/Pod/a default", "default/Pod/b default"}, nil},
+		{"empty", "apiVersion: v1\nkind: List\nitems: []\n", nil, nil},
+		{"no items", "apiVersion: v1\nkind: List\n", nil, nil},
+		{"null items", "apiVersion: v1\nkind: List\nitems: null\n", nil, nil},
+		{"typed, no items", "apiVersion: v1\nkind: PodList\n", nil, nil},
+		{"typed, null items", "apiVersion: apps/v1\nkind: DeploymentList\nitems: null\n", nil, nil},
+		{"typed", "apiVersion: v1\nkind: PodList\nitems:\n" + untyped, []string{"default/Pod/u default"}, nil},
+		{"typed, of templates", "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n" + template, []string{"default/Deployment/d default"}, nil},
+		{"typed, with types", "apiVersion: v1\nkind: PodList\nitems:\n" + item("a"), []string{"default/Pod/a default"}, nil},
+		{"typed, of a kind that is not read", "apiVersion: v1\nkind: SecretList\nitems:\n- {metadata: {name: s}}\n- {metadata: {name: t}}\n", nil, map[string]int{"Secret": 2}},
+		{"a List in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  " + item("a"), []string{"default/Pod/a default"}, nil},
+		{"a kind that ends in List", "apiVersion: example.com/v1\nkind: AllowList\nspec: {}\n", nil, map[string]int{"AllowList.example.com": 1}},
+		{"a kind that ends in List and has items of its own", "apiVersion: example.com/v1\nkind: AllowList\nitems: {a: b}\n", nil, map[string]int{"AllowList.example.com": 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			obs := read(t, tc.stream, everything)
 			if diff := cmp.Diff(tc.want, seen(obs)); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}
-			if obs.Ignored != tc.ignored {
-				t.Errorf("%d ignored, want %d", obs.Ignored, tc.ignored)
+			if tc.ignored == nil {
+				tc.ignored = map[string]int{}
+			}
+			if diff := cmp.Diff(tc.ignored, obs.Ignored); diff != "" {
+				t.Errorf("ignored (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -163,9 +168,10 @@ func TestKinds(t *testing.T) {
 		{"batch/v2alpha1", "CronJob", "{jobTemplate: {spec: " + spec + "}}", "CronJob"},
 		{"v1", "PodTemplate", spec, "PodTemplate"},
 		// The same kind in a group of someone else.
-		{"serving.example.com/v1", "Deployment", spec, ""},
-		{"v1", "Deployment", spec, ""},
-		{"v1", "ConfigMap", "{}", ""},
+		{"serving.example.com/v1", "Deployment", spec, "ignored Deployment.serving.example.com"},
+		{"batch.volcano.sh/v1alpha1", "Job", spec, "ignored Job.batch.volcano.sh"},
+		{"example.com/v1", "deployment", spec, "ignored deployment.example.com"},
+		{"v1", "ConfigMap", "{}", "ignored ConfigMap"},
 	} {
 		t.Run(tc.apiVersion+" "+tc.kind, func(t *testing.T) {
 			stream := "apiVersion: " + tc.apiVersion + "\nkind: " + tc.kind + "\nmetadata: {name: x, namespace: shop}\n"
@@ -176,15 +182,17 @@ func TestKinds(t *testing.T) {
 			}
 			obs := read(t, stream, everything)
 			var want []string
-			ignored := 1
-			if tc.want != "" {
-				want, ignored = []string{"shop/" + tc.want + "/x default"}, 0
+			ignored := map[string]int{}
+			if kind, ok := strings.CutPrefix(tc.want, "ignored "); ok {
+				ignored[kind] = 1
+			} else {
+				want = []string{"shop/" + tc.want + "/x default"}
 			}
 			if diff := cmp.Diff(want, seen(obs)); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}
-			if obs.Templates != len(want) || obs.Ignored != ignored {
-				t.Errorf("%d templates, %d ignored", obs.Templates, obs.Ignored)
+			if diff := cmp.Diff(ignored, obs.Ignored); diff != "" || obs.Templates != len(want) {
+				t.Errorf("%d templates, ignored (-want +got):\n%s", obs.Templates, diff)
 			}
 		})
 	}
@@ -235,7 +243,15 @@ func TestBrokenDocuments(t *testing.T) {
 		},
 		{"an item of an item", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: [{}]}\n", []string{"document 1 (line 1): items[0]: items[0]", "kind: required"}},
 		{"an item that is none", "apiVersion: v1\nkind: List\nitems: [7]\n", []string{"items[0]"}},
-		{"items that are none", "apiVersion: v1\nkind: List\nitems: 7\n", []string{"items", "list"}},
+		{"items that are none", "apiVersion: v1\nkind: List\nitems: 7\n", []string{"items: want a list"}},
+		{"items that are none, of pods", "apiVersion: v1\nkind: PodList\nitems: {a: b}\n", []string{"document 1 (line 1): items: want a list"}},
+		{"a group that lacks the kind", good + "apiVersion: app/v1\nkind: Deployment\nmetadata: {name: x}\n", []string{`document 2 (line 7): Deployment "x": apiVersion: "app/v1" has no Deployment`}},
+		{"no group", "apiVersion: v1\nkind: Deployment\nmetadata: {name: x}\n", []string{`Deployment "x": apiVersion: "v1" has no Deployment`}},
+		{"a group for a core kind", "apiVersion: apps/v1\nkind: serviceaccount\nmetadata: {name: x}\n", []string{`apiVersion: "apps/v1" has no ServiceAccount`}},
+		{"a group alone", "apiVersion: batch\nkind: Job\nmetadata: {name: x}\n", []string{`Job "x": apiVersion: "batch" has no Job`}},
+		{"a kind of another case", "apiVersion: apps/v1\nkind: deployment\nmetadata: {name: x}\n", []string{`deployment "x": kind: "deployment": want Deployment`}},
+		{"a kind of another case, in an old group", "apiVersion: extensions/v1beta1\nkind: DEPLOYMENT\n", []string{`kind: "DEPLOYMENT": want Deployment`}},
+		{"a list of a group that lacks the kind", "apiVersion: v1\nkind: JobList\nitems: [{metadata: {name: x}}]\n", []string{`items[0]: Job "x": apiVersion: "v1" has no Job`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			obs, err := Files([]string{"-"}, false, strings.NewReader(tc.stream), everything)

@@ -18,7 +18,7 @@ func signature(t *testing.T, obs *Observation) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%s\n%d pods, %d templates, %d ignored, %d skipped, namespaces %q, unknown owners %q",
+	return fmt.Sprintf("%s\n%d pods, %d templates, ignored %v, %d skipped, namespaces %q, unknown owners %q",
 		groups, obs.Pods, obs.Templates, obs.Ignored, len(obs.Skipped), obs.Namespaces, obs.UnknownOwners)
 }
 

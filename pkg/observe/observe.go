@@ -6,7 +6,8 @@
 // each tested:
 //   - Every pod and template becomes a Record, the few bytes that matter; a
 //     record made from a trimmed object equals the one made from the whole.
-//   - What could not be observed is an entry in Gaps or Skipped, never silence.
+//   - What could not be observed is an entry in Gaps, Skipped or Ignored, never
+//     silence.
 //   - Observed objects are never changed.
 package observe
 
@@ -62,8 +63,9 @@ type Observation struct {
 	Pods, Templates int
 	// Namespaces that had a pod or template, sorted.
 	Namespaces []string
-	// Ignored counts objects of kinds that run no pods.
-	Ignored int
+	// Ignored counts objects of kinds that are not read, by kind and group, such
+	// as "Rollout.argoproj.io" or "Service".
+	Ignored map[string]int
 	// Skipped lists documents that could not be read, in reading order.
 	Skipped []error
 	// Gaps says what a server did not let be seen, sorted.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -56,6 +57,7 @@ var groups = map[string]string{
 	"Pod": "", "ReplicationController": "", "PodTemplate": "",
 	"Deployment": "apps", "ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps",
 	"Job": "batch", "CronJob": "batch",
+	"ServiceAccount": "",
 }
 
 // groupKind returns the kind with the group that serves it today.
@@ -65,6 +67,29 @@ func groupKind(apiVersion, kind string) schema.GroupKind {
 		group = current
 	}
 	return schema.GroupKind{Group: group, Kind: kind}
+}
+
+// isRead reports whether objects of that kind, with the group that serves it
+// today, are read from files.
+func isRead(kind schema.GroupKind) bool {
+	group, known := groups[kind.Kind]
+	return known && group == kind.Group
+}
+
+// checkKind returns an error for a kind that is not read but can only be meant as
+// one that is: it differs in case or group alone, and the group has no dot, as
+// those of custom resources have.
+func checkKind(t metav1.TypeMeta) error {
+	for name := range groups {
+		switch group := schema.FromAPIVersionAndKind(t.APIVersion, t.Kind).Group; {
+		case strings.Contains(group, ".") || !strings.EqualFold(t.Kind, name):
+		case isRead(groupKind(t.APIVersion, name)):
+			return fmt.Errorf("kind: %q: want %s", t.Kind, name)
+		default:
+			return fmt.Errorf("apiVersion: %q has no %s", t.APIVersion, name)
+		}
+	}
+	return nil
 }
 
 func (r *Record) isPod() bool { return r.Kind.Kind == "Pod" }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
@@ -169,8 +171,14 @@ func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) er
 			return err
 		}
 	}
-	if n := obs.Ignored; n > 0 {
-		if err := o.tellf("%s left out, of kinds that run no pods\n", report.Count(n, "object")); err != nil {
+	if len(obs.Ignored) > 0 {
+		n := 0
+		for _, count := range obs.Ignored {
+			n += count
+		}
+		// A kind may be any text of any length.
+		kinds := oneLine(errors.New(psp.FirstFew(slices.Sorted(maps.Keys(obs.Ignored)))))
+		if err := o.tellf("%s left out, of kinds that are not read: %s\n", report.Count(n, "object"), kinds); err != nil {
 			return err
 		}
 	}
