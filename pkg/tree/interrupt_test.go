@@ -54,8 +54,10 @@ func bigTree(version string) Files {
 	return files
 }
 
-// TestInterrupted kills an apply after ever more time, until it is done before.
-// Each time the folder is the old tree or the new one, and the next run finishes
+// TestInterrupted kills an apply after each of 48 delays, up to about twice the
+// time that it takes, and then after longer ones until it is done before. They
+// are in no order, so that a slow disk sees early and late ones within the
+// minute. Each time the folder is the old tree or the new one, and the next run finishes
 // the work and leaves nothing else.
 func TestInterrupted(t *testing.T) {
 	if testing.Short() {
@@ -72,9 +74,9 @@ func TestInterrupted(t *testing.T) {
 	whole := content(t, dir)
 
 	count := map[string]int{}
-	for n := 0; (count["finished"] < 2 || count["old"] == 0) && time.Since(start) < time.Minute; n++ {
+	for n := 0; (n < 48 || count["finished"] < 2 || count["old"] == 0) && time.Since(start) < time.Minute; n++ {
 		apply(t, dir, bigTree("old"), Scope{})
-		finished := killAfter(t, dir, time.Duration((n%48)*(1+n/48))*step)
+		finished := killAfter(t, dir, time.Duration(n*29%48*(1+n/48))*step)
 		switch got := content(t, dir); {
 		case cmp.Equal(got, old):
 			count["old"]++
