@@ -22,8 +22,9 @@ type document struct {
 
 // documents splits a stream into its documents. YAML is split where a line
 // begins with a marker, "---" or "...": YAML allows none inside a document, so
-// neither a block nor a quoted string is ever cut. A stream that begins with {
-// is JSON, one value after the other.
+// neither a block nor a quoted string is ever cut. Lines end where they do for
+// the parser, which leaves out without a word what follows a marker. A stream
+// that begins with { is JSON, one value after the other.
 func documents(data []byte) iter.Seq2[int, document] {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if isJSON(data) {
@@ -45,8 +46,31 @@ func isJSON(data []byte) bool {
 	return err != nil
 }
 
+// lineEnds end a line in YAML; a carriage return and newline are one end.
+const lineEnds = "\n\r\u0085\u2028\u2029"
+
+// lines is bytes.Lines with the line ends of YAML.
+func lines(data []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(data) > 0 {
+			end := len(data)
+			if i := bytes.IndexAny(data, lineEnds); i >= 0 {
+				_, size := utf8.DecodeRune(data[i:])
+				end = i + size
+				if bytes.HasPrefix(data[i:], []byte("\r\n")) {
+					end++
+				}
+			}
+			if !yield(data[:end]) {
+				return
+			}
+			data = data[end:]
+		}
+	}
+}
+
 func hasMarker(data []byte) bool {
-	for line := range bytes.Lines(data) {
+	for line := range lines(data) {
 		if isMarker(line) {
 			return true
 		}
@@ -59,7 +83,7 @@ func isMarker(line []byte) bool {
 	if !ok {
 		rest, ok = bytes.CutPrefix(line, []byte("..."))
 	}
-	return ok && (len(rest) == 0 || bytes.ContainsAny(rest[:1], " \t\r\n"))
+	return ok && (len(rest) == 0 || bytes.IndexAny(rest, " \t"+lineEnds) == 0)
 }
 
 func yamlDocuments(data []byte) iter.Seq2[int, document] {
@@ -72,7 +96,7 @@ func yamlDocuments(data []byte) iter.Seq2[int, document] {
 			n++
 			return yield(n-1, doc)
 		}
-		for text := range bytes.Lines(data) {
+		for text := range lines(data) {
 			line++
 			if isMarker(text) {
 				if !flush() {
@@ -91,13 +115,12 @@ func yamlDocuments(data []byte) iter.Seq2[int, document] {
 // content returns what follows the comments, directives and white space at the
 // beginning of a document.
 func content(text []byte) []byte {
-	for len(text) > 0 {
-		line, rest, _ := bytes.Cut(text, []byte("\n"))
-		line = bytes.TrimSpace(line)
-		if len(line) > 0 && line[0] != '#' && line[0] != '%' {
+	for line := range lines(text) {
+		trimmed := bytes.TrimSpace(line)
+		if len(trimmed) > 0 && trimmed[0] != '#' && trimmed[0] != '%' {
 			break
 		}
-		text = rest
+		text = text[len(line):]
 	}
 	return bytes.TrimSpace(text)
 }
