@@ -24,7 +24,8 @@ import (
 const stdin = "-"
 
 // Files reads manifests and dumps: files, folders (*.yaml, *.yml and *.json in
-// them; sub-folders only when recursive) and "-" for in. Each may hold several
+// them; sub-folders only when recursive, and a link to one is an error then) and
+// "-" for in. Each may hold several
 // YAML or JSON documents and Lists. Service accounts count for their automount
 // setting; objects of kinds that are not read are counted as Ignored.
 //
@@ -79,8 +80,13 @@ func (r *fileReader) readPath(path string, recursive bool, in io.Reader) error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("reading manifests: %w", err)
-		case d.IsDir() && p != root && !recursive:
+		case p == root:
+			return nil
+		case d.IsDir() && (!recursive || isMounted(d)):
 			return fs.SkipDir
+		case recursive && !isMounted(d) && linksToFolder(p, d):
+			found = true
+			return r.check("reading "+p, errors.New("a link to a folder is not followed: name the folders to read instead"))
 		case d.IsDir() || !isManifest(p):
 			return nil
 		}
@@ -91,6 +97,19 @@ func (r *fileReader) readPath(path string, recursive bool, in io.Reader) error {
 		return fmt.Errorf("reading %s: no *.yaml, *.yml or *.json file in it", path)
 	}
 	return err
+}
+
+// isMounted reports whether an entry is what the kubelet keeps of a mounted
+// ConfigMap: a folder, and a link to it, whose files are linked beside them
+// (pkg/volume/util/atomic_writer.go).
+func isMounted(d fs.DirEntry) bool { return strings.HasPrefix(d.Name(), "..") }
+
+func linksToFolder(path string, d fs.DirEntry) bool {
+	if d.Type()&fs.ModeSymlink == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func isManifest(path string) bool {

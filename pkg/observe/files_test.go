@@ -298,6 +298,7 @@ func TestFilesAndFolders(t *testing.T) {
 	for name, text := range map[string]string{
 		"a.yaml": podText("a"), "b.yml": podText("b"), "c.json": jsonPod, "README.md": "not read", "sub/d.yaml": podText("d"), "empty/x.txt": "",
 		"nothing.yaml.bak": "not read", "blank/blank.yaml": "\n \n", "comment/c.yaml": "# nothing\n", "odd": podText("odd"), "sub/deep/e.yaml": podText("e"),
+		"mount/..2026_01_01/m.yaml": podText("m"), "links/l.yaml": podText("l"),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -307,8 +308,13 @@ func TestFilesAndFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(filepath.Join(dir, "sub"), filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
+	for link, to := range map[string]string{
+		"link": "sub", "mount/..data": "..2026_01_01", "mount/m.yaml": "..data/m.yaml",
+		"links/file.yaml": "../a.yaml", "links/gone": "nowhere", "links/folder": "../sub", "links/other.yaml": "../sub",
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, tc := range []struct {
 		name      string
@@ -322,6 +328,9 @@ func TestFilesAndFolders(t *testing.T) {
 		{"a folder", []string{"."}, false, []string{"a", "b", "j"}, ""},
 		{"a folder and what is below", []string{"sub"}, true, []string{"d", "e"}, ""},
 		{"a link to a folder", []string{"link"}, false, []string{"d"}, ""},
+		{"links in a folder", []string{"links"}, true, nil, "links/folder: a link to a folder is not followed: name the folders to read instead"},
+		{"a mounted ConfigMap", []string{"mount"}, true, []string{"m"}, ""},
+		{"a folder of a mounted ConfigMap", []string{"mount/..data"}, true, []string{"m"}, ""},
 		{"several", []string{"a.yaml", "sub"}, false, []string{"a", "d"}, ""},
 		{"stdin among files", []string{"-", "a.yaml"}, false, []string{"a", "in"}, ""},
 		{"only comments", []string{"comment"}, false, nil, ""},
@@ -362,7 +371,7 @@ func TestFilesAndFolders(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		obs, err := Files([]string{dir}, true, nil, lenient)
-		if err != nil || len(obs.Skipped) != 1 || obs.Pods != 5 {
+		if err != nil || len(obs.Skipped) != 4 || obs.Pods != 8 {
 			t.Errorf("%v, observed %+v", err, obs)
 		}
 	})
