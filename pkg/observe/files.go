@@ -30,7 +30,7 @@ const stdin = "-"
 // setting; objects of kinds that are not read are counted as Ignored.
 //
 // Objects without a namespace get the observed one, if exactly one is asked
-// for, else "default".
+// for, else "default", and are left out where that one is not asked for.
 //
 // The first broken document ends the reading with an error that names file,
 // document and field, unless SkipInvalid is set. That is why this reader stands
@@ -39,8 +39,8 @@ const stdin = "-"
 // and it does not say which document it was.
 func Files(paths []string, recursive bool, in io.Reader, o Options) (*Observation, error) {
 	r := &fileReader{options: o, interner: &profile.Interner{}, accounts: Accounts{}, ignored: map[string]int{}, namespace: corev1.NamespaceDefault}
-	if len(o.Namespaces) == 1 {
-		r.namespace = o.Namespaces[0]
+	if names := o.namespaces(); len(names) == 1 && names[0] != metav1.NamespaceAll {
+		r.namespace = names[0]
 	}
 	for _, path := range paths {
 		if err := r.readPath(path, recursive, in); err != nil {

@@ -399,12 +399,16 @@ func TestNamespaces(t *testing.T) {
 		name          string
 		only, without []string
 		want          []string
+		elsewhere     int
 	}{
-		{"all", nil, nil, []string{"a", "b", "default", "kube-system"}},
-		{"one, which stands in for none", []string{"a"}, nil, []string{"a"}},
-		{"two", []string{"a", "b"}, nil, []string{"a", "b"}},
-		{"excluded", nil, []string{"kube-system", "default"}, []string{"a", "b"}},
-		{"excluded wins", []string{"a", "b"}, []string{"b"}, []string{"a"}},
+		{"all", nil, nil, []string{"a", "b", "default", "kube-system"}, 0},
+		{"one, which stands in for none", []string{"a"}, nil, []string{"a"}, 2},
+		{"one, given twice", []string{"a", "a"}, nil, []string{"a"}, 2},
+		{"two", []string{"a", "b"}, nil, []string{"a", "b"}, 2},
+		{"two, one of them for those without", []string{"a", "default"}, nil, []string{"a", "default"}, 2},
+		{"excluded", nil, []string{"kube-system", "default"}, []string{"a", "b"}, 2},
+		{"excluded wins", []string{"a", "b"}, []string{"b"}, []string{"a"}, 2},
+		{"nothing left", []string{"a"}, []string{"a"}, nil, 4},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := everything
@@ -412,6 +416,9 @@ func TestNamespaces(t *testing.T) {
 			obs := read(t, stream, o)
 			if diff := cmp.Diff(tc.want, obs.Namespaces); diff != "" {
 				t.Errorf("namespaces (-want +got):\n%s", diff)
+			}
+			if obs.Pods != 4-tc.elsewhere || obs.Elsewhere != tc.elsewhere {
+				t.Errorf("%d pods, %d elsewhere, want %d", obs.Pods, obs.Elsewhere, tc.elsewhere)
 			}
 		})
 	}

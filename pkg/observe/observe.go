@@ -6,8 +6,8 @@
 // each tested:
 //   - Every pod and template becomes a Record, the few bytes that matter; a
 //     record made from a trimmed object equals the one made from the whole.
-//   - What could not be observed is an entry in Gaps, Skipped or Ignored, never
-//     silence.
+//   - What could not be observed is an entry in Gaps, Skipped or Ignored, or
+//     counted as Elsewhere, never silence.
 //   - Observed objects are never changed.
 package observe
 
@@ -47,13 +47,12 @@ func (o Options) wantsNamespace(namespace string) bool {
 		(len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, namespace))
 }
 
-// wants reports whether a record counts.
-func (o Options) wants(r *Record) bool {
-	source := o.Templates
+// wantsSource reports whether records like that one count.
+func (o Options) wantsSource(r *Record) bool {
 	if r.isPod() {
-		source = o.Pods
+		return o.Pods
 	}
-	return source && o.wantsNamespace(r.Namespace)
+	return o.Templates
 }
 
 // Observation is what was seen.
@@ -66,6 +65,9 @@ type Observation struct {
 	// Ignored counts objects of kinds that are not read, by kind and group, such
 	// as "Rollout.argoproj.io" or "Service".
 	Ignored map[string]int
+	// Elsewhere counts pods and templates in files that are in namespaces not to
+	// observe.
+	Elsewhere int
 	// Skipped lists documents that could not be read, in reading order.
 	Skipped []error
 	// Gaps says what a server did not let be seen, sorted.
@@ -105,7 +107,11 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o
 	// Sets, so that nothing but the records grows with the pods.
 	namespaces, unknown := map[string]bool{}, map[aggregate.Workload]bool{}
 	for _, r := range records {
-		if r.Profile == nil || !o.wants(r) {
+		if r.Profile == nil || !o.wantsSource(r) {
+			continue
+		}
+		if !o.wantsNamespace(r.Namespace) {
+			obs.Elsewhere++
 			continue
 		}
 		workload, known := owners.workload(r)

@@ -182,6 +182,11 @@ func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) er
 			return err
 		}
 	}
+	if n := obs.Elsewhere; n > 0 {
+		if err := o.tellf("%s left out, in other namespaces\n", report.Count(n, "object")); err != nil {
+			return err
+		}
+	}
 	if err := report.New(obs, o.level, policies, o.observe.Profile.EphemeralContainers).Summary(o.streams.Err); err != nil {
 		return failureError(err)
 	}
