@@ -128,12 +128,21 @@ func TestFor(t *testing.T) {
 		{"one workload", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "web", podtest.Pod())}, "for Deployment/web, under service account web"},
 		{"of two accounts", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "one", podtest.Pod()), podOf("web", "two", podtest.Pod())}, "for Deployment/web, under 2 service accounts"},
 		{"static", aggregate.ByWorkload, []aggregate.Pod{podOf("etcd", "", podtest.Pod())}, "for Deployment/etcd, static pods"},
-		{"taken together", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "a", podtest.Pod(sc)), podOf("db", "a", podtest.Pod())},
-			"for Deployment/db, Deployment/web, under service account a, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"},
-		{"static and taken together", aggregate.ByWorkload, []aggregate.Pod{podOf("api", "", podtest.Pod(sc)), podOf("etcd", "", podtest.Pod())},
-			"for Deployment/api, Deployment/etcd, static pods, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"},
-		{"static beside others", aggregate.ByNamespace, []aggregate.Pod{podOf("etcd", "", podtest.Pod()), podOf("dns", "dns", podtest.Pod())},
-			"for Deployment/dns, Deployment/etcd, under service account dns, and static pods"},
+		{
+			"taken together", aggregate.ByWorkload,
+			[]aggregate.Pod{podOf("web", "a", podtest.Pod(sc)), podOf("db", "a", podtest.Pod())},
+			"for Deployment/db, Deployment/web, under service account a, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe",
+		},
+		{
+			"static and taken together", aggregate.ByWorkload,
+			[]aggregate.Pod{podOf("api", "", podtest.Pod(sc)), podOf("etcd", "", podtest.Pod())},
+			"for Deployment/api, Deployment/etcd, static pods, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe",
+		},
+		{
+			"static beside others", aggregate.ByNamespace,
+			[]aggregate.Pod{podOf("etcd", "", podtest.Pod()), podOf("dns", "dns", podtest.Pod())},
+			"for Deployment/dns, Deployment/etcd, under service account dns, and static pods",
+		},
 		{"the cluster", aggregate.ByCluster, []aggregate.Pod{podOf("web", "a", podtest.Pod())}, "for all observed pods of the cluster"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
