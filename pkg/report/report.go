@@ -17,10 +17,8 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -65,29 +63,31 @@ type Workload struct {
 	Attributes []profile.Attribute `json:"attributes"`
 }
 
-func (w Workload) compare(o Workload) int {
-	return cmp.Or(
-		strings.Compare(w.Namespace, o.Namespace), strings.Compare(w.Kind, o.Kind), strings.Compare(w.Group, o.Group),
-		strings.Compare(w.Name, o.Name), strings.Compare(w.ServiceAccount, o.ServiceAccount),
-	)
-}
-
 // New reports on an observation and the policies made from it at a level.
 // debug says that ephemeral containers count.
 func New(obs *observe.Observation, level aggregate.Level, policies []psp.Policy, debug bool) Report {
+	members := obs.Fleet.Members()
 	r := Report{
 		Level: level, Pods: obs.Pods, Templates: obs.Templates, Namespaces: obs.Namespaces,
-		Policies: len(policies), Findings: findings(obs, obs.Fleet.Members(), debug),
+		Policies: len(policies), Findings: findings(obs, members, debug),
 	}
+	type member struct {
+		workload aggregate.Workload
+		account  string
+	}
+	policyOf := map[member]string{}
 	for _, p := range policies {
 		for _, m := range p.Group.Members {
-			r.Workloads = append(r.Workloads, Workload{
-				Namespace: m.Workload.Namespace, Group: m.Workload.Group, Kind: m.Workload.Kind, Name: m.Workload.Name,
-				ServiceAccount: m.ServiceAccount, Policy: p.Object.Name, Attributes: m.Profile.Attributes(),
-			})
+			policyOf[member{m.Workload, m.ServiceAccount}] = p.Object.Name
 		}
 	}
-	slices.SortStableFunc(r.Workloads, Workload.compare)
+	// The order of the fleet, not that of the policies.
+	for _, m := range members {
+		r.Workloads = append(r.Workloads, Workload{
+			Namespace: m.Workload.Namespace, Group: m.Workload.Group, Kind: m.Workload.Kind, Name: m.Workload.Name,
+			ServiceAccount: m.ServiceAccount, Policy: policyOf[member{m.Workload, m.ServiceAccount}], Attributes: m.Profile.Attributes(),
+		})
+	}
 	for _, g := range obs.Gaps {
 		r.Gaps = append(r.Gaps, g.String())
 	}
