@@ -25,9 +25,9 @@ const stdin = "-"
 
 // Files reads manifests and dumps: files, folders (*.yaml, *.yml and *.json in
 // them; sub-folders only when recursive, and a link to one is an error then) and
-// "-" for in. Each may hold several
-// YAML or JSON documents and Lists. Service accounts count for their automount
-// setting; objects of kinds that are not read are counted as Ignored.
+// "-" for in. Each may hold several YAML or JSON documents and Lists. Service
+// accounts count for their automount setting; objects of kinds that are not read
+// are counted as Ignored.
 //
 // Objects without a namespace get the observed one, if exactly one is asked
 // for, else "default", and are left out where that one is not asked for.

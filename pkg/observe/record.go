@@ -80,14 +80,17 @@ func isRead(kind schema.GroupKind) bool {
 // one that is: it differs in case or group alone, and the group has no dot, as
 // those of custom resources have.
 func checkKind(t metav1.TypeMeta) error {
+	if strings.Contains(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind).Group, ".") {
+		return nil
+	}
 	for name := range groups {
-		switch group := schema.FromAPIVersionAndKind(t.APIVersion, t.Kind).Group; {
-		case strings.Contains(group, ".") || !strings.EqualFold(t.Kind, name):
-		case isRead(groupKind(t.APIVersion, name)):
-			return fmt.Errorf("kind: %q: want %s", t.Kind, name)
-		default:
-			return fmt.Errorf("apiVersion: %q has no %s", t.APIVersion, name)
+		if !strings.EqualFold(t.Kind, name) {
+			continue
 		}
+		if isRead(groupKind(t.APIVersion, name)) {
+			return fmt.Errorf("kind: %q: want %s", t.Kind, name)
+		}
+		return fmt.Errorf("apiVersion: %q has no %s", t.APIVersion, name)
 	}
 	return nil
 }

@@ -294,8 +294,8 @@ func read(dir string) (own Files, foreign map[string]bool, err error) {
 
 // Apply makes the changes: it builds the new tree beside the folder, with hard
 // links to the files that stay, or copies where there are no such links, and
-// exchanges the two. It fails when the folder
-// is not as it was when the plan was made.
+// exchanges the two. It fails when the folder is not as it was when the plan was
+// made.
 func (p *Plan) Apply() error {
 	if err := p.apply(); err != nil {
 		return fmt.Errorf("writing %s: %w", p.dir, err)

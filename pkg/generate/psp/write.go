@@ -101,15 +101,16 @@ func (p Policy) For() string {
 		names = append(names, nameIn(g, m.Workload))
 	}
 	line := "for " + FirstFew(slices.Compact(names))
-	switch accounts := g.ServiceAccounts(); {
-	case len(accounts) == 0:
+	accounts := g.ServiceAccounts()
+	switch len(accounts) {
+	case 0:
 		line += ", static pods"
-	case len(accounts) == 1:
+	case 1:
 		line += ", under service account " + text(accounts[0].Name)
 	default:
 		line += fmt.Sprintf(", under %d service accounts", len(accounts))
 	}
-	if g.HasMirrorPods() && len(g.ServiceAccounts()) > 0 {
+	if g.HasMirrorPods() && len(accounts) > 0 {
 		line += ", and static pods"
 	}
 	if g.Level == aggregate.ByWorkload && g.Workload == nil {
