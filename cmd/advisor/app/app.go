@@ -55,7 +55,7 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 		return exitOK
 	}
 	for _, problem := range problems(err) {
-		fmt.Fprintln(streams.Err, "advisor:", oneLine(problem)) //nolint:errcheck // there is no one left to tell
+		fmt.Fprintln(streams.Err, "advisor:", oneLine(problem.Error())) //nolint:errcheck // there is no one left to tell
 	}
 	if coded, ok := errors.AsType[codedError](err); ok {
 		return coded.code
@@ -82,12 +82,12 @@ func problems(err error) []error {
 	return all
 }
 
-// maxLine keeps an error readable whatever strings it quotes.
+// maxLine keeps a text readable whatever strings it quotes.
 const maxLine = 1000
 
-// oneLine is the error in one line that leaves a terminal as it is.
-func oneLine(err error) string {
-	line := report.Printable(strings.Join(strings.Fields(err.Error()), " "))
+// oneLine is the text in one line that leaves a terminal as it is.
+func oneLine(text string) string {
+	line := report.Printable(strings.Join(strings.Fields(text), " "))
 	if runes := []rune(line); len(runes) > maxLine {
 		line = string(runes[:maxLine]) + "…"
 	}

@@ -162,7 +162,7 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 // tell writes the summary and what was skipped to standard error.
 func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) error {
 	for _, err := range obs.Skipped {
-		if err := o.tellf("skipped: %s\n", oneLine(err)); err != nil {
+		if err := o.tellf("skipped: %s\n", oneLine(err.Error())); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) er
 			n += count
 		}
 		// A kind may be any text of any length.
-		kinds := oneLine(errors.New(psp.FirstFew(slices.Sorted(maps.Keys(obs.Ignored)))))
+		kinds := oneLine(psp.FirstFew(slices.Sorted(maps.Keys(obs.Ignored))))
 		if err := o.tellf("%s left out, of kinds that are not read: %s\n", report.Count(n, "object"), kinds); err != nil {
 			return err
 		}

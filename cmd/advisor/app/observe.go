@@ -76,13 +76,7 @@ func (f *observeFlags) options(flags *pflag.FlagSet) (observe.Options, aggregate
 			errs = append(errs, fmt.Errorf("--exclude-namespaces: %q is asked for by --namespace", n))
 		}
 	}
-	for flag, names := range map[string][]string{"--namespace": f.namespaces, "--exclude-namespaces": f.excludeNamespaces} {
-		for _, n := range names {
-			if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
-				errs = append(errs, fmt.Errorf("%s %q: %s", flag, n, strings.Join(problems, ", ")))
-			}
-		}
-	}
+	errs = append(errs, checkNamespaces("--namespace", f.namespaces...), checkNamespaces("--exclude-namespaces", f.excludeNamespaces...))
 	if f.selector != "" {
 		selector, err := labels.Parse(f.selector)
 		if err != nil {
@@ -114,6 +108,17 @@ func (f *observeFlags) options(flags *pflag.FlagSet) (observe.Options, aggregate
 		return observe.Options{}, "", usageError(err)
 	}
 	return o, level, nil
+}
+
+// checkNamespaces says which values of a flag cannot name a namespace.
+func checkNamespaces(flag string, names ...string) error {
+	var errs []error
+	for _, n := range names {
+		if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("%s %q: %s", flag, n, strings.Join(problems, ", ")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 var errNoCluster = errors.New("no cluster is configured: name one with --kubeconfig or --server")

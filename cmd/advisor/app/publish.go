@@ -11,7 +11,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 )
 
@@ -72,9 +71,7 @@ func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOp
 	o, level, err := f.observeFlags.options(flags)
 	var errs []error
 	if f.reportNamespace != "" {
-		if problems := validation.IsDNS1123Label(f.reportNamespace); len(problems) > 0 {
-			errs = append(errs, fmt.Errorf("--report-namespace %q: %s", f.reportNamespace, strings.Join(problems, ", ")))
-		}
+		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
 	}
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return publishOptions{}, usageError(err)
