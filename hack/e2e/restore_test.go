@@ -148,12 +148,16 @@ func (e env) createBare(t *testing.T, f *fleet) {
 			if clients[account] == nil {
 				clients[account] = dynamic.NewForConfigOrDie(e.as(namespace, account))
 			}
-			_, err := clients[account].Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace).Create(t.Context(), &pods[i], metav1.CreateOptions{})
+			create := func() error {
+				_, err := clients[account].Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace).Create(t.Context(), &pods[i], metav1.CreateOptions{})
+				return err
+			}
+			err := create()
 			// Pods that were deleted a moment ago may still be there, and the server
 			// may need a moment to notice what was applied.
 			for attempt := 0; (apierrors.IsAlreadyExists(err) || apierrors.IsForbidden(err)) && attempt < 50; attempt++ {
 				sleep(t.Context(), 200*time.Millisecond)
-				_, err = clients[account].Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace).Create(t.Context(), &pods[i], metav1.CreateOptions{})
+				err = create()
 			}
 			if err != nil {
 				t.Errorf("creating pod %s/%s again: %v", namespace, pods[i].GetName(), err)
