@@ -43,13 +43,7 @@ func seen(obs *Observation) []string {
 func attribute(obs *Observation, name string) []string {
 	var list []string
 	for _, g := range obs.Fleet.Groups(aggregate.ByCluster) {
-		for _, a := range g.Profile.Attributes() {
-			for _, v := range a.Values {
-				if a.Name == name {
-					list = append(list, v.Value)
-				}
-			}
-		}
+		list = append(list, g.Profile.Text(name)...)
 	}
 	return list
 }

@@ -8,10 +8,6 @@ import corev1 "k8s.io/api/core/v1"
 func (p *Profile) addAppArmor(c container) {
 	p.AppArmor.add(Name(c.pod.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name]), c.Name)
 	if f := either(c.sc.AppArmorProfile, c.podSC.AppArmorProfile); f != nil {
-		profile := Name(f.Type)
-		if f.LocalhostProfile != nil {
-			profile += "/" + Name(*f.LocalhostProfile)
-		}
-		p.AppArmorField.add(profile, c.Name)
+		p.AppArmorField.add(fieldOf(f.Type, f.LocalhostProfile), c.Name)
 	}
 }

@@ -2,9 +2,9 @@ package profile
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,7 +92,7 @@ func TestEachAttributeCounts(t *testing.T) {
 		DroppedCapabilities: SetOf(Names{"x"}), Volumes: SetOf(Name("x")), HostPaths: SetOf(HostPath{Path: "/"}),
 		FlexVolumeDrivers: SetOf(Name("x")), CSIDrivers: SetOf(Name("x")), Sysctls: SetOf(Name("x")), ProcMount: SetOf(Name("x")),
 		RuntimeClass: SetOf(Name("x")), SELinux: SetOf(SELinux{}), RunAsUser: SetOf(User{}), RunAsGroup: SetOf(ID{}), FSGroup: SetOf(ID{}),
-		SupplementalGroups: SetOf(ID{}), Seccomp: SetOf(Seccomp{}), AppArmor: SetOf(Name("x")), AppArmorField: SetOf(Name("x")),
+		SupplementalGroups: SetOf(ID{}), Seccomp: SetOf(Seccomp{}), AppArmor: SetOf(Name("x")), SeccompField: SetOf(Seccomp{}), AppArmorField: SetOf(Name("x")),
 		HostProcess: SetOf(True), WindowsUser: SetOf(Name("x")), HostUsers: SetOf(True), ShareProcessNamespace: SetOf(True),
 		SupplementalGroupsPolicy: SetOf(Name("x")), MountPropagation: SetOf(Name("x")), ProbeHosts: SetOf(Name("x")),
 		SecretEnv: SetOf(Name("x")), RuntimeUser: SetOf(Name("x")), EphemeralContainers: SetOf(Name("x")),
@@ -100,9 +100,9 @@ func TestEachAttributeCounts(t *testing.T) {
 	for i, r := range full.rows() {
 		t.Run(r.name, func(t *testing.T) {
 			one := &Profile{}
-			one.rows()[i].set.join(r.set)
-			if got := one.Attributes(); len(got) != 1 || got[0].Name != r.name {
-				t.Fatalf("attributes %v", got)
+			one.rows()[i].set.unite([]attribute{r.set}, false)
+			if got := attributes(t, one); !strings.HasPrefix(got, `{"`+r.name+`":`) || len(one.Text(r.name)) != 1 || one.Text("other") != nil {
+				t.Fatalf("attributes %s", got)
 			}
 			empty := &Profile{}
 			if empty.Equal(one) || one.Equal(empty) || empty.Covers(one) || !one.Covers(empty) || !full.Covers(one) || one.key() == empty.key() {
@@ -157,16 +157,77 @@ func TestOfDoesNotChangeThePod(t *testing.T) {
 	}
 }
 
-// Evidence stays small, whatever is joined, and names only the smallest.
-func TestEvidenceIsBounded(t *testing.T) {
-	p := &Profile{}
-	for i := range 50 {
-		pod := podtest.Pod()
-		pod.Spec.Containers[0].Name = fmt.Sprintf("c%02d", 49-i)
-		p = Join(p, Of(pod, Options{}))
+// Gather holds the values of Join, and names each container of each profile.
+func TestGather(t *testing.T) {
+	r := podtest.Rand(t)
+	for range rounds {
+		members := make([]*Profile, 1+r.IntN(6))
+		for i := range members {
+			members[i] = random(r)
+		}
+		gathered := Gather(members...)
+		if joined := Join(members...); !gathered.Equal(joined) {
+			t.Fatalf("Gather and Join differ:\n%s\n%s", attributes(t, gathered), attributes(t, joined))
+		}
+		for _, it := range gathered.RunAsUser.Items() {
+			var want []Use
+			for i, m := range members {
+				for _, own := range m.RunAsUser.Uses(is(it.Value)) {
+					want = append(want, Use{Member: i, Container: own.Container})
+				}
+			}
+			if diff := cmp.Diff(want, it.Uses); diff != "" {
+				t.Fatalf("uses of %s (-of the members +gathered):\n%s", it.Value, diff)
+			}
+		}
 	}
-	if diff := cmp.Diff([]string{"unset by c00 c01 c02 c03"}, show(p, "privileged")); diff != "" {
-		t.Errorf("evidence (-want +got):\n%s", diff)
+}
+
+func is[T Value[T]](v T) func(T) bool { return func(o T) bool { return o.Compare(v) == 0 } }
+
+// A container stands for its pod, whatever is joined first.
+func TestContainersStandForThePod(t *testing.T) {
+	unmounted := &Profile{Volumes: SetOf(Name("secret"))}
+	mounted := named("secret", "b", "a")
+	for _, p := range []*Profile{Join(unmounted, mounted), Join(mounted, unmounted), Join(Join(unmounted, mounted), unmounted)} {
+		if diff := cmp.Diff([]string{"secret by a b"}, show(p, "volumes")); diff != "" {
+			t.Errorf("volumes (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// What is written can be read again, evidence included.
+func TestJSONIsLossless(t *testing.T) {
+	r := podtest.Rand(t)
+	for range rounds {
+		p := random(r)
+		var back Profile
+		if err := json.Unmarshal([]byte(attributes(t, p)), &back); err != nil {
+			t.Fatal(err)
+		}
+		if back.key() != p.key() {
+			t.Fatalf("read again:\n%s\nwritten:\n%s", attributes(t, &back), attributes(t, p))
+		}
+	}
+}
+
+// What a newer version has written, or somebody by hand, is an error that names
+// the place.
+func TestJSONIsStrict(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{`{"privileged":[{"value":true}],"other":[]}`, "other: unknown attribute"},
+		{`{"privileged":[{"value":true,"since":1}]}`, `privileged: json: unknown field "since"`},
+		{`{"privileged":[{"containers":["c"]}]}`, "privileged: [0]: value: required"},
+		{`{"hostPaths":[{"value":{"path":"/"}},{"value":{"path":"/","mode":1}}]}`, `hostPaths: [1]: value: json: unknown field "mode"`},
+		{`{"seLinuxOptions":[{"value":{"pod":{"range":"s0"},"containers":[]}}]}`, `seLinuxOptions: [0]: value: json: unknown field "range"`},
+		{`{"hostPorts":[{"value":"80"}]}`, "hostPorts: [0]: value: json: cannot unmarshal string into Go value of type int64"},
+	} {
+		t.Run(tc.in, func(t *testing.T) {
+			var p Profile
+			if err := json.Unmarshal([]byte(tc.in), &p); err == nil || err.Error() != tc.want {
+				t.Errorf("got error %v, want %s", err, tc.want)
+			}
+		})
 	}
 }
 
@@ -203,10 +264,8 @@ func FuzzOf(f *testing.F) {
 			t.Fatalf("debug containers that are not there count: %s", text)
 		}
 		for _, r := range p.rows() {
-			for _, v := range r.set.values() {
-				if v.Value == "" || len(v.Containers) > maxContainers {
-					t.Fatalf("%s holds value %q of %d containers", r.name, v.Value, len(v.Containers))
-				}
+			if lines := show(p, r.name); slices.Contains(lines, "") || len(lines) != len(p.Text(r.name)) {
+				t.Fatalf("%s holds %q", r.name, lines)
 			}
 		}
 		containersContribute(t, &pod, all)
@@ -229,10 +288,15 @@ func containersContribute(t *testing.T, pod *corev1.Pod, whole *Profile) {
 			"privileged": p.Privileged.Len(), "allowPrivilegeEscalation": p.AllowPrivilegeEscalation.Len(),
 			"readOnlyRootFilesystem": p.ReadOnlyRootFilesystem.Len(), "droppedCapabilities": p.DroppedCapabilities.Len(),
 			"procMount": p.ProcMount.Len(), "runAsUser": p.RunAsUser.Len(), "runAsGroup": p.RunAsGroup.Len(), "appArmor": p.AppArmor.Len(),
-			"seLinuxOptions of the containers":  len(p.SELinux.Values()[0].Containers),
-			"seccompProfile of the containers":  len(p.Seccomp.Values()[0].Containers),
-			"supplementalGroups, at least one":  min(1, p.SupplementalGroups.Len()),
-			"fsGroup, runtimeClass, hostNet...": (p.FSGroup.Len() + p.RuntimeClass.Len() + p.HostNetwork.Len() + p.HostPID.Len() + p.HostIPC.Len()) / 5,
+			"seLinuxOptions of the containers": len(p.SELinux.Values()[0].Containers),
+			"seccomp of the containers":        len(p.Seccomp.Values()[0].Containers),
+			"seccompProfile of the containers": len(p.SeccompField.Values()[0].Containers),
+			"supplementalGroups, at least one": min(1, p.SupplementalGroups.Len()),
+			"fsGroup":                          p.FSGroup.Len(),
+			"runtimeClassName":                 p.RuntimeClass.Len(),
+			"hostNetwork":                      p.HostNetwork.Len(),
+			"hostPID":                          p.HostPID.Len(),
+			"hostIPC":                          p.HostIPC.Len(),
 		} {
 			if n != 1 {
 				t.Fatalf("a container gives %d values of %s", n, name)
@@ -242,11 +306,11 @@ func containersContribute(t *testing.T, pod *corev1.Pod, whole *Profile) {
 	if len(containers) == 0 {
 		return
 	}
-	for i, r := range joined.rows() {
+	for _, r := range joined.rows() {
 		switch r.name {
 		case "privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "droppedCapabilities", "addedCapabilities",
 			"procMount", "runAsUser", "runAsGroup", "appArmor", "appArmorProfile", "hostPorts", "hostProcess", "secretEnv", "probeHosts":
-			if diff := cmp.Diff(r.set.values(), whole.rows()[i].set.values()); diff != "" {
+			if diff := cmp.Diff(show(joined, r.name), show(whole, r.name)); diff != "" {
 				t.Fatalf("%s is not the union over the containers (-union +whole):\n%s", r.name, diff)
 			}
 		}

@@ -48,6 +48,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.addVolumes(pod, containers)
 	p.SELinux.add(seLinuxOf(podSC, containers), "")
 	p.Seccomp.add(seccompOf(pod, containers), "")
+	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
 	return p
 }

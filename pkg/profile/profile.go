@@ -1,16 +1,19 @@
 // Package profile says what a pod was seen to use.
 //
 // A Profile is a struct of sets of observed values, one set per attribute of a
-// pod that matters for its privileges. Of reads one pod; Join is the union of
-// two profiles. Nothing is decided here: ranges, intersections and rules are the
-// business of the engines that read a profile, so that another engine needs no
-// new observation.
+// pod that matters for its privileges. Each value carries its evidence: the
+// containers that have it. Of reads one pod; Join is the union of profiles, and
+// Gather a union that still tells whose value is whose. Nothing is decided here:
+// ranges, intersections and rules are the business of the engines that read a
+// profile, so that another engine needs no new observation.
 //
 // Laws, each tested:
 //   - Join is commutative, associative and idempotent, and the zero Profile ("no
 //     pod seen") is its identity.
 //   - a.Covers(b) exactly when Join(a, b) equals a.
-//   - Of and Join never change their arguments.
+//   - Gather equals Join but for the evidence.
+//   - Of, Join and Gather never change their arguments.
+//   - A profile that is written as JSON and read again is the same.
 //
 // Values are effective values: the container's own setting, else the pod's; the
 // field, else the legacy annotation. Unset is a value as well.
@@ -42,48 +45,37 @@ type Profile struct {
 	ProcMount                Set[Name] // per container; absent counts as Default
 	RuntimeClass             Set[Name] // per pod
 	SELinux                  Set[SELinux]
-	RunAsUser                Set[User] // per container
-	RunAsGroup               Set[ID]   // per container
-	FSGroup                  Set[ID]   // per pod
-	SupplementalGroups       Set[ID]   // per pod; an absent or empty list is one unset value
-	Seccomp                  Set[Seccomp]
-	AppArmor                 Set[Name] // per container, from the annotation
+	RunAsUser                Set[User]    // per container
+	RunAsGroup               Set[ID]      // per container
+	FSGroup                  Set[ID]      // per pod
+	SupplementalGroups       Set[ID]      // per pod; an absent or empty list is one unset value
+	Seccomp                  Set[Seccomp] // as admission in 1.24 reads it
+	AppArmor                 Set[Name]    // per container, from the annotation
 
-	// What a PodSecurityPolicy cannot say.
-
-	AppArmorField            Set[Name] // appArmorProfile fields, which 1.24 does not know
-	HostProcess              Set[Flag] // Windows; per container, set ones only
-	WindowsUser              Set[Name] // Windows; set ones only
-	HostUsers                Set[Flag] // per pod, set ones only
-	ShareProcessNamespace    Set[Flag] // per pod, set ones only
-	SupplementalGroupsPolicy Set[Name] // per pod, set ones only
-	MountPropagation         Set[Name] // per mount, set ones only
-	ProbeHosts               Set[Name] // hosts that probes and lifecycle hooks name
-	SecretEnv                Set[Name] // names of Secrets that reach an environment
-	RuntimeUser              Set[Name] // what the server reports of the running user
-	EphemeralContainers      Set[Name] // debug containers, whether or not they count
-}
-
-// Attribute is one attribute of a profile as text, for people and reports.
-type Attribute struct {
-	Name   string           `json:"name"`
-	Values []AttributeValue `json:"values"`
-}
-
-// AttributeValue is one observed value and the first containers that use it, at
-// most four, sorted.
-type AttributeValue struct {
-	Value      string   `json:"value"`
-	Containers []string `json:"containers,omitempty"`
+	SeccompField             Set[Seccomp] // seccompProfile fields alone, in their own spelling
+	AppArmorField            Set[Name]    // appArmorProfile fields, set ones only; 1.24 does not know them
+	HostProcess              Set[Flag]    // Windows; per container, set ones only
+	WindowsUser              Set[Name]    // Windows; set ones only
+	HostUsers                Set[Flag]    // per pod, set ones only
+	ShareProcessNamespace    Set[Flag]    // per pod, set ones only
+	SupplementalGroupsPolicy Set[Name]    // per pod, set ones only
+	MountPropagation         Set[Name]    // per mount, set ones only
+	ProbeHosts               Set[Name]    // hosts that probes and lifecycle hooks name
+	SecretEnv                Set[Name]    // names of Secrets that reach an environment
+	RuntimeUser              Set[Name]    // what the server reports of the running user
+	EphemeralContainers      Set[Name]    // debug containers, whether or not they count
 }
 
 // attribute is a set without its element type, so that the operations on whole
 // profiles are written once.
 type attribute interface {
-	join(other any)
-	equal(other any) bool
-	covers(other any) bool
-	values() []AttributeValue
+	json.Marshaler
+	json.Unmarshaler
+	// unite makes the set the union of others; see union.
+	unite(others []attribute, members bool)
+	equal(other attribute) bool
+	covers(other attribute) bool
+	text() []string
 	appendKey(key []byte) []byte
 }
 
@@ -93,7 +85,7 @@ type row struct {
 }
 
 // rows is the one table of attributes; a test holds it against the struct.
-func (p *Profile) rows() [34]row {
+func (p *Profile) rows() [35]row {
 	return [...]row{
 		{"privileged", &p.Privileged},
 		{"hostNetwork", &p.HostNetwork},
@@ -116,8 +108,9 @@ func (p *Profile) rows() [34]row {
 		{"runAsGroup", &p.RunAsGroup},
 		{"fsGroup", &p.FSGroup},
 		{"supplementalGroups", &p.SupplementalGroups},
-		{"seccompProfile", &p.Seccomp},
+		{"seccomp", &p.Seccomp},
 		{"appArmor", &p.AppArmor},
+		{"seccompProfile", &p.SeccompField},
 		{"appArmorProfile", &p.AppArmorField},
 		{"hostProcess", &p.HostProcess},
 		{"runAsUserName", &p.WindowsUser},
@@ -132,17 +125,53 @@ func (p *Profile) rows() [34]row {
 	}
 }
 
-// Join returns what a and b were seen to use, taken together.
-func Join(a, b *Profile) *Profile {
-	joined := *a
-	others := b.rows()
-	for i, r := range joined.rows() {
-		r.set.join(others[i].set)
+// Attributes returns the names of all attributes, in the order in which they are
+// written.
+func Attributes() []string {
+	var names []string
+	for _, r := range (&Profile{}).rows() {
+		names = append(names, r.name)
 	}
-	return &joined
+	return names
 }
 
-// Equal reports whether p and o hold the same values; evidence does not count.
+// Text returns the values of the named attribute as text, for people. Different
+// values have different texts.
+func (p *Profile) Text(attribute string) []string {
+	for _, r := range p.rows() {
+		if r.name == attribute {
+			return r.set.text()
+		}
+	}
+	return nil
+}
+
+// Join returns what the profiles hold together. Evidence names containers alone:
+// those of different pods that have one name count once.
+func Join(profiles ...*Profile) *Profile { return unite(profiles, false) }
+
+// Gather returns what the profiles hold together. Evidence names containers by
+// the index of their profile.
+func Gather(profiles ...*Profile) *Profile { return unite(profiles, true) }
+
+func unite(profiles []*Profile, members bool) *Profile {
+	if len(profiles) == 1 {
+		return profiles[0]
+	}
+	united := &Profile{}
+	columns := make([][]attribute, len(united.rows()))
+	for _, p := range profiles {
+		for i, r := range p.rows() {
+			columns[i] = append(columns[i], r.set)
+		}
+	}
+	for i, r := range united.rows() {
+		r.set.unite(columns[i], members)
+	}
+	return united
+}
+
+// Equal reports whether p and o hold the same values; evidence is ignored.
 func (p *Profile) Equal(o *Profile) bool {
 	others := o.rows()
 	for i, r := range p.rows() {
@@ -164,20 +193,6 @@ func (p *Profile) Covers(o *Profile) bool {
 	return true
 }
 
-// Attributes returns the attributes that have a value, in a fixed order.
-func (p *Profile) Attributes() []Attribute {
-	var list []Attribute
-	for _, r := range p.rows() {
-		if values := r.set.values(); len(values) > 0 {
-			list = append(list, Attribute{Name: r.name, Values: values})
-		}
-	}
-	return list
-}
-
-// MarshalJSON writes the attributes that have a value.
-func (p *Profile) MarshalJSON() ([]byte, error) { return json.Marshal(p.Attributes()) }
-
 // appendKey appends what is the same for two profiles exactly when values and
 // evidence are.
 func (p *Profile) appendKey(key []byte) []byte {
@@ -187,14 +202,21 @@ func (p *Profile) appendKey(key []byte) []byte {
 	return key
 }
 
-func (s *Set[T]) join(other any)        { *s = s.Union(*other.(*Set[T])) }
-func (s *Set[T]) equal(other any) bool  { return s.Equal(*other.(*Set[T])) }
-func (s *Set[T]) covers(other any) bool { return s.Covers(*other.(*Set[T])) }
+func (s *Set[T]) unite(others []attribute, members bool) {
+	sets := make([]Set[T], len(others))
+	for i, o := range others {
+		sets[i] = *o.(*Set[T])
+	}
+	*s = union(sets, members)
+}
 
-func (s *Set[T]) values() []AttributeValue {
-	var list []AttributeValue
+func (s *Set[T]) equal(other attribute) bool  { return s.Equal(*other.(*Set[T])) }
+func (s *Set[T]) covers(other attribute) bool { return s.Covers(*other.(*Set[T])) }
+
+func (s *Set[T]) text() []string {
+	var list []string
 	for _, it := range s.items {
-		list = append(list, AttributeValue{Value: it.Value.String(), Containers: it.Containers})
+		list = append(list, it.Value.String())
 	}
 	return list
 }
@@ -203,9 +225,10 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.items)))
 	for _, it := range s.items {
 		key = appendText(key, it.Value.String())
-		key = binary.AppendUvarint(key, uint64(len(it.Containers)))
-		for _, c := range it.Containers {
-			key = appendText(key, c)
+		key = binary.AppendUvarint(key, uint64(len(it.Uses)))
+		for _, u := range it.Uses {
+			key = binary.AppendUvarint(key, uint64(u.Member)) //nolint:gosec // an index
+			key = appendText(key, u.Container)
 		}
 	}
 	return key

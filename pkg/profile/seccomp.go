@@ -11,9 +11,9 @@ import (
 // stand together, because admission judges the pod's own profile beside each
 // container's (pkg/security/podsecuritypolicy/seccomp/strategy.go).
 type Seccomp struct {
-	Pod Name
+	Pod Name `json:"pod"`
 	// Containers are the distinct effective profiles of the containers.
-	Containers Names
+	Containers Names `json:"containers"`
 }
 
 // seccompOf reads the pod level from the annotation first and the containers
@@ -30,6 +30,34 @@ func seccompOf(pod *corev1.Pod, containers []container) Seccomp {
 	}
 	s.Containers = namesOf(used)
 	return s
+}
+
+// seccompFieldOf reads the fields alone, in their own spelling: RuntimeDefault,
+// Unconfined, Localhost/PATH.
+func seccompFieldOf(podSC *corev1.PodSecurityContext, containers []container) Seccomp {
+	s := Seccomp{Pod: seccompOwn(podSC.SeccompProfile)}
+	var used []Name
+	for _, c := range containers {
+		used = append(used, seccompOwn(either(c.sc.SeccompProfile, podSC.SeccompProfile)))
+	}
+	s.Containers = namesOf(used)
+	return s
+}
+
+func seccompOwn(f *corev1.SeccompProfile) Name {
+	if f == nil {
+		return ""
+	}
+	return fieldOf(f.Type, f.LocalhostProfile)
+}
+
+// fieldOf writes a profile field in one word: its type, and behind a slash the
+// path of a local profile.
+func fieldOf[T ~string](profileType T, path *string) Name {
+	if path == nil {
+		return Name(profileType)
+	}
+	return Name(profileType) + "/" + Name(*path)
 }
 
 func (c container) seccomp() Name {

@@ -79,6 +79,26 @@ func TestSeccomp(t *testing.T) {
 			`pod "a; containers b"; containers "a; containers b"`,
 		},
 	} {
+		testAttributes(t, []attributeCase{{name: tc.name, pod: tc.pod, want: map[string][]string{"seccomp": {tc.want}}}})
+	}
+}
+
+func TestSeccompField(t *testing.T) {
+	unconfined := corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
+	local := corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: new("a/b.json")}
+	for _, tc := range []struct {
+		name string
+		pod  *corev1.Pod
+		want string
+	}{
+		{"unset", podtest.Pod(), "pod unset; containers unset"},
+		{"annotations are not read", podtest.Pod(podtest.Annotate(corev1.SeccompPodAnnotationKey, "unconfined")), "pod unset; containers unset"},
+		{"inherited", podtest.Pod(podSeccomp(unconfined)), "pod Unconfined; containers Unconfined"},
+		{
+			"overridden in one container", podtest.Pod(podSeccomp(unconfined), podtest.Security(seccompField(local)), podtest.Sidecar("d")),
+			"pod Unconfined; containers Localhost/a/b.json, Unconfined",
+		},
+	} {
 		testAttributes(t, []attributeCase{{name: tc.name, pod: tc.pod, want: map[string][]string{"seccompProfile": {tc.want}}}})
 	}
 }

@@ -19,9 +19,9 @@ type SELinuxOptions struct {
 // admission judges the pod's own options beside each container's
 // (pkg/security/podsecuritypolicy/provider.go, ValidatePod).
 type SELinux struct {
-	Pod SELinuxOptions
+	Pod SELinuxOptions `json:"pod"`
 	// Containers are the distinct effective options of the containers.
-	Containers []SELinuxOptions
+	Containers []SELinuxOptions `json:"containers"`
 }
 
 func seLinuxOf(podSC *corev1.PodSecurityContext, containers []container) SELinux {

@@ -1,14 +1,11 @@
 package profile
 
 import (
+	"cmp"
 	"slices"
 	"sort"
+	"strings"
 )
-
-// maxContainers bounds the containers named per value, so that the memory of a
-// profile does not grow with the pods that were joined into it. It is one more
-// than people are shown, who thus see that there are others.
-const maxContainers = 4
 
 // Value is what a Set holds: a small value with a total order. Two values are
 // the same when Compare returns 0.
@@ -20,19 +17,33 @@ type Value[T any] interface {
 // Item is a value together with the evidence for it.
 type Item[T Value[T]] struct {
 	Value T
-	// Containers names containers that use the value, at most four, the
-	// smallest ones first; empty for a fact of the whole pod. It takes no part
-	// in Equal and Covers.
-	Containers []string
+	// Uses lists who has the value, sorted, each once. It takes no part in
+	// Equal and Covers.
+	Uses []Use
+}
+
+// Use is one container that has a value, or a pod as a whole.
+type Use struct {
+	// Member is the index of the profile, among those given to Gather, that the
+	// value comes from. It is 0 in any other profile.
+	Member int
+	// Container is empty for a fact of the whole pod. Such a fact is listed only
+	// where no container of the same member is.
+	Container string
+}
+
+// Compare orders by member, then by container.
+func (u Use) Compare(o Use) int {
+	return cmp.Or(cmp.Compare(u.Member, o.Member), strings.Compare(u.Container, o.Container))
 }
 
 // Set is a set of observed values, sorted, without duplicates. The zero Set is
-// empty. Operations return new sets and leave their operands as they are.
+// empty. Operations return new sets and leave their operands unchanged.
 type Set[T Value[T]] struct {
 	items []Item[T]
 }
 
-// SetOf returns the set of the given values, without evidence.
+// SetOf returns the set of the given values, as facts of a whole pod.
 func SetOf[T Value[T]](values ...T) Set[T] {
 	var s Set[T]
 	for _, v := range values {
@@ -62,6 +73,17 @@ func (s Set[T]) Has(v T) bool {
 	return found
 }
 
+// Uses returns who has a value that satisfies f, sorted, each once.
+func (s Set[T]) Uses(f func(T) bool) []Use {
+	var lists [][]Use
+	for _, it := range s.items {
+		if f(it.Value) {
+			lists = append(lists, it.Uses)
+		}
+	}
+	return Uses(lists...)
+}
+
 // Any reports whether some value satisfies f.
 func (s Set[T]) Any(f func(T) bool) bool {
 	return slices.ContainsFunc(s.items, func(it Item[T]) bool { return f(it.Value) })
@@ -71,35 +93,6 @@ func (s Set[T]) Any(f func(T) bool) bool {
 // nothing was observed to meet is not made.
 func (s Set[T]) All(f func(T) bool) bool {
 	return s.Len() > 0 && !s.Any(func(v T) bool { return !f(v) })
-}
-
-// Union returns the values of s and o.
-func (s Set[T]) Union(o Set[T]) Set[T] {
-	if s.Len() == 0 {
-		return o
-	}
-	if o.Len() == 0 {
-		return s
-	}
-	u := make([]Item[T], 0, max(len(s.items), len(o.items)))
-	i, j := 0, 0
-	for i < len(s.items) && j < len(o.items) {
-		a, b := s.items[i], o.items[j]
-		switch c := a.Value.Compare(b.Value); {
-		case c < 0:
-			u = append(u, a)
-			i++
-		case c > 0:
-			u = append(u, b)
-			j++
-		default:
-			u = append(u, Item[T]{a.Value, smallest(a.Containers, b.Containers)})
-			i++
-			j++
-		}
-	}
-	u = append(append(u, s.items[i:]...), o.items[j:]...)
-	return Set[T]{u}
 }
 
 // Equal reports whether s and o hold the same values.
@@ -112,41 +105,90 @@ func (s Set[T]) Covers(o Set[T]) bool {
 	return !o.Any(func(v T) bool { return !s.Has(v) })
 }
 
-// add inserts v, seen in the named container ("" for a fact of the pod). It is
-// for building a set only: once handed out, a set never changes.
+// add inserts v with the container that has it; "" stands for the whole pod. It
+// is for building a set only: once handed out, a set never changes.
 func (s *Set[T]) add(v T, container string) {
 	i, found := s.find(v)
 	if !found {
 		s.items = slices.Insert(s.items, i, Item[T]{Value: v})
 	}
-	if container != "" {
-		s.items[i].Containers = withName(s.items[i].Containers, container)
+	uses := s.items[i].Uses
+	switch {
+	case container == "" && len(uses) > 0:
+		return
+	case len(uses) == 1 && uses[0].Container == "":
+		uses = uses[:0]
+	}
+	u := Use{Container: container}
+	if at, found := slices.BinarySearchFunc(uses, u, Use.Compare); !found {
+		s.items[i].Uses = slices.Insert(uses, at, u)
 	}
 }
 
-// withName inserts a name into a sorted list that nobody else holds, and keeps
-// the maxContainers smallest.
-func withName(names []string, name string) []string {
-	i, found := slices.BinarySearch(names, name)
-	if found || i == maxContainers {
-		return names
+// union returns the values of all sets. With members, uses are numbered by the
+// position of their set. The distinct values are sorted once, however many sets
+// there are.
+func union[T Value[T]](sets []Set[T], members bool) Set[T] {
+	var values []T
+	for _, s := range sets {
+		for _, it := range s.items {
+			values = append(values, it.Value)
+		}
 	}
-	names = slices.Insert(names, i, name)
-	return names[:min(len(names), maxContainers)]
+	slices.SortFunc(values, T.Compare)
+	values = slices.CompactFunc(values, func(a, b T) bool { return a.Compare(b) == 0 })
+	u := Set[T]{items: make([]Item[T], len(values))}
+	for i, v := range values {
+		u.items[i].Value = v
+	}
+	for member, s := range sets {
+		for _, it := range s.items {
+			i, _ := u.find(it.Value)
+			into := &u.items[i]
+			for _, use := range it.Uses {
+				if members {
+					use.Member = member
+				}
+				into.Uses = append(into.Uses, use)
+			}
+		}
+	}
+	if !members {
+		for i := range u.items {
+			u.items[i].Uses = Uses(u.items[i].Uses)
+		}
+	}
+	return u
 }
 
 func (s Set[T]) find(v T) (int, bool) {
 	return sort.Find(len(s.items), func(i int) int { return v.Compare(s.items[i].Value) })
 }
 
-// smallest returns the maxContainers smallest names of both sorted lists: again
-// a union, cut so that joins in any order give the same result.
-func smallest(a, b []string) []string {
-	if len(b) == 0 || slices.Equal(a, b) {
-		return a
-	}
-	all := slices.Concat(a, b)
-	slices.Sort(all)
+// Uses returns the uses of all lists, sorted, each once.
+func Uses(lists ...[]Use) []Use {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, Use.Compare)
 	all = slices.Compact(all)
-	return slices.Clip(all[:min(len(all), maxContainers)])
+	// The whole pod stands before its containers, if there are any.
+	kept := all[:0]
+	for i, u := range all {
+		if u.Container == "" && i+1 < len(all) && all[i+1].Member == u.Member {
+			continue
+		}
+		kept = append(kept, u)
+	}
+	return slices.Clip(kept)
+}
+
+// Containers returns the distinct containers of a list of uses, in order.
+func Containers(uses []Use) []string {
+	var names []string
+	for _, u := range uses {
+		if u.Container != "" {
+			names = append(names, u.Container)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -49,7 +49,7 @@ func TestUnion(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a, b := digits(tc.a), digits(tc.b)
-			p := &Profile{HostPorts: a.Union(b)}
+			p := &Profile{HostPorts: union([]Set[ID]{a, b}, false)}
 			got := ""
 			for _, line := range show(p, "hostPorts") {
 				got += line + ";"
@@ -74,8 +74,9 @@ func digits(text string) Set[ID] {
 
 // A union shares no memory that a later one writes to.
 func TestUnionsDoNotShare(t *testing.T) {
-	base := ids(1, 2).Union(ids(3))
-	left, right := base.Union(ids(4)), base.Union(ids(5))
+	join := func(sets ...Set[ID]) Set[ID] { return union(sets, false) }
+	base := join(ids(1, 2), ids(3))
+	left, right := join(base, ids(4)), join(base, ids(5))
 	if !left.Equal(ids(1, 2, 3, 4)) || !right.Equal(ids(1, 2, 3, 5)) || !base.Equal(ids(1, 2, 3)) {
 		t.Errorf("unions of one base mix: %v, %v, %v", base.Values(), left.Values(), right.Values())
 	}

@@ -4,8 +4,8 @@ import "cmp"
 
 // User is the user a container runs as: both fields decide together.
 type User struct {
-	UID     ID   // runAsUser
-	NonRoot Flag // runAsNonRoot
+	UID     ID   `json:"runAsUser"`
+	NonRoot Flag `json:"runAsNonRoot"`
 }
 
 func (c container) user() User {

@@ -16,10 +16,10 @@ const ServiceAccountToken Name = "serviceAccountToken"
 
 // HostPath is one hostPath volume of a pod and how it is mounted.
 type HostPath struct {
-	Path string
+	Path string `json:"path"`
 	// Writable is true when some container mounts the volume other than
 	// read-only. An unmounted volume is not writable.
-	Writable bool
+	Writable bool `json:"writable"`
 }
 
 // Compare orders by path, read-only first.

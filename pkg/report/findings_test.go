@@ -272,8 +272,8 @@ func TestWorkloads(t *testing.T) {
 			var got []string
 			for _, w := range reportOn(obs, tc.level, false).Workloads {
 				got = append(got, w.Namespace+" "+w.Kind+"/"+w.Name+" as "+w.ServiceAccount+": "+w.Policy)
-				if !slices.ContainsFunc(w.Attributes, func(a profile.Attribute) bool { return a.Name == "privileged" }) {
-					t.Errorf("%s has no attribute privileged: %v", w.Name, w.Attributes)
+				if w.Profile.Text("privileged") == nil {
+					t.Errorf("%s has no attribute privileged", w.Name)
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

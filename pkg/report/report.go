@@ -58,9 +58,8 @@ type Workload struct {
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 	// Policy is the name of the PodSecurityPolicy that it gets.
 	Policy string `json:"policy"`
-	// Attributes are the observed values, each with the first containers that use
-	// it.
-	Attributes []profile.Attribute `json:"attributes"`
+	// Profile has the observed values, each with the containers that have it.
+	Profile *profile.Profile `json:"profile"`
 }
 
 // New reports on an observation and the policies made from it at a level.
@@ -85,7 +84,7 @@ func New(obs *observe.Observation, level aggregate.Level, policies []psp.Policy,
 	for _, m := range members {
 		r.Workloads = append(r.Workloads, Workload{
 			Namespace: m.Workload.Namespace, Group: m.Workload.Group, Kind: m.Workload.Kind, Name: m.Workload.Name,
-			ServiceAccount: m.ServiceAccount, Policy: policyOf[member{m.Workload, m.ServiceAccount}], Attributes: m.Profile.Attributes(),
+			ServiceAccount: m.ServiceAccount, Policy: policyOf[member{m.Workload, m.ServiceAccount}], Profile: m.Profile,
 		})
 	}
 	for _, g := range obs.Gaps {

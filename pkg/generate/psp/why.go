@@ -48,7 +48,7 @@ func users[T profile.Value[T]](g aggregate.Group, set func(*profile.Profile) pro
 			for _, it := range set(g.Members[i].Profile).Items() {
 				if match(it.Value) {
 					found = true
-					containers = appendNew(containers, it.Containers)
+					containers = appendNew(containers, profile.Containers(it.Uses))
 				}
 			}
 		}

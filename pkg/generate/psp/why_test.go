@@ -100,7 +100,7 @@ func TestReasons(t *testing.T) {
 		t.Errorf("reasons of the cluster's policy (-want +got):\n%s", diff)
 	}
 	members := f.Members()
-	if diff := cmp.Diff([]string{"c", "i"}, members[1].Profile.Privileged.Items()[0].Containers); diff != "" {
+	if diff := cmp.Diff([]string{"c", "i"}, profile.Containers(members[1].Profile.Privileged.Items()[0].Uses)); diff != "" {
 		t.Errorf("the profile's evidence was changed (-want +got):\n%s", diff)
 	}
 }
