@@ -208,7 +208,7 @@ func TestOwnPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies := psp.All(obs.Fleet.Groups(aggregate.ByWorkload))
+	policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
 	got, err := psp.YAML(policies, true)
 	if err != nil {
 		t.Fatal(err)

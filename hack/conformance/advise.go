@@ -16,7 +16,7 @@ func advise(objects string, level aggregate.Level) (policies string, members map
 	if err != nil {
 		return "", nil, fmt.Errorf("observing: %w", err)
 	}
-	generated := psp.All(obs.Fleet.Groups(level))
+	generated := psp.All(aggregate.Groups(obs.Members, level, psp.Shares))
 	// The text that users apply, comments included, so that what is written is
 	// proven and not only what is meant.
 	text, err := psp.YAML(generated, true)

@@ -60,7 +60,7 @@ var mutants = []mutant{
 	{"seccomp", "mixtures listed", pspDir + "seccomp.go", "if partly {", "if partly && false {"},
 	{"seccomp", "always any", pspDir + "seccomp.go", "if partly {", "if len(profiles) > 0 {"},
 	{"seccomp", "container annotations overlooked", profileDir + "seccomp.go", "corev1.SeccompContainerAnnotationKeyPrefix+c.Name]; ok {", "corev1.SeccompContainerAnnotationKeyPrefix+c.Name]; ok && a == \"\" {"},
-	{"seccomp", "accounts with pod-level profiles not joined", "pkg/aggregate/aggregate.go", "podSeccomp[a] = true", "podSeccomp[a] = false"},
+	{"seccomp", "accounts with pod-level profiles not joined", pspDir + "seccomp.go", "return m.Profile.Seccomp.Any(func(s profile.Seccomp) bool { return s.Pod != \"\" })", "return false"},
 	{"apparmor", "containers without one overlooked", pspDir + "apparmor.go", "if !used.All(", "if !used.Any("},
 	{"apparmor", "never listed", pspDir + "apparmor.go", "d.annotations[appArmorAllowedAnnotation] = strings.Join(names, \",\")", "_ = strings.Join(names, \",\")"},
 	{"containers", "init containers overlooked", profileDir + "of.go", "for i := range spec.InitContainers {", "for i := range spec.InitContainers[:0] {"},

@@ -14,25 +14,30 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// plain and confined are profiles of pods without and with a seccomp profile
+// plain and seccomp are profiles of pods without and with a seccomp profile
 // for the whole pod.
 func plain() *profile.Profile { return profile.Of(podtest.Pod(), profile.Options{}) }
 
-func confined() *profile.Profile {
+func seccomp() *profile.Profile {
 	return profile.Of(podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
 		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	})), profile.Options{})
 }
 
+// confined is what the workloads of an account are taken together for.
+func confined(m Member) bool {
+	return m.Profile.Seccomp.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
+}
+
 // of makes a pod from "NAMESPACE/NAME ACCOUNT", where a ! at the end stands for
 // a seccomp profile for the whole pod; no account for a mirror pod.
 func of(text string) Pod {
-	text, seccomp := strings.CutSuffix(text, "!")
+	text, marked := strings.CutSuffix(text, "!")
 	workload, account, _ := strings.Cut(text, " ")
 	namespace, name, _ := strings.Cut(workload, "/")
 	p := Pod{Workload: Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name}, ServiceAccount: account, Profile: plain()}
-	if seccomp {
-		p.Profile = confined()
+	if marked {
+		p.Profile = seccomp()
 	}
 	return p
 }
@@ -82,7 +87,7 @@ func TestLevels(t *testing.T) {
 		{ByCluster, []string{": a/db(one) a/static() a/web(one) a/web(two) b/web(one)"}},
 	} {
 		t.Run(string(tc.level), func(t *testing.T) {
-			groups := fleetOf(pods...).Groups(tc.level)
+			groups := Groups(fleetOf(pods...).Members(), tc.level, confined)
 			if diff := cmp.Diff(tc.want, show(groups)); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)
 			}
@@ -97,7 +102,7 @@ func TestLevels(t *testing.T) {
 
 func TestNoPods(t *testing.T) {
 	for _, level := range Levels() {
-		if got := (&Fleet{}).Groups(level); len(got) != 0 {
+		if got := Groups((&Fleet{}).Members(), level, confined); len(got) != 0 {
 			t.Errorf("groups of no pods at level %s: %v", level, show(got))
 		}
 	}
@@ -175,7 +180,7 @@ func TestTrap1PodSeccompJoinsSharedAccounts(t *testing.T) {
 			for _, p := range tc.pods {
 				pods = append(pods, of(p))
 			}
-			if diff := cmp.Diff(tc.want, show(fleetOf(pods...).Groups(ByWorkload))); diff != "" {
+			if diff := cmp.Diff(tc.want, show(Groups(fleetOf(pods...).Members(), ByWorkload, confined))); diff != "" {
 				t.Errorf("groups (-want +got):\n%s", diff)
 			}
 		})
@@ -189,18 +194,67 @@ func TestTrap1ContainerSeccompDoesNotJoin(t *testing.T) {
 	own.Profile = profile.Of(podtest.Pod(podtest.Security(func(sc *corev1.SecurityContext) {
 		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	})), profile.Options{})
-	if got := fleetOf(own, of("a/web one")).Groups(ByWorkload); len(got) != 2 {
+	if got := Groups(fleetOf(own, of("a/web one")).Members(), ByWorkload, confined); len(got) != 2 {
 		t.Errorf("joined: %v", show(got))
 	}
 }
 
+// The group's evidence names its members.
+func TestEvidence(t *testing.T) {
+	pods := []Pod{of("a/web one"), of("a/db two!"), of("b/web one!")}
+	g := Groups(fleetOf(pods...).Members(), ByCluster, nil)[0]
+	set := func(s profile.Seccomp) bool { return s.Pod != "" }
+	var names []string
+	for _, u := range g.Profile.Seccomp.Uses(set) {
+		names = append(names, g.Members[u.Member].Workload.Namespace+"/"+g.Members[u.Member].Workload.Name)
+	}
+	if diff := cmp.Diff([]string{"a/db", "b/web"}, names); diff != "" {
+		t.Errorf("who sets seccomp (-want +got):\n%s", diff)
+	}
+}
+
+func asJSON(t *testing.T, list []Member) string {
+	t.Helper()
+	data, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestJoin(t *testing.T) {
+	r := podtest.Rand(t)
+	show := func(list []Member) string { return asJSON(t, list) }
+	for range 30 {
+		a, b, c := fleetOf(randomPods(r)...).Members(), fleetOf(randomPods(r)...).Members(), fleetOf(randomPods(r)...).Members()
+		before := show(a)
+		for _, law := range []struct {
+			name        string
+			left, right []Member
+		}{
+			{"commutative", Join(a, b), Join(b, a)},
+			{"associative", Join(Join(a, b), c), Join(a, Join(b, c))},
+			{"many at once", Join(c, a, b), Join(a, Join(b, c))},
+			{"idempotent", Join(a, a), a},
+			{"identity", Join(a, nil), a},
+		} {
+			if diff := cmp.Diff(show(law.left), show(law.right)); diff != "" {
+				t.Fatalf("%s (-left +right):\n%s", law.name, diff)
+			}
+		}
+		if diff := cmp.Diff(before, show(a)); diff != "" {
+			t.Fatalf("Join changed its argument (-before +after):\n%s", diff)
+		}
+	}
+}
+
 func TestServiceAccounts(t *testing.T) {
-	groups := fleetOf(of("b/web one"), of("a/web two"), of("a/db two"), of("a/static ")).Groups(ByCluster)
+	groups := Groups(fleetOf(of("b/web one"), of("a/web two"), of("a/db two"), of("a/static ")).Members(), ByCluster, confined)
 	want := []Account{{"a", "two"}, {"b", "one"}}
 	if diff := cmp.Diff(want, groups[0].ServiceAccounts()); diff != "" {
 		t.Errorf("accounts (-want +got):\n%s", diff)
 	}
-	if !groups[0].HasMirrorPods() || fleetOf(of("a/web two")).Groups(ByCluster)[0].HasMirrorPods() {
+	if !groups[0].HasMirrorPods() || Groups(fleetOf(of("a/web two")).Members(), ByCluster, confined)[0].HasMirrorPods() {
 		t.Error("mirror pods are those without an account")
 	}
 }
@@ -225,8 +279,14 @@ func randomPods(r *rand.Rand) []Pod {
 	return pods
 }
 
+// text writes groups, evidence included, but for how many pods there are.
 func text(t *testing.T, groups []Group) string {
 	t.Helper()
+	for _, g := range groups {
+		for i := range g.Members {
+			g.Members[i].Pods, g.Members[i].Templates = 0, 0
+		}
+	}
 	data, err := json.MarshalIndent(groups, "", " ")
 	if err != nil {
 		t.Fatal(err)
@@ -244,15 +304,15 @@ func TestAnyOrderAndRepetition(t *testing.T) {
 		for i := range shuffled {
 			if r.IntN(2) == 0 {
 				// Not the interned profile, but an equal one.
-				shuffled[i].Profile = profile.Join(&profile.Profile{}, shuffled[i].Profile)
+				shuffled[i].Profile = profile.Join(shuffled[i].Profile, &profile.Profile{})
 			}
 		}
 		for _, level := range Levels() {
-			want := text(t, fleet.Groups(level))
-			if diff := cmp.Diff(want, text(t, fleetOf(shuffled...).Groups(level))); diff != "" {
+			want := text(t, Groups(fleet.Members(), level, confined))
+			if diff := cmp.Diff(want, text(t, Groups(fleetOf(shuffled...).Members(), level, confined))); diff != "" {
 				t.Fatalf("level %s, another order (-want +got):\n%s", level, diff)
 			}
-			if diff := cmp.Diff(want, text(t, fleet.Groups(level))); diff != "" {
+			if diff := cmp.Diff(want, text(t, Groups(fleet.Members(), level, confined))); diff != "" {
 				t.Fatalf("level %s, asked twice (-first +second):\n%s", level, diff)
 			}
 		}
@@ -268,11 +328,11 @@ func TestAnySplit(t *testing.T) {
 		var whole Fleet
 		for _, part := range []*Fleet{fleetOf(pods[cut:]...), fleetOf(pods[:cut]...)} {
 			for _, m := range part.Members() {
-				whole.Add(Pod(m))
+				whole.Add(Pod{Workload: m.Workload, ServiceAccount: m.ServiceAccount, Profile: m.Profile})
 			}
 		}
 		for _, level := range Levels() {
-			if diff := cmp.Diff(text(t, fleetOf(pods...).Groups(level)), text(t, whole.Groups(level))); diff != "" {
+			if diff := cmp.Diff(text(t, Groups(fleetOf(pods...).Members(), level, confined)), text(t, Groups(whole.Members(), level, confined))); diff != "" {
 				t.Fatalf("level %s, split at %d (-whole +split):\n%s", level, cut, diff)
 			}
 		}
@@ -284,7 +344,7 @@ func TestEachPodIsInOneGroup(t *testing.T) {
 	for range 20 {
 		pods := randomPods(r)
 		for _, level := range Levels() {
-			groups := fleetOf(pods...).Groups(level)
+			groups := Groups(fleetOf(pods...).Members(), level, confined)
 			for _, p := range pods {
 				found := 0
 				for _, g := range groups {
@@ -322,7 +382,7 @@ func TestSharedAccountsAreSafe(t *testing.T) {
 	for range 100 {
 		pods := randomPods(r)
 		groupOf := map[Workload]int{}
-		groups := fleetOf(pods...).Groups(ByWorkload)
+		groups := Groups(fleetOf(pods...).Members(), ByWorkload, confined)
 		for i, g := range groups {
 			for _, m := range g.Members {
 				if known, ok := groupOf[m.Workload]; ok && known != i {
@@ -359,7 +419,7 @@ func TestNoMutation(t *testing.T) {
 		fleet := fleetOf(pods...)
 		members := fleet.Members()
 		for _, level := range Levels() {
-			fleet.Groups(level)
+			Groups(fleet.Members(), level, confined)
 		}
 		for i, p := range pods {
 			after, err := json.Marshal(p)
@@ -370,7 +430,7 @@ func TestNoMutation(t *testing.T) {
 				t.Fatalf("a pod was changed (-before +after):\n%s", diff)
 			}
 		}
-		if diff := cmp.Diff(fmt.Sprint(fleet.Members()), fmt.Sprint(members)); diff != "" {
+		if diff := cmp.Diff(asJSON(t, fleet.Members()), asJSON(t, members)); diff != "" {
 			t.Fatalf("grouping changed the fleet (-before +after):\n%s", diff)
 		}
 	}

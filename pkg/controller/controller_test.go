@@ -71,15 +71,17 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 	obs := &observe.Observation{Namespaces: namespaces, Gaps: f.Gaps()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var members aggregate.Fleet
 	for _, namespace := range namespaces {
 		for n := range f.workloads[namespace] {
 			obs.Pods++
-			obs.Fleet.Add(aggregate.Pod{
+			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
 				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{})},
 			})
 		}
 	}
+	obs.Members = members.Members()
 	return obs
 }
 

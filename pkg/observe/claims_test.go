@@ -27,7 +27,7 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups := obs.Fleet.Groups(aggregate.ByWorkload)
+	groups := aggregate.Groups(obs.Members, aggregate.ByWorkload, nil)
 	if len(groups) != 1 {
 		t.Fatalf("got %d groups, want 1", len(groups))
 	}

@@ -115,7 +115,7 @@ func shop(namespace string) []apiruntime.Object {
 
 func workloads(obs *Observation) []string {
 	var list []string
-	for _, m := range obs.Fleet.Members() {
+	for _, m := range obs.Members {
 		list = append(list, m.Workload.Namespace+"/"+m.Workload.String()+" as "+m.ServiceAccount)
 	}
 	return list

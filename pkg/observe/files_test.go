@@ -33,7 +33,7 @@ func read(t *testing.T, stream string, o Options) *Observation {
 // seen lists the observed "NAMESPACE/KIND/NAME ACCOUNT", sorted.
 func seen(obs *Observation) []string {
 	var list []string
-	for _, m := range obs.Fleet.Members() {
+	for _, m := range obs.Members {
 		list = append(list, fmt.Sprintf("%s/%s %s", m.Workload.Namespace, m.Workload, m.ServiceAccount))
 	}
 	return list
@@ -42,7 +42,7 @@ func seen(obs *Observation) []string {
 // attribute lists the values of an attribute over all that was observed.
 func attribute(obs *Observation, name string) []string {
 	var list []string
-	for _, g := range obs.Fleet.Groups(aggregate.ByCluster) {
+	for _, g := range aggregate.Groups(obs.Members, aggregate.ByCluster, nil) {
 		list = append(list, g.Profile.Text(name)...)
 	}
 	return list

@@ -14,7 +14,7 @@ import (
 // signature is all that an observation says, but for the errors' texts.
 func signature(t *testing.T, obs *Observation) string {
 	t.Helper()
-	groups, err := json.Marshal(obs.Fleet.Groups(aggregate.ByWorkload))
+	groups, err := json.Marshal(aggregate.Groups(obs.Members, aggregate.ByWorkload, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 // Package observe finds pods: the running ones, and the templates that will
 // create pods again.
 //
-// In come files (Files) or a cluster (see Cluster); out comes an Observation: a
-// fleet ready for grouping, what was counted, and what could not be seen. Laws,
+// In come files (Files) or a cluster (see Cluster); out comes an Observation: the
+// members to group, what was counted, and what could not be seen. Laws,
 // each tested:
 //   - Every pod and template becomes a Record, the few bytes that matter; a
 //     record made from a trimmed object equals the one made from the whole.
@@ -57,7 +57,8 @@ func (o Options) wantsSource(r *Record) bool {
 
 // Observation is what was seen.
 type Observation struct {
-	Fleet aggregate.Fleet
+	// Members are the observed pods and templates by workload and account, sorted.
+	Members []aggregate.Member
 	// Pods and Templates are how many of each count.
 	Pods, Templates int
 	// Namespaces that had a pod or template, sorted.
@@ -104,6 +105,7 @@ func (g Gap) Compare(o Gap) int {
 func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o Options) *Observation {
 	owners := ownersOf(records)
 	obs := &Observation{}
+	var fleet aggregate.Fleet
 	// Sets, so that nothing but the records grows with the pods.
 	namespaces, unknown := map[string]bool{}, map[aggregate.Workload]bool{}
 	for _, r := range records {
@@ -118,9 +120,10 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o
 		if !known {
 			unknown[workload] = true
 		}
-		obs.Fleet.Add(aggregate.Pod{
+		fleet.Add(aggregate.Pod{
 			Workload:       workload,
 			ServiceAccount: r.ServiceAccount,
+			Template:       !r.isPod(),
 			Profile:        accounts.complete(r, interner),
 		})
 		namespaces[r.Namespace] = true
@@ -130,6 +133,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o
 			obs.Templates++
 		}
 	}
+	obs.Members = fleet.Members()
 	obs.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	obs.UnknownOwners = slices.SortedFunc(maps.Keys(unknown), aggregate.Workload.Compare)
 	return obs

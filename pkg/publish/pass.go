@@ -74,7 +74,7 @@ func (o Options) render(source Source, namespace string) (report.Bundle, error) 
 	if obs.Pods+obs.Templates == 0 && namespace != "" {
 		return report.Bundle{Entry: report.Entry{Namespace: namespace}}, nil
 	}
-	policies := psp.All(obs.Fleet.Groups(o.Level))
+	policies := psp.All(aggregate.Groups(obs.Members, o.Level, psp.Shares))
 	return report.Pack(namespace, report.New(obs, o.Level, policies, o.Observe.Profile.EphemeralContainers), policies)
 }
 

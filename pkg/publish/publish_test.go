@@ -47,6 +47,7 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 		namespaces = f.Namespaces()
 	}
 	obs := &observe.Observation{Namespaces: namespaces, Gaps: f.Gaps(namespaces...)}
+	var members aggregate.Fleet
 	for _, namespace := range namespaces {
 		volume := fmt.Sprint("type", f.version)
 		if namespace == "large" {
@@ -54,13 +55,14 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 		}
 		for n := range f.workloads[namespace] {
 			obs.Pods++
-			obs.Fleet.Add(aggregate.Pod{
+			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
 				ServiceAccount: fmt.Sprintf("account-%d", n),
 				Profile:        &profile.Profile{RunAsUser: profile.SetOf(profile.User{}), Volumes: profile.SetOf(profile.Name(volume))},
 			})
 		}
 	}
+	obs.Members = members.Members()
 	return obs
 }
 

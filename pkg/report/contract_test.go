@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // pack makes the bundle of a fleet of one namespace.
 func pack(t *testing.T, namespace string, level aggregate.Level, obs *observe.Observation) report.Bundle {
 	t.Helper()
-	policies := psp.All(obs.Fleet.Groups(level))
+	policies := psp.All(aggregate.Groups(obs.Members, level, psp.Shares))
 	b, err := report.Pack(namespace, report.New(obs, level, policies, false), policies)
 	if err != nil {
 		t.Fatal(err)
@@ -39,8 +39,9 @@ func pack(t *testing.T, namespace string, level aggregate.Level, obs *observe.Ob
 // fleet is n workloads of a namespace, added in the order of a permutation.
 func fleet(namespace string, order []int) *observe.Observation {
 	obs := &observe.Observation{Pods: len(order), Namespaces: []string{namespace}}
+	var members aggregate.Fleet
 	for _, n := range order {
-		obs.Fleet.Add(aggregate.Pod{
+		members.Add(aggregate.Pod{
 			Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: fmt.Sprintf("web-%05d", n)},
 			ServiceAccount: fmt.Sprintf("account-%d", n%7),
 			Profile: &profile.Profile{
@@ -49,6 +50,7 @@ func fleet(namespace string, order []int) *observe.Observation {
 			},
 		})
 	}
+	obs.Members = members.Members()
 	return obs
 }
 
@@ -131,7 +133,7 @@ func TestPackSizes(t *testing.T) {
 	}{{1, 1, report.ReportKey}, {100, 1, report.ReportKey}, {1500, 3, report.ReportGzipKey}} {
 		t.Run(fmt.Sprint(tc.workloads), func(t *testing.T) {
 			obs := fleet(long, rand.Perm(tc.workloads))
-			policies := psp.All(obs.Fleet.Groups(aggregate.ByWorkload))
+			policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
 			want, err := psp.YAML(policies, true)
 			if err != nil {
 				t.Fatal(err)
@@ -209,7 +211,7 @@ func TestIndexSizes(t *testing.T) {
 // so.
 func TestPackTooLarge(t *testing.T) {
 	obs := fleet("shop", []int{1})
-	policies := psp.All(obs.Fleet.Groups(aggregate.ByWorkload))
+	policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
 	policies[0].Object.Annotations = map[string]string{"x": strings.Repeat("x", report.MaxBytes)}
 	_, err := report.Pack("shop", report.New(obs, aggregate.ByWorkload, policies, false), policies)
 	if err == nil || !strings.Contains(err.Error(), "more than the 786432 of a ConfigMap") {
@@ -220,10 +222,11 @@ func TestPackTooLarge(t *testing.T) {
 // TestPackLongNames: an owner reference may give a name of any length, and it
 // stands in a part that is not split.
 func TestPackLongNames(t *testing.T) {
-	obs := &observe.Observation{Namespaces: []string{"shop"}}
 	w := aggregate.Workload{Namespace: "shop", Group: "example.org", Kind: "Owner", Name: strings.Repeat("é", report.MaxBytes/2)}
-	obs.Fleet.Add(aggregate.Pod{Workload: w, ServiceAccount: "default", Profile: &profile.Profile{ShareProcessNamespace: profile.SetOf(profile.True)}})
-	obs.UnknownOwners = []aggregate.Workload{w}
+	obs := &observe.Observation{
+		Namespaces: []string{"shop"}, UnknownOwners: []aggregate.Workload{w},
+		Members: []aggregate.Member{{Workload: w, ServiceAccount: "default", Profile: &profile.Profile{ShareProcessNamespace: profile.SetOf(profile.True)}}},
+	}
 	for _, cm := range pack(t, "shop", aggregate.ByWorkload, obs).ConfigMaps {
 		check(t, cm)
 	}

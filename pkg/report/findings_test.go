@@ -29,17 +29,19 @@ func deployment(path, account string, tweaks ...func(*corev1.Pod)) aggregate.Pod
 
 func observed(pods ...aggregate.Pod) *observe.Observation {
 	obs := &observe.Observation{Pods: len(pods)}
+	var fleet aggregate.Fleet
 	for _, p := range pods {
-		obs.Fleet.Add(p)
+		fleet.Add(p)
 		obs.Namespaces = append(obs.Namespaces, p.Workload.Namespace)
 	}
+	obs.Members = fleet.Members()
 	slices.Sort(obs.Namespaces)
 	obs.Namespaces = slices.Compact(obs.Namespaces)
 	return obs
 }
 
 func reportOn(obs *observe.Observation, level aggregate.Level, debug bool) report.Report {
-	return report.New(obs, level, psp.All(obs.Fleet.Groups(level)), debug)
+	return report.New(obs, level, psp.All(aggregate.Groups(obs.Members, level, psp.Shares)), debug)
 }
 
 func privileged(sc *corev1.SecurityContext) { sc.Privileged = new(true) }
@@ -192,7 +194,7 @@ func TestSummary(t *testing.T) {
 	}{
 		{"nothing", &observe.Observation{}, aggregate.ByWorkload, "0 pods and 0 templates in 0 namespaces: 0 policies\n"},
 		{
-			"one of each", &observe.Observation{Pods: 1, Templates: 1, Namespaces: []string{"shop"}, Fleet: observed(deployment("shop/web", "web")).Fleet}, aggregate.ByWorkload,
+			"one of each", &observe.Observation{Pods: 1, Templates: 1, Namespaces: []string{"shop"}, Members: observed(deployment("shop/web", "web")).Members}, aggregate.ByWorkload,
 			"1 pod and 1 template in 1 namespace: 1 policy\n",
 		},
 		{
@@ -206,7 +208,7 @@ func TestSummary(t *testing.T) {
 		},
 		{
 			"strings of the cluster keep to their line",
-			&observe.Observation{Fleet: observed(hostile).Fleet, Pods: 1, Namespaces: []string{"shop"}, Gaps: []observe.Gap{gap}}, aggregate.ByWorkload,
+			&observe.Observation{Members: observed(hostile).Members, Pods: 1, Namespaces: []string{"shop"}, Gaps: []observe.Gap{gap}}, aggregate.ByWorkload,
 			"1 pod and 0 templates in 1 namespace: 1 policy\n" +
 				"not observed: cronjobs.batch in namespace shop: forbidden\ufffdwarning: not really\n" +
 				"warning: shop: ephemeral containers of Deployment/web\ufffdadvisor: all is well\ufffd[2J\ufffd were left out: a pod that is created again has none; updates of the running pod may be refused\n",

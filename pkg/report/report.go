@@ -65,7 +65,7 @@ type Workload struct {
 // New reports on an observation and the policies made from it at a level.
 // debug says that ephemeral containers count.
 func New(obs *observe.Observation, level aggregate.Level, policies []psp.Policy, debug bool) Report {
-	members := obs.Fleet.Members()
+	members := obs.Members
 	r := Report{
 		Level: level, Pods: obs.Pods, Templates: obs.Templates, Namespaces: obs.Namespaces,
 		Policies: len(policies), Findings: findings(obs, members, debug),

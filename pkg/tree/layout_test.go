@@ -29,7 +29,7 @@ func policies(level aggregate.Level, pods ...aggregate.Pod) []psp.Policy {
 	for _, p := range pods {
 		f.Add(p)
 	}
-	return psp.All(f.Groups(level))
+	return psp.All(aggregate.Groups(f.Members(), level, psp.Shares))
 }
 
 func TestLayout(t *testing.T) {

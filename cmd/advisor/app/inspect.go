@@ -128,7 +128,7 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	policies := psp.All(obs.Fleet.Groups(o.level))
+	policies := psp.All(aggregate.Groups(obs.Members, o.level, psp.Shares))
 	if err := o.tell(obs, policies); err != nil {
 		return err
 	}

@@ -126,12 +126,12 @@ func TestMistakesOfOthers(t *testing.T) {
 		r := podtest.Rand(t)
 		fleet := randomFleet(r)
 		for _, level := range aggregate.Levels() {
-			first, err := YAML(All(fleet.Groups(level)), true)
+			first, err := YAML(All(aggregate.Groups(fleet.Members(), level, Shares)), true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 5 {
-				again, err := YAML(All(fleet.Groups(level)), true)
+				again, err := YAML(All(aggregate.Groups(fleet.Members(), level, Shares)), true)
 				if err != nil {
 					t.Fatal(err)
 				}

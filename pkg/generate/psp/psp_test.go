@@ -27,7 +27,7 @@ func policyFor(t *testing.T, list ...*corev1.Pod) Policy {
 			Profile:        profile.Of(pod, profile.Options{}),
 		})
 	}
-	groups := f.Groups(aggregate.ByWorkload)
+	groups := aggregate.Groups(f.Members(), aggregate.ByWorkload, Shares)
 	if len(groups) != 1 {
 		t.Fatalf("%d groups", len(groups))
 	}
@@ -121,9 +121,9 @@ func TestRandomFleets(t *testing.T) {
 	for range 15 {
 		fleet := randomFleet(r)
 		for _, level := range aggregate.Levels() {
-			groups := fleet.Groups(level)
+			groups := aggregate.Groups(fleet.Members(), level, Shares)
 			before := asJSON(t, groups)
-			first, second := All(groups), All(fleet.Groups(level))
+			first, second := All(groups), All(aggregate.Groups(fleet.Members(), level, Shares))
 			if diff := cmp.Diff(before, asJSON(t, groups)); diff != "" {
 				t.Fatalf("Generate changed a group (-before +after):\n%s", diff)
 			}

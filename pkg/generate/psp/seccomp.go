@@ -4,12 +4,23 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
 
 // seccompAllowedAnnotation lists the seccomp profiles that a policy allows.
 const seccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
+
+// Shares reports whether the workloads of the member's account need one policy
+// together: a pod of it sets a seccomp profile for the whole pod. Such a pod makes
+// every policy count as mutating (1.24 writes the annotation during admission,
+// pkg/security/podsecuritypolicy/provider.go, MutatePod), so that the
+// alphabetically first policy that admits it wins, even one that really changes
+// it.
+func Shares(m aggregate.Member) bool {
+	return m.Profile.Seccomp.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
+}
 
 // seccomp: without the annotation a pod may set no profile at all, not even
 // unconfined. With a list, the pod's own profile and each container's must stand

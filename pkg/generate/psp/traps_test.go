@@ -27,7 +27,7 @@ func policies(level aggregate.Level, list ...aggregate.Pod) []Policy {
 	for _, p := range list {
 		f.Add(p)
 	}
-	return All(f.Groups(level))
+	return All(aggregate.Groups(f.Members(), level, Shares))
 }
 
 func names(list []Policy) []string {
@@ -94,7 +94,7 @@ func TestTrap2NoRuleWithoutRangesOrOptions(t *testing.T) {
 	r := podtest.Rand(t)
 	seen := map[string]bool{}
 	for range 60 {
-		for _, p := range All(randomFleet(r).Groups(aggregate.ByWorkload)) {
+		for _, p := range All(aggregate.Groups(randomFleet(r).Members(), aggregate.ByWorkload, Shares)) {
 			validPolicy(t, p)
 			s := spec(p)
 			seen["runAsUser "+string(s.RunAsUser.Rule)] = true

@@ -90,13 +90,13 @@ func TestReasons(t *testing.T) {
 	f.Add(podOf("web", "one", podtest.Pod(podtest.Security(privileged), podtest.Init("i", podtest.Context(privileged)))))
 	f.Add(podOf("web", "two", podtest.Pod(podtest.Security(privileged), podtest.Sidecar("z", podtest.Context(privileged)))))
 	f.Add(podOf("db", "one", podtest.Pod()))
-	p := All(f.Groups(aggregate.ByNamespace))[0]
+	p := All(aggregate.Groups(f.Members(), aggregate.ByNamespace, Shares))[0]
 	want := []string{"used by Deployment/web (containers c, i, z)"}
 	if diff := cmp.Diff(want, p.Why["privileged"]); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
 	want = []string{"used by shop Deployment/web (containers c, i, z)"}
-	if diff := cmp.Diff(want, All(f.Groups(aggregate.ByCluster))[0].Why["privileged"]); diff != "" {
+	if diff := cmp.Diff(want, All(aggregate.Groups(f.Members(), aggregate.ByCluster, Shares))[0].Why["privileged"]); diff != "" {
 		t.Errorf("reasons of the cluster's policy (-want +got):\n%s", diff)
 	}
 	members := f.Members()

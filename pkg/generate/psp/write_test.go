@@ -96,7 +96,7 @@ func TestStringsCannotInjectYAML(t *testing.T) {
 			fleet.Add(hostilePod(r, list))
 		}
 		for _, level := range aggregate.Levels() {
-			all := All(fleet.Groups(level))
+			all := All(aggregate.Groups(fleet.Members(), level, Shares))
 			for _, explain := range []bool{false, true} {
 				data, err := YAML(all, explain)
 				if err != nil {

@@ -1,0 +1,91 @@
+package aggregate
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+)
+
+// Pod is what aggregation needs to know of one pod, or of the pods that one
+// template creates.
+type Pod struct {
+	Workload       Workload
+	ServiceAccount string // see Member
+	Template       bool
+	Profile        *profile.Profile
+}
+
+// Fleet gathers pods. The zero Fleet is empty and ready for use.
+type Fleet struct {
+	members map[memberKey]*tally
+}
+
+type memberKey struct {
+	workload Workload
+	account  string
+}
+
+// tally is a member in the making. Pods of one template share an interned
+// profile, so that profiles are few.
+type tally struct {
+	pods, templates int
+	profiles        []*profile.Profile
+}
+
+// Add adds p.
+func (f *Fleet) Add(p Pod) {
+	key := memberKey{p.Workload, p.ServiceAccount}
+	t := f.members[key]
+	if t == nil {
+		if f.members == nil {
+			f.members = map[memberKey]*tally{}
+		}
+		t = &tally{}
+		f.members[key] = t
+	}
+	if p.Template {
+		t.templates++
+	} else {
+		t.pods++
+	}
+	if !slices.Contains(t.profiles, p.Profile) {
+		t.profiles = append(t.profiles, p.Profile)
+	}
+}
+
+// Members returns what was added, sorted by workload and account.
+func (f *Fleet) Members() []Member {
+	list := make([]Member, 0, len(f.members))
+	for key, t := range f.members {
+		list = append(list, Member{key.workload, key.account, t.pods, t.templates, profile.Join(t.profiles...)})
+	}
+	slices.SortFunc(list, Member.Compare)
+	return list
+}
+
+// Join returns the members of several observations, sorted. Of a member that
+// several of them hold, the profiles are joined; its counts are the highest, so
+// that what was observed twice is counted once.
+func Join(lists ...[]Member) []Member {
+	byKey := map[memberKey][]Member{}
+	for _, list := range lists {
+		for _, m := range list {
+			key := memberKey{m.Workload, m.ServiceAccount}
+			byKey[key] = append(byKey[key], m)
+		}
+	}
+	joined := make([]Member, 0, len(byKey))
+	for same := range maps.Values(byKey) {
+		m := same[0]
+		var profiles []*profile.Profile
+		for _, o := range same {
+			m.Pods, m.Templates = max(m.Pods, o.Pods), max(m.Templates, o.Templates)
+			profiles = append(profiles, o.Profile)
+		}
+		m.Profile = profile.Join(profiles...)
+		joined = append(joined, m)
+	}
+	slices.SortFunc(joined, Member.Compare)
+	return joined
+}
