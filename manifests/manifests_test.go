@@ -13,6 +13,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
@@ -128,7 +129,7 @@ func TestOverlays(t *testing.T) {
 					}
 				}
 			}
-			if strings.Contains(string(o.yaml), psp.ManagedBy+"\n") && strings.Contains(string(o.yaml), psp.ManagedByLabel) {
+			if strings.Contains(string(o.yaml), generate.ManagedBy+"\n") && strings.Contains(string(o.yaml), generate.ManagedByLabel) {
 				t.Error("the label of generated objects is on the advisor's own: pruning would take them")
 			}
 		})
@@ -208,8 +209,8 @@ func TestOwnPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
-	got, err := psp.YAML(policies, true)
+	results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
+	got, err := generate.YAML(results[0].Outputs, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func TestOwnPolicies(t *testing.T) {
 	if d := gocmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("%s is out of date; run hack/update-generated.sh (-want +got):\n%s", golden, d)
 	}
-	if f := report.New(obs, aggregate.ByWorkload, policies, false).Findings; len(f) > 0 {
+	if f := report.New(obs, aggregate.ByWorkload, results, false).Findings; len(f) > 0 {
 		t.Errorf("the advisor has something to say about itself: %+v", f)
 	}
 }

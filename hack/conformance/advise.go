@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 )
@@ -16,18 +17,18 @@ func advise(objects string, level aggregate.Level) (policies string, members map
 	if err != nil {
 		return "", nil, fmt.Errorf("observing: %w", err)
 	}
-	generated := psp.All(aggregate.Groups(obs.Members, level, psp.Shares))
+	generated := psp.Engine().Outputs(obs.Members, level)
 	// The text that users apply, comments included, so that what is written is
 	// proven and not only what is meant.
-	text, err := psp.YAML(generated, true)
+	text, err := generate.YAML(generated, true)
 	if err != nil {
 		return "", nil, fmt.Errorf("writing: %w", err)
 	}
 	members = map[string][]string{}
-	for _, policy := range generated {
-		for _, m := range policy.Group.Members {
+	for _, o := range generated {
+		for _, m := range o.Group.Members {
 			id := fmt.Sprintf("%s/%s/%s@%s", m.Workload.Namespace, m.Workload.Kind, m.Workload.Name, m.ServiceAccount)
-			members[policy.Object.Name] = append(members[policy.Object.Name], id)
+			members[o.Name] = append(members[o.Name], id)
 		}
 	}
 	return string(text), members, nil

@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/controller"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
@@ -125,7 +127,7 @@ func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replic
 	}
 	r := &replica{fleet: f, ended: make(chan error, 1), ping: &pinger{}}
 	r.Controller = controller.New(f, writer, controller.Options{
-		Publish:  publish.Options{Observe: observe.Options{Pods: true}, Level: aggregate.ByWorkload},
+		Publish:  publish.Options{Observe: observe.Options{Pods: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}},
 		Debounce: 20 * time.Millisecond,
 		Resync:   200 * time.Millisecond,
 		Lease: controller.Lease{

@@ -141,3 +141,21 @@ func TestMinimalPod(t *testing.T) {
 		t.Errorf("profile (-want +got):\n%s", diff)
 	}
 }
+
+// The pods that differ in one attribute do, and each attribute has its two.
+func TestPodsOfAttributes(t *testing.T) {
+	pairs := podtest.Attributes()
+	if len(pairs) != len(Attributes()) {
+		t.Errorf("%d pairs for %d attributes", len(pairs), len(Attributes()))
+	}
+	for attribute, pods := range pairs {
+		t.Run(attribute, func(t *testing.T) {
+			a, b := Of(pods[0], Options{}), Of(pods[1], Options{})
+			for _, name := range Attributes() {
+				if differ := cmp.Diff(a.Text(name), b.Text(name)) != ""; differ != (name == attribute) {
+					t.Errorf("%s: the pods differ: %t", name, differ)
+				}
+			}
+		})
+	}
+}

@@ -76,10 +76,8 @@ func (s Set[T]) Has(v T) bool {
 // Uses returns who has a value that satisfies f, sorted, each once.
 func (s Set[T]) Uses(f func(T) bool) []Use {
 	var lists [][]Use
-	for _, it := range s.items {
-		if f(it.Value) {
-			lists = append(lists, it.Uses)
-		}
+	for _, it := range s.Where(f).items {
+		lists = append(lists, it.Uses)
 	}
 	return Uses(lists...)
 }
@@ -93,6 +91,35 @@ func (s Set[T]) Any(f func(T) bool) bool {
 // nothing was observed to meet is not made.
 func (s Set[T]) All(f func(T) bool) bool {
 	return s.Len() > 0 && !s.Any(func(v T) bool { return !f(v) })
+}
+
+// Where returns the values that satisfy f.
+func (s Set[T]) Where(f func(T) bool) Set[T] {
+	var kept []Item[T]
+	for _, it := range s.items {
+		if f(it.Value) {
+			kept = append(kept, it)
+		}
+	}
+	return Set[T]{kept}
+}
+
+// Map returns the set of what f makes of the values of s, with their uses.
+func Map[T Value[T], U Value[U]](s Set[T], f func(T) U) Set[U] {
+	items := make([]Item[U], len(s.items))
+	for i, it := range s.items {
+		items[i] = Item[U]{f(it.Value), it.Uses}
+	}
+	slices.SortStableFunc(items, func(a, b Item[U]) int { return a.Value.Compare(b.Value) })
+	var m Set[U]
+	for i := 0; i < len(items); {
+		first, lists := items[i], [][]Use(nil)
+		for ; i < len(items) && items[i].Value.Compare(first.Value) == 0; i++ {
+			lists = append(lists, items[i].Uses)
+		}
+		m.items = append(m.items, Item[U]{first.Value, Uses(lists...)})
+	}
+	return m
 }
 
 // Equal reports whether s and o hold the same values.

@@ -81,3 +81,14 @@ func TestUnionsDoNotShare(t *testing.T) {
 		t.Errorf("unions of one base mix: %v, %v, %v", base.Values(), left.Values(), right.Values())
 	}
 }
+
+func TestMap(t *testing.T) {
+	odd := Map(ids(1, 2, 3, 4, 6), func(id ID) Flag { return presence(id.Number%2 == 1) })
+	want := []Item[Flag]{
+		{False, []Use{{Container: "c2"}, {Container: "c4"}, {Container: "c6"}}},
+		{True, []Use{{Container: "c1"}, {Container: "c3"}}},
+	}
+	if diff := cmp.Diff(want, odd.Items()); diff != "" {
+		t.Errorf("mapped (-want +got):\n%s", diff)
+	}
+}

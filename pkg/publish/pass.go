@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 )
@@ -25,6 +25,7 @@ type Options struct {
 	// Observe is what the source observes.
 	Observe observe.Options
 	Level   aggregate.Level
+	Engines []generate.Engine
 	// AllowPartial lets a report be made where something cannot be observed;
 	// without it, the older report stays.
 	AllowPartial bool
@@ -74,8 +75,8 @@ func (o Options) render(source Source, namespace string) (report.Bundle, error) 
 	if obs.Pods+obs.Templates == 0 && namespace != "" {
 		return report.Bundle{Entry: report.Entry{Namespace: namespace}}, nil
 	}
-	policies := psp.All(aggregate.Groups(obs.Members, o.Level, psp.Shares))
-	return report.Pack(namespace, report.New(obs, o.Level, policies, o.Observe.Profile.EphemeralContainers), policies)
+	results := generate.Run(o.Engines, obs.Members, o.Level)
+	return report.Pack(namespace, report.New(obs, o.Level, results, o.Observe.Profile.EphemeralContainers), results)
 }
 
 func (o Options) coverage(gaps []observe.Gap) report.Coverage {

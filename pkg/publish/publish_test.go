@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
@@ -66,7 +67,7 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 	return obs
 }
 
-var options = publish.Options{Observe: observe.Options{Pods: true, Templates: true}, Level: aggregate.ByWorkload}
+var options = publish.Options{Observe: observe.Options{Pods: true, Templates: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}}
 
 // advisor is a writer and the server it writes to.
 type advisor struct {
@@ -316,7 +317,7 @@ func TestForeign(t *testing.T) {
 	f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
 	clean := start(t)
 	shop := clean.publish(t, f).Entries["shop"].ConfigMaps[0]
-	labels := map[string]string{psp.ManagedByLabel: psp.ManagedBy, report.KindLabel: report.KindReport}
+	labels := map[string]string{generate.ManagedByLabel: generate.ManagedBy, report.KindLabel: report.KindReport}
 	for _, tc := range []struct {
 		name    string
 		foreign *corev1.ConfigMap

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,7 +70,7 @@ func foundReport(cm *corev1.ConfigMap) found {
 // owned reports whether the advisor wrote an object: it has the advisor's label
 // and the advisor among its field managers.
 func owned(o metav1.Object) bool {
-	return o.GetLabels()[psp.ManagedByLabel] == psp.ManagedBy && o.GetLabels()[report.KindLabel] != "" &&
+	return o.GetLabels()[generate.ManagedByLabel] == generate.ManagedBy && o.GetLabels()[report.KindLabel] != "" &&
 		slices.ContainsFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Manager == FieldManager })
 }
 

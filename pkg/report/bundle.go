@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -22,8 +22,12 @@ type Bundle struct {
 // Pack returns the bundle of a report and its policies. namespace is what the
 // report is about; empty for a whole cluster. It is an error if one document of
 // the policies alone is above MaxBytes.
-func Pack(namespace string, r Report, policies []psp.Policy) (Bundle, error) {
-	yaml, err := psp.YAML(policies, true)
+func Pack(namespace string, r Report, results []generate.Result) (Bundle, error) {
+	var outputs []generate.Output
+	for _, result := range results {
+		outputs = append(outputs, result.Outputs...)
+	}
+	yaml, err := generate.YAML(outputs, true)
 	if err != nil {
 		return Bundle{}, err
 	}

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -59,7 +59,7 @@ func (c content) configMap(kind, namespace string) *corev1.ConfigMap {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        "psp-advisor-cluster." + hash[:HashLength],
-			Labels:      map[string]string{psp.ManagedByLabel: psp.ManagedBy, KindLabel: kind},
+			Labels:      map[string]string{generate.ManagedByLabel: generate.ManagedBy, KindLabel: kind},
 			Annotations: map[string]string{HashAnnotation: hash},
 		},
 	}

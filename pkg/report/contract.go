@@ -7,7 +7,7 @@ const Schema = "psp-advisor.github.io/report/v1"
 // IndexName is the name of the index ConfigMap; see Index.
 const IndexName = "psp-advisor-index"
 
-// The labels of every published ConfigMap, beside psp.ManagedByLabel.
+// The labels of every published ConfigMap, beside generate.ManagedByLabel.
 const (
 	// KindLabel is KindIndex or KindReport.
 	KindLabel = "psp-advisor.github.io/report"

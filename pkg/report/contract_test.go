@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
@@ -28,8 +29,8 @@ var update = flag.Bool("update", false, "write the golden files")
 // pack makes the bundle of a fleet of one namespace.
 func pack(t *testing.T, namespace string, level aggregate.Level, obs *observe.Observation) report.Bundle {
 	t.Helper()
-	policies := psp.All(aggregate.Groups(obs.Members, level, psp.Shares))
-	b, err := report.Pack(namespace, report.New(obs, level, policies, false), policies)
+	results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, level)
+	b, err := report.Pack(namespace, report.New(obs, level, results, false), results)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,13 +134,13 @@ func TestPackSizes(t *testing.T) {
 	}{{1, 1, report.ReportKey}, {100, 1, report.ReportKey}, {1500, 3, report.ReportGzipKey}} {
 		t.Run(fmt.Sprint(tc.workloads), func(t *testing.T) {
 			obs := fleet(long, rand.Perm(tc.workloads))
-			policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
-			want, err := psp.YAML(policies, true)
+			results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
+			want, err := generate.YAML(results[0].Outputs, true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := report.New(obs, aggregate.ByWorkload, policies, false)
-			b, err := report.Pack(long, r, policies)
+			r := report.New(obs, aggregate.ByWorkload, results, false)
+			b, err := report.Pack(long, r, results)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,9 +212,9 @@ func TestIndexSizes(t *testing.T) {
 // so.
 func TestPackTooLarge(t *testing.T) {
 	obs := fleet("shop", []int{1})
-	policies := psp.All(aggregate.Groups(obs.Members, aggregate.ByWorkload, psp.Shares))
-	policies[0].Object.Annotations = map[string]string{"x": strings.Repeat("x", report.MaxBytes)}
-	_, err := report.Pack("shop", report.New(obs, aggregate.ByWorkload, policies, false), policies)
+	results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
+	results[0].Outputs[0].Objects[0].Value = map[string]string{"x": strings.Repeat("x", report.MaxBytes)}
+	_, err := report.Pack("shop", report.New(obs, aggregate.ByWorkload, results, false), results)
 	if err == nil || !strings.Contains(err.Error(), "more than the 786432 of a ConfigMap") {
 		t.Errorf("error is %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -124,12 +125,12 @@ func (i Index) summary() []byte {
 		text = fmt.Appendf(text, "%s out of date\n", Count(stale, "report"))
 	}
 	for _, g := range i.Coverage.Gaps {
-		text = append(text, Printable(g.String())...)
+		text = append(text, printable.Text(g.String())...)
 		text = append(text, '\n')
 	}
 	for _, e := range i.Reports {
 		if e.Stale != "" {
-			text = fmt.Appendf(text, "%s: out of date: %s\n", e.Name(), Printable(e.Stale))
+			text = fmt.Appendf(text, "%s: out of date: %s\n", e.Name(), printable.Text(e.Stale))
 		}
 	}
 	return firstLines(text, "index.json")

@@ -21,11 +21,11 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
@@ -43,7 +43,7 @@ type Report struct {
 	// Workloads lists what each workload needs, sorted.
 	Workloads []Workload `json:"workloads"`
 	// Findings are what a reader should know, sorted.
-	Findings []Finding `json:"findings"`
+	Findings []generate.Finding `json:"findings"`
 	// Gaps says what could not be observed, sorted.
 	Gaps []string `json:"gaps,omitempty"`
 }
@@ -56,35 +56,42 @@ type Workload struct {
 	Name      string `json:"name"`
 	// ServiceAccount is empty for static pods.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// Policy is the name of the PodSecurityPolicy that it gets.
-	Policy string `json:"policy"`
+	// Policies are the names of the policies that it gets, by engine.
+	Policies map[string]string `json:"policies"`
 	// Profile has the observed values, each with the containers that have it.
 	Profile *profile.Profile `json:"profile"`
 }
 
 // New reports on an observation and the policies made from it at a level.
 // debug says that ephemeral containers count.
-func New(obs *observe.Observation, level aggregate.Level, policies []psp.Policy, debug bool) Report {
+func New(obs *observe.Observation, level aggregate.Level, results []generate.Result, debug bool) Report {
 	members := obs.Members
 	r := Report{
 		Level: level, Pods: obs.Pods, Templates: obs.Templates, Namespaces: obs.Namespaces,
-		Policies: len(policies), Findings: findings(obs, members, debug),
+		Findings: findings(obs, results, debug),
 	}
 	type member struct {
 		workload aggregate.Workload
 		account  string
 	}
-	policyOf := map[member]string{}
-	for _, p := range policies {
-		for _, m := range p.Group.Members {
-			policyOf[member{m.Workload, m.ServiceAccount}] = p.Object.Name
+	policiesOf := map[member]map[string]string{}
+	for _, result := range results {
+		r.Policies += len(result.Outputs)
+		for _, o := range result.Outputs {
+			for _, m := range o.Group.Members {
+				key := member{m.Workload, m.ServiceAccount}
+				if policiesOf[key] == nil {
+					policiesOf[key] = map[string]string{}
+				}
+				policiesOf[key][result.Engine.Name] = o.Name
+			}
 		}
 	}
 	// The order of the fleet, not that of the policies.
 	for _, m := range members {
 		r.Workloads = append(r.Workloads, Workload{
 			Namespace: m.Workload.Namespace, Group: m.Workload.Group, Kind: m.Workload.Kind, Name: m.Workload.Name,
-			ServiceAccount: m.ServiceAccount, Policy: policyOf[member{m.Workload, m.ServiceAccount}], Profile: m.Profile,
+			ServiceAccount: m.ServiceAccount, Policies: policiesOf[member{m.Workload, m.ServiceAccount}], Profile: m.Profile,
 		})
 	}
 	for _, g := range obs.Gaps {
@@ -100,10 +107,10 @@ func (r Report) Summary(w io.Writer) error {
 	fmt.Fprintf(&text, "%s and %s in %s: %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
 		Count(len(r.Namespaces), "namespace"), countPolicies(r.Policies))
 	for _, g := range r.Gaps {
-		text.WriteString("not observed: " + Printable(g) + "\n")
+		text.WriteString("not observed: " + printable.Text(g) + "\n")
 	}
 	if in := r.namespacesOf(RuleDefaultAccount); len(in) > 0 {
-		text.WriteString("warning: service account default is in use in " + Printable(psp.FirstFew(in)) + ": any pod there that names no account may use its policies\n")
+		text.WriteString("warning: service account default is in use in " + printable.Text(generate.FirstFew(in)) + ": any pod there that names no account may use its policies\n")
 	}
 	for _, f := range r.Findings {
 		if f.Rule == RuleDefaultAccount {
@@ -111,9 +118,9 @@ func (r Report) Summary(w io.Writer) error {
 		}
 		where := ""
 		if f.Namespace != "" {
-			where = Printable(f.Namespace) + ": "
+			where = printable.Text(f.Namespace) + ": "
 		}
-		text.WriteString("warning: " + where + Printable(f.Message) + "\n")
+		text.WriteString(string(f.Severity) + ": " + where + printable.Text(f.Message) + "\n")
 	}
 	if _, err := io.WriteString(w, text.String()); err != nil {
 		return fmt.Errorf("writing summary: %w", err)
@@ -144,15 +151,4 @@ func countPolicies(n int) string {
 		return "1 policy"
 	}
 	return strconv.Itoa(n) + " policies"
-}
-
-// Printable replaces what could drive a terminal, begin a line of its own or
-// change the reading direction.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
@@ -24,12 +25,12 @@ func workload(namespace, name string, tweaks ...func(*corev1.Pod)) aggregate.Pod
 	}
 }
 
-func policies(level aggregate.Level, pods ...aggregate.Pod) []psp.Policy {
+func policies(level aggregate.Level, pods ...aggregate.Pod) []generate.Output {
 	var f aggregate.Fleet
 	for _, p := range pods {
 		f.Add(p)
 	}
-	return psp.All(aggregate.Groups(f.Members(), level, psp.Shares))
+	return psp.Engine().Outputs(f.Members(), level)
 }
 
 func TestLayout(t *testing.T) {
@@ -57,7 +58,7 @@ func TestLayout(t *testing.T) {
 			if diff := cmp.Diff(tc.want, slices.Sorted(maps.Keys(files))); diff != "" {
 				t.Errorf("files (-want +got):\n%s", diff)
 			}
-			whole, err := psp.YAML(list, true)
+			whole, err := generate.YAML(list, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,12 +76,43 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// A namespace that is no DNS label, such as a placeholder, has a file for each of
+// its policies.
+func TestLayoutOfOddNamespaces(t *testing.T) {
+	for _, namespace := range []string{"NAMESPACE", "My-Namespace"} {
+		list := policies(aggregate.ByWorkload, workload(namespace, "web"), workload(namespace, "api"), workload("shop", "web"))
+		files, err := Layout(list, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) != 3 {
+			t.Errorf("3 policies are in the files %v", slices.Sorted(maps.Keys(files)))
+		}
+		for _, o := range list {
+			file := o.Group.Namespace + "/" + o.Key().Name + ".yaml"
+			if !bytes.Contains(files[file], []byte("name: "+o.Name+"\n")) {
+				t.Errorf("%s does not hold %s", file, o.Name)
+			}
+		}
+	}
+}
+
+// No policy takes the place of another one.
+func TestLayoutRefusesOnePlaceForTwo(t *testing.T) {
+	for _, namespaces := range [][2]string{{"shop", "shop"}, {"shop", "SHOP"}} {
+		list := slices.Concat(policies(aggregate.ByNamespace, workload(namespaces[0], "web")), policies(aggregate.ByNamespace, workload(namespaces[1], "api")))
+		if files, err := Layout(list, true); err == nil || !strings.Contains(err.Error(), "is the file of policy") {
+			t.Errorf("%v: got %v and error %v, want an error", namespaces, slices.Sorted(maps.Keys(files)), err)
+		}
+	}
+}
+
 func TestLayoutStaysInside(t *testing.T) {
 	for _, namespace := range []string{"..", "../..", "/etc", ".git", "a/b", "a/../..", "."} {
 		t.Run(namespace, func(t *testing.T) {
 			for _, level := range []aggregate.Level{aggregate.ByWorkload, aggregate.ByNamespace} {
 				files, err := Layout(policies(level, workload(namespace, "web")), true)
-				if err == nil || !strings.Contains(err.Error(), "cannot name a folder") {
+				if err == nil || !strings.Contains(err.Error(), "cannot name a directory") {
 					t.Errorf("%s: got %v and error %v, want an error", level, slices.Collect(maps.Keys(files)), err)
 				}
 			}

@@ -27,7 +27,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/rogpeppe/go-internal/diff"
 	"sigs.k8s.io/yaml"
 )
@@ -41,38 +41,30 @@ const kustomization = "kustomization.yaml"
 // Files is the content of a tree by slash-separated path.
 type Files map[string][]byte
 
-// Layout returns the files that hold the policies. A policy of a namespace is in
-// that namespace's folder, named after its own name without the leading
-// "advisor.NAMESPACE."; a policy of the whole cluster stands at the top. The
-// kustomizations are made by Plan, which knows what stays.
-func Layout(policies []psp.Policy, explain bool) (Files, error) {
-	files := Files{}
-	for _, p := range policies {
-		doc, err := psp.YAML([]psp.Policy{p}, explain)
+// Layout returns the files that hold the outputs, each at the place of its key: in
+// the directory of its namespace or, for the whole cluster, at the top. It is an
+// error if two outputs have one place, also on a file system that ignores case. The
+// kustomizations are made by NewPlan, which knows what stays.
+func Layout(outputs []generate.Output, explain bool) (Files, error) {
+	files, names := Files{}, map[string]string{}
+	for _, o := range outputs {
+		doc, err := generate.YAML([]generate.Output{o}, explain)
 		if err != nil {
 			return nil, err
 		}
-		file := fileOf(p)
-		if !fs.ValidPath(file) || strings.Count(file, "/") > 1 || strings.HasPrefix(file, ".") {
-			return nil, fmt.Errorf("writing policy %s: namespace %q cannot name a folder", p.Object.Name, p.Group.Namespace)
+		key := o.Key()
+		if key.Namespace != "" && (!fs.ValidPath(key.Namespace) || strings.ContainsAny(key.Namespace, `/\`) || strings.HasPrefix(key.Namespace, ".")) {
+			return nil, fmt.Errorf("writing policy %s: namespace %q cannot name a directory", o.Name, key.Namespace)
 		}
+		file := path.Join(key.Namespace, key.Name+".yaml")
+		folded := strings.ToLower(file)
+		if other, taken := names[folded]; taken {
+			return nil, fmt.Errorf("writing policy %s: %s is the file of policy %s already", o.Name, file, other)
+		}
+		names[folded] = o.Name
 		files[file] = append([]byte(mark), doc...)
 	}
 	return files, nil
-}
-
-func fileOf(p psp.Policy) string {
-	namespace := p.Group.Namespace
-	name := strings.TrimPrefix(p.Object.Name, "advisor.")
-	if namespace == "" {
-		return name + ".yaml"
-	}
-	if rest, ok := strings.CutPrefix(name, namespace+"."); ok {
-		name = rest
-	} else {
-		name = "namespace"
-	}
-	return namespace + "/" + name + ".yaml"
 }
 
 // Plan is what has to change in a folder.

@@ -8,9 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 )
@@ -86,13 +85,7 @@ func problems(err error) []error {
 const maxLine = 1000
 
 // oneLine is the text in one line that leaves a terminal as it is.
-func oneLine(text string) string {
-	line := report.Printable(strings.Join(strings.Fields(text), " "))
-	if runes := []rune(line); len(runes) > maxLine {
-		line = string(runes[:maxLine]) + "…"
-	}
-	return line
-}
+func oneLine(text string) string { return printable.Line(text, maxLine) }
 
 func newRootCommand(streams Streams) *cobra.Command {
 	root := &cobra.Command{

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/psp-advisor/psp-advisor/pkg/tree"
@@ -128,17 +128,17 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	policies := psp.All(aggregate.Groups(obs.Members, o.level, psp.Shares))
-	if err := o.tell(obs, policies); err != nil {
+	results := generate.Run(engines(), obs.Members, o.level)
+	if err := o.tell(obs, results); err != nil {
 		return err
 	}
 	if len(obs.Gaps) > 0 && !o.allowPartial {
 		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
 	}
 	if o.outputDir != "" {
-		return o.writeTree(obs, policies)
+		return o.writeTree(obs, results[0].Outputs)
 	}
-	return o.print(policies)
+	return o.print(results[0].Outputs)
 }
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
@@ -160,7 +160,7 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 }
 
 // tell writes the summary and what was skipped to standard error.
-func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) error {
+func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result) error {
 	for _, err := range obs.Skipped {
 		if err := o.tellf("skipped: %s\n", oneLine(err.Error())); err != nil {
 			return err
@@ -177,7 +177,7 @@ func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) er
 			n += count
 		}
 		// A kind may be any text of any length.
-		kinds := oneLine(psp.FirstFew(slices.Sorted(maps.Keys(obs.Ignored))))
+		kinds := oneLine(generate.FirstFew(slices.Sorted(maps.Keys(obs.Ignored))))
 		if err := o.tellf("%s left out, of kinds that are not read: %s\n", report.Count(n, "object"), kinds); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (o inspectOptions) tell(obs *observe.Observation, policies []psp.Policy) er
 			return err
 		}
 	}
-	if err := report.New(obs, o.level, policies, o.observe.Profile.EphemeralContainers).Summary(o.streams.Err); err != nil {
+	if err := report.New(obs, o.level, results, o.observe.Profile.EphemeralContainers).Summary(o.streams.Err); err != nil {
 		return failureError(err)
 	}
 	return nil
@@ -200,19 +200,19 @@ func (o inspectOptions) tellf(format string, args ...any) error {
 	return nil
 }
 
-func (o inspectOptions) print(policies []psp.Policy) error {
-	data, err := o.encode(policies)
+func (o inspectOptions) print(outputs []generate.Output) error {
+	data, err := o.encode(outputs)
 	if err != nil {
 		return failureError(err)
 	}
 	return writeOut(o.streams.Out, data)
 }
 
-func (o inspectOptions) encode(policies []psp.Policy) ([]byte, error) {
+func (o inspectOptions) encode(outputs []generate.Output) ([]byte, error) {
 	if o.json {
-		return psp.JSON(policies)
+		return generate.JSON(outputs)
 	}
-	return psp.YAML(policies, o.explain)
+	return generate.YAML(outputs, o.explain)
 }
 
 func writeOut(out io.Writer, data []byte) error {
@@ -222,8 +222,8 @@ func writeOut(out io.Writer, data []byte) error {
 	return nil
 }
 
-func (o inspectOptions) writeTree(obs *observe.Observation, policies []psp.Policy) error {
-	files, err := tree.Layout(policies, o.explain)
+func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.Output) error {
+	files, err := tree.Layout(outputs, o.explain)
 	if err != nil {
 		return failureError(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
@@ -77,7 +78,7 @@ func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOp
 		return publishOptions{}, usageError(err)
 	}
 	return publishOptions{
-		publish: publish.Options{Observe: o, Level: level, AllowPartial: f.allowPartial},
+		publish: publish.Options{Observe: o, Level: level, Engines: engines(), AllowPartial: f.allowPartial},
 		connect: f.connect,
 		streams: streams,
 	}, nil
@@ -127,7 +128,7 @@ func (o publishOptions) tell(namespace string, r publish.Result) error {
 	fmt.Fprintf(&text, "%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
 		report.Count(len(r.Index.Reports), "report"), namespace, report.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
 	for _, line := range r.Lines() {
-		text.WriteString(report.Printable(line) + "\n")
+		text.WriteString(printable.Text(line) + "\n")
 	}
 	if _, err := fmt.Fprint(o.streams.Err, text.String()); err != nil {
 		return failureError(fmt.Errorf("writing to standard error: %w", err))

@@ -3,6 +3,7 @@ package psp
 import (
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -20,10 +21,9 @@ func (d *draft) appArmor() {
 		return
 	}
 	var names []string
-	for _, n := range used.Values() {
-		names = append(names, string(n))
-		because(d, appArmorAllowedAnnotation, usedBy(string(n)),
-			func(p *profile.Profile) profile.Set[profile.Name] { return p.AppArmor }, is(n))
+	for _, it := range used.Items() {
+		names = append(names, string(it.Value))
+		d.because("metadata.annotations."+appArmorAllowedAnnotation, printable.Short(string(it.Value), maxName)+": used by", it.Uses)
 	}
 	d.annotations[appArmorAllowedAnnotation] = strings.Join(names, ",")
 }

@@ -3,6 +3,7 @@ package psp
 import (
 	"slices"
 
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -22,15 +23,15 @@ const (
 // (pkg/apis/policy/validation/validation.go).
 func (d *draft) capabilities() {
 	added := d.profile.AddedCapabilities
-	set := func(p *profile.Profile) profile.Set[profile.Name] { return p.AddedCapabilities }
+	const path = "spec.allowedCapabilities"
 	if added.Has(wildcard) {
 		d.spec.AllowedCapabilities = []corev1.Capability{wildcard}
-		because(d, "allowedCapabilities", usedBy(wildcard), set, is[profile.Name](wildcard))
+		d.usedBy(generate.Item(path, 0), added.Uses(is[profile.Name](wildcard)))
 		return
 	}
-	for _, c := range added.Values() {
-		d.spec.AllowedCapabilities = append(d.spec.AllowedCapabilities, corev1.Capability(c))
-		because(d, "allowedCapabilities", usedBy(string(c)), set, is(c))
+	for i, it := range added.Items() {
+		d.spec.AllowedCapabilities = append(d.spec.AllowedCapabilities, corev1.Capability(it.Value))
+		d.usedBy(generate.Item(path, i), it.Uses)
 	}
 	for _, c := range commonDrops(d.profile.DroppedCapabilities) {
 		if !added.Has(profile.Name(c)) {

@@ -14,7 +14,7 @@ func caps(add, drop capabilities) func(*corev1.SecurityContext) {
 }
 
 func TestRowAllowedCapabilities(t *testing.T) {
-	testRow(t, func(p Policy) capabilities { return spec(p).AllowedCapabilities }, []rowCase[capabilities]{
+	testRow(t, func(p policy) capabilities { return spec(p).AllowedCapabilities }, []rowCase[capabilities]{
 		{"none", pods(podtest.Pod()), nil},
 		{"the union, sorted", pods(
 			podtest.Pod(podtest.Security(caps(capabilities{"SYS_TIME"}, nil)), podtest.Init("i", podtest.Context(caps(capabilities{"NET_ADMIN"}, nil)))),
@@ -28,16 +28,9 @@ func TestRowAllowedCapabilities(t *testing.T) {
 	})
 }
 
-func TestRowDefaultAddCapabilities(t *testing.T) {
-	testRow(t, func(p Policy) capabilities { return spec(p).DefaultAddCapabilities }, []rowCase[capabilities]{
-		{"none", pods(podtest.Pod()), nil},
-		{"added by all", pods(podtest.Pod(podtest.Security(caps(capabilities{"SYS_ADMIN"}, nil)))), nil},
-	})
-}
-
 func TestRowRequiredDropCapabilities(t *testing.T) {
 	dropping := func(list ...corev1.Capability) *corev1.Pod { return podtest.Pod(podtest.Security(caps(nil, list))) }
-	testRow(t, func(p Policy) capabilities { return spec(p).RequiredDropCapabilities }, []rowCase[capabilities]{
+	testRow(t, func(p policy) capabilities { return spec(p).RequiredDropCapabilities }, []rowCase[capabilities]{
 		{"none", pods(podtest.Pod()), nil},
 		{"what each container drops", pods(podtest.Pod(podtest.Security(caps(nil, capabilities{"NET_RAW", "KILL"})),
 			podtest.Init("i", podtest.Context(caps(nil, capabilities{"MKNOD", "NET_RAW"}))))), capabilities{"NET_RAW"}},

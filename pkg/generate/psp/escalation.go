@@ -9,13 +9,10 @@ import "github.com/psp-advisor/psp-advisor/pkg/profile"
 // is always written, since its absence means true
 // (pkg/apis/policy/v1beta1/defaults.go).
 func (d *draft) allowPrivilegeEscalation() {
-	allow := !d.profile.AllowPrivilegeEscalation.All(is(profile.False))
-	d.spec.AllowPrivilegeEscalation = &allow
-	if allow {
-		set := func(p *profile.Profile) profile.Set[profile.Flag] { return p.AllowPrivilegeEscalation }
-		because(d, "allowPrivilegeEscalation", "used by", set, is(profile.True))
-		because(d, "allowPrivilegeEscalation", "left unset by", set, is(profile.Unset))
-	}
+	d.spec.AllowPrivilegeEscalation = !d.profile.AllowPrivilegeEscalation.All(is(profile.False))
+	const path = "spec.allowPrivilegeEscalation"
+	d.usedBy(path, d.profile.AllowPrivilegeEscalation.Uses(is(profile.True)))
+	d.because(path, "left unset by", d.profile.AllowPrivilegeEscalation.Uses(is(profile.Unset)))
 }
 
 // readOnlyRootFilesystem: demanded when every container sets it; a container

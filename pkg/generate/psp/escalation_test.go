@@ -13,22 +13,14 @@ func escalation(b bool) func(*corev1.SecurityContext) {
 }
 
 func TestRowAllowPrivilegeEscalation(t *testing.T) {
-	testRow(t, func(p Policy) *bool { return spec(p).AllowPrivilegeEscalation }, []rowCase[*bool]{
+	testRow(t, func(p policy) bool { return spec(p).AllowPrivilegeEscalation }, []rowCase[bool]{
 		// Its absence would mean true: it is always written.
-		{"unset", pods(podtest.Pod()), new(true)},
-		{"false", pods(podtest.Pod(podtest.Security(escalation(false)))), new(false)},
-		{"true", pods(podtest.Pod(podtest.Security(escalation(true)))), new(true)},
-		{"one container without", pods(podtest.Pod(podtest.Security(escalation(false)), podtest.Init("i"))), new(true)},
-		{"one pod without", pods(podtest.Pod(podtest.Security(escalation(false))), podtest.Pod()), new(true)},
-		{"a privileged container cannot say false", pods(podtest.Pod(podtest.Security(privileged))), new(true)},
-	})
-}
-
-func TestRowDefaultAllowPrivilegeEscalation(t *testing.T) {
-	testRow(t, func(p Policy) *bool { return spec(p).DefaultAllowPrivilegeEscalation }, []rowCase[*bool]{
-		{"unset", pods(podtest.Pod()), nil},
-		{"false", pods(podtest.Pod(podtest.Security(escalation(false)))), nil},
-		{"true", pods(podtest.Pod(podtest.Security(escalation(true)))), nil},
+		{"unset", pods(podtest.Pod()), true},
+		{"false", pods(podtest.Pod(podtest.Security(escalation(false)))), false},
+		{"true", pods(podtest.Pod(podtest.Security(escalation(true)))), true},
+		{"one container without", pods(podtest.Pod(podtest.Security(escalation(false)), podtest.Init("i"))), true},
+		{"one pod without", pods(podtest.Pod(podtest.Security(escalation(false))), podtest.Pod()), true},
+		{"a privileged container cannot say false", pods(podtest.Pod(podtest.Security(privileged))), true},
 	})
 }
 
@@ -36,7 +28,7 @@ func TestRowReadOnlyRootFilesystem(t *testing.T) {
 	root := func(b bool) func(*corev1.SecurityContext) {
 		return func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = &b }
 	}
-	testRow(t, func(p Policy) bool { return spec(p).ReadOnlyRootFilesystem }, []rowCase[bool]{
+	testRow(t, func(p policy) bool { return spec(p).ReadOnlyRootFilesystem }, []rowCase[bool]{
 		{"unset", pods(podtest.Pod()), false},
 		{"false", pods(podtest.Pod(podtest.Security(root(false)))), false},
 		{"true", pods(podtest.Pod(podtest.Security(root(true)))), true},
@@ -48,7 +40,7 @@ func TestRowReadOnlyRootFilesystem(t *testing.T) {
 func TestEscalationReasons(t *testing.T) {
 	p := policyFor(t, podtest.Pod(podtest.Security(escalation(true)), podtest.Sidecar("proxy")))
 	want := []string{"used by Deployment/web (container c)", "left unset by Deployment/web (container proxy)"}
-	if diff := cmp.Diff(want, p.Why["allowPrivilegeEscalation"]); diff != "" {
+	if diff := cmp.Diff(want, p.why("allowPrivilegeEscalation")); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
 }

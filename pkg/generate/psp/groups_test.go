@@ -3,7 +3,6 @@ package psp
 import (
 	"testing"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -11,14 +10,14 @@ import (
 // group is a rule with ranges, whichever field it is of.
 type group struct {
 	Rule   string
-	Ranges []pspv1beta1.IDRange
+	Ranges []idRange
 }
 
-func must(ranges ...pspv1beta1.IDRange) group { return group{"MustRunAs", ranges} }
-func may(ranges ...pspv1beta1.IDRange) group  { return group{"MayRunAs", ranges} }
+func must(ranges ...idRange) group { return group{"MustRunAs", ranges} }
+func may(ranges ...idRange) group  { return group{"MayRunAs", ranges} }
 
-func idRangeOf(first, last int64) pspv1beta1.IDRange {
-	return pspv1beta1.IDRange{Min: first, Max: last}
+func idRangeOf(first, last int64) idRange {
+	return idRange{Min: first, Max: last}
 }
 
 func TestRowRunAsGroup(t *testing.T) {
@@ -26,7 +25,7 @@ func TestRowRunAsGroup(t *testing.T) {
 		return func(sc *corev1.SecurityContext) { sc.RunAsGroup = &id }
 	}
 	podGroup := podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsGroup = new(int64(3000)) })
-	testRow(t, func(p Policy) group { return group{string(spec(p).RunAsGroup.Rule), spec(p).RunAsGroup.Ranges} }, []rowCase[group]{
+	testRow(t, func(p policy) group { return group{string(spec(p).RunAsGroup.Rule), spec(p).RunAsGroup.Ranges} }, []rowCase[group]{
 		{"unset", pods(podtest.Pod()), may(idRangeOf(65534, 65534))},
 		{"the pod's", pods(podtest.Pod(podGroup, podtest.Security(escalation(false)))), must(idRangeOf(3000, 3000))},
 		{
@@ -41,7 +40,7 @@ func TestRowFSGroup(t *testing.T) {
 	pod := func(id int64) *corev1.Pod {
 		return podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.FSGroup = &id }))
 	}
-	testRow(t, func(p Policy) group { return group{string(spec(p).FSGroup.Rule), spec(p).FSGroup.Ranges} }, []rowCase[group]{
+	testRow(t, func(p policy) group { return group{string(spec(p).FSGroup.Rule), spec(p).FSGroup.Ranges} }, []rowCase[group]{
 		{"unset", pods(podtest.Pod()), may(idRangeOf(65534, 65534))},
 		{"every pod", pods(pod(2), pod(1), pod(4)), must(idRangeOf(1, 2), idRangeOf(4, 4))},
 		{"some pods", pods(pod(2), podtest.Pod()), may(idRangeOf(2, 2))},
@@ -52,7 +51,7 @@ func TestRowSupplementalGroups(t *testing.T) {
 	pod := func(list ...int64) *corev1.Pod {
 		return podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.SupplementalGroups = list }))
 	}
-	testRow(t, func(p Policy) group {
+	testRow(t, func(p policy) group {
 		return group{string(spec(p).SupplementalGroups.Rule), spec(p).SupplementalGroups.Ranges}
 	}, []rowCase[group]{
 		{"unset", pods(podtest.Pod()), may(idRangeOf(65534, 65534))},

@@ -8,15 +8,15 @@ func (d *draft) hostNamespaces() {
 	for _, f := range []struct {
 		name  string
 		field *bool
-		set   func(*profile.Profile) profile.Set[profile.Flag]
+		set   profile.Set[profile.Flag]
 	}{
-		{"hostNetwork", &d.spec.HostNetwork, func(p *profile.Profile) profile.Set[profile.Flag] { return p.HostNetwork }},
-		{"hostPID", &d.spec.HostPID, func(p *profile.Profile) profile.Set[profile.Flag] { return p.HostPID }},
-		{"hostIPC", &d.spec.HostIPC, func(p *profile.Profile) profile.Set[profile.Flag] { return p.HostIPC }},
+		{"hostNetwork", &d.spec.HostNetwork, d.profile.HostNetwork},
+		{"hostPID", &d.spec.HostPID, d.profile.HostPID},
+		{"hostIPC", &d.spec.HostIPC, d.profile.HostIPC},
 	} {
-		if f.set(d.profile).Has(profile.True) {
+		if f.set.Has(profile.True) {
 			*f.field = true
-			because(d, f.name, "used by", f.set, is(profile.True))
+			d.usedBy("spec."+f.name, f.set.Uses(is(profile.True)))
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestRowHostNamespaces(t *testing.T) {
-	field := func(p Policy) [3]bool { return [3]bool{spec(p).HostNetwork, spec(p).HostPID, spec(p).HostIPC} }
+	field := func(p policy) [3]bool { return [3]bool{spec(p).HostNetwork, spec(p).HostPID, spec(p).HostIPC} }
 	network := podtest.Pod(func(p *corev1.Pod) { p.Spec.HostNetwork = true })
 	pid := podtest.Pod(func(p *corev1.Pod) { p.Spec.HostPID = true })
 	ipc := podtest.Pod(func(p *corev1.Pod) { p.Spec.HostIPC = true })

@@ -3,7 +3,6 @@ package psp
 import (
 	"testing"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -17,8 +16,8 @@ func hostPorts(numbers ...int32) *corev1.Pod {
 }
 
 func TestRowHostPorts(t *testing.T) {
-	type list = []pspv1beta1.HostPortRange
-	testRow(t, func(p Policy) list { return spec(p).HostPorts }, []rowCase[list]{
+	type list = []idRange
+	testRow(t, func(p policy) list { return spec(p).HostPorts }, []rowCase[list]{
 		{"none", pods(podtest.Pod()), nil},
 		{"0 is none", pods(hostPorts(0)), nil},
 		{"one", pods(hostPorts(80)), list{{Min: 80, Max: 80}}},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -126,12 +127,12 @@ func TestMistakesOfOthers(t *testing.T) {
 		r := podtest.Rand(t)
 		fleet := randomFleet(r)
 		for _, level := range aggregate.Levels() {
-			first, err := YAML(All(aggregate.Groups(fleet.Members(), level, Shares)), true)
+			first, err := asYAML(policiesOf(fleet.Members(), level), true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 5 {
-				again, err := YAML(All(aggregate.Groups(fleet.Members(), level, Shares)), true)
+				again, err := asYAML(policiesOf(fleet.Members(), level), true)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -151,5 +152,5 @@ func TestMistakesOfOthers(t *testing.T) {
 }
 
 func workloadName(w aggregate.Workload) string {
-	return nameOf(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &w})
+	return generate.Name(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &w})
 }

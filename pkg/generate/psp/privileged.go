@@ -7,6 +7,6 @@ import "github.com/psp-advisor/psp-advisor/pkg/profile"
 func (d *draft) privileged() {
 	if d.profile.Privileged.Has(profile.True) {
 		d.spec.Privileged = true
-		because(d, "privileged", "used by", func(p *profile.Profile) profile.Set[profile.Flag] { return p.Privileged }, is(profile.True))
+		d.usedBy("spec.privileged", d.profile.Privileged.Uses(is(profile.True)))
 	}
 }

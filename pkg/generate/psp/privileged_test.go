@@ -10,7 +10,7 @@ import (
 func privileged(sc *corev1.SecurityContext) { sc.Privileged = new(true) }
 
 func TestRowPrivileged(t *testing.T) {
-	testRow(t, func(p Policy) bool { return spec(p).Privileged }, []rowCase[bool]{
+	testRow(t, func(p policy) bool { return spec(p).Privileged }, []rowCase[bool]{
 		{"unset", pods(podtest.Pod()), false},
 		{"false", pods(podtest.Pod(podtest.Security(func(sc *corev1.SecurityContext) { sc.Privileged = new(false) }))), false},
 		{"true", pods(podtest.Pod(podtest.Security(privileged))), true},

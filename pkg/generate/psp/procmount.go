@@ -1,6 +1,7 @@
 package psp
 
 import (
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -12,9 +13,8 @@ func (d *draft) procMount() {
 	if !used.Any(func(n profile.Name) bool { return n != profile.Name(corev1.DefaultProcMount) }) {
 		return
 	}
-	for _, n := range used.Values() {
-		d.spec.AllowedProcMountTypes = append(d.spec.AllowedProcMountTypes, corev1.ProcMountType(n))
-		because(d, "allowedProcMountTypes", usedBy(string(n)),
-			func(p *profile.Profile) profile.Set[profile.Name] { return p.ProcMount }, is(n))
+	for i, it := range used.Items() {
+		d.spec.AllowedProcMountTypes = append(d.spec.AllowedProcMountTypes, corev1.ProcMountType(it.Value))
+		d.usedBy(generate.Item("spec.allowedProcMountTypes", i), it.Uses)
 	}
 }

@@ -12,7 +12,7 @@ func TestRowAllowedProcMountTypes(t *testing.T) {
 		return func(sc *corev1.SecurityContext) { sc.ProcMount = &m }
 	}
 	type list = []corev1.ProcMountType
-	testRow(t, func(p Policy) list { return spec(p).AllowedProcMountTypes }, []rowCase[list]{
+	testRow(t, func(p policy) list { return spec(p).AllowedProcMountTypes }, []rowCase[list]{
 		{"unset", pods(podtest.Pod()), nil},
 		{"Default", pods(podtest.Pod(podtest.Security(mount("Default")))), nil},
 		{"Unmasked only", pods(podtest.Pod(podtest.Security(mount("Unmasked")))), list{"Unmasked"}},

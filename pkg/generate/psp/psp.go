@@ -2,8 +2,8 @@
 // admits all of them unchanged, and the RBAC that lets their service accounts
 // use it.
 //
-// In goes an aggregate.Group, out come Kubernetes objects and, per field of the
-// policy, the reasons for its value. Laws, checked with Kubernetes 1.24's own
+// An aggregate.Group goes in; a generate.Output comes out, with a reason for each
+// thing that the policy permits. Laws, checked with Kubernetes 1.24's own
 // admission code:
 //   - sound: every member of the group is admitted and not changed;
 //   - minimal: no field can be tightened by one step and still be sound.
@@ -17,35 +17,23 @@ package psp
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// The label that every generated object carries, so that all of them can be
-// selected and pruned.
-const (
-	ManagedByLabel = "app.kubernetes.io/managed-by"
-	ManagedBy      = "psp-advisor"
-)
-
-// Policy is the generated policy of one group.
-type Policy struct {
-	// Group is what the policy was made from.
-	Group aggregate.Group
-	// Object is the policy itself.
-	Object *pspv1beta1.PodSecurityPolicy
-	// Grants let the group's accounts use the policy: a Role and RoleBinding in
-	// the group's namespace, or a ClusterRole and ClusterRoleBinding.
-	Grants []any
-	// Why has the reasons for a field's value, by the name of the spec field or
-	// annotation: lines of text, safe to print in a YAML comment.
-	Why map[string][]string
-}
-
-// Objects returns the policy and its grants in the order to apply them in.
-func (p Policy) Objects() []any {
-	return append([]any{p.Object}, p.Grants...)
+// Engine returns the engine of PodSecurityPolicy.
+func Engine() generate.Engine {
+	return generate.Engine{
+		Name:          "psp",
+		Resource:      schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},
+		Note:          "1.24 was the last release that did",
+		Shares:        shares,
+		Generate:      generateOutput,
+		Findings:      findings,
+		Inexpressible: inexpressible,
+	}
 }
 
 // draft is a policy in the making.
@@ -53,13 +41,12 @@ type draft struct {
 	group       aggregate.Group
 	profile     *profile.Profile
 	annotations map[string]string
-	spec        pspv1beta1.PodSecurityPolicySpec
-	why         map[string][]string
+	spec        policySpec
+	reasons     generate.Reasons
 }
 
-// Generate returns the policy of a group.
-func Generate(g aggregate.Group) Policy {
-	d := &draft{group: g, profile: g.Profile, annotations: map[string]string{}, why: map[string][]string{}}
+func newDraft(g aggregate.Group) *draft {
+	d := &draft{group: g, profile: g.Profile, annotations: map[string]string{}, reasons: generate.Reasons{}}
 	for _, decide := range []func(){
 		d.privileged,
 		d.hostNamespaces,
@@ -81,25 +68,46 @@ func Generate(g aggregate.Group) Policy {
 	} {
 		decide()
 	}
-	name := nameOf(g)
-	object := &pspv1beta1.PodSecurityPolicy{
-		TypeMeta:   metav1.TypeMeta{APIVersion: pspv1beta1.APIVersion, Kind: pspv1beta1.Kind},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels()},
+	return d
+}
+
+func generateOutput(g aggregate.Group) generate.Output {
+	d := newDraft(g)
+	name := generate.Name(g)
+	policy := &podSecurityPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1beta1", Kind: "PodSecurityPolicy"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
 		Spec:       d.spec,
 	}
 	if len(d.annotations) > 0 {
-		object.Annotations = d.annotations
+		policy.Annotations = d.annotations
 	}
-	return Policy{Group: g, Object: object, Grants: grants(g, name), Why: d.why}
+	title := generate.For(g)
+	if g.Level == aggregate.ByWorkload && g.Workload == nil {
+		title += ", taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"
+	}
+	objects := []generate.Object{{Value: policy, Title: title, Reasons: d.reasons}}
+	for _, grant := range grants(g, name) {
+		objects = append(objects, generate.Object{Value: grant})
+	}
+	return generate.Output{Group: g, Name: name, Objects: objects}
 }
 
-// All returns the policies of groups, in the order of the groups.
-func All(groups []aggregate.Group) []Policy {
-	policies := make([]Policy, len(groups))
-	for i, g := range groups {
-		policies[i] = Generate(g)
-	}
-	return policies
+// is returns the predicate "equals v".
+func is[T profile.Value[T]](v T) func(T) bool {
+	return func(o T) bool { return o.Compare(v) == 0 }
 }
 
-func labels() map[string]string { return map[string]string{ManagedByLabel: ManagedBy} }
+// because notes at path, after lead, who the uses stand for; nothing when there
+// are none.
+func (d *draft) because(path, lead string, uses []profile.Use) {
+	if len(uses) > 0 {
+		d.note(path, lead+" "+generate.Who(d.group, uses))
+	}
+}
+
+// usedBy notes at path who has a value.
+func (d *draft) usedBy(path string, uses []profile.Use) { d.because(path, "used by", uses) }
+
+// note adds a plain line at path.
+func (d *draft) note(path, line string) { d.reasons[path] = append(d.reasons[path], line) }

@@ -2,12 +2,15 @@ package psp
 
 import (
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +20,7 @@ import (
 func pods(list ...*corev1.Pod) []*corev1.Pod { return list }
 
 // policyFor returns the policy of one workload with these pods.
-func policyFor(t *testing.T, list ...*corev1.Pod) Policy {
+func policyFor(t *testing.T, list ...*corev1.Pod) policy {
 	t.Helper()
 	var f aggregate.Fleet
 	for _, pod := range list {
@@ -27,16 +30,67 @@ func policyFor(t *testing.T, list ...*corev1.Pod) Policy {
 			Profile:        profile.Of(pod, profile.Options{}),
 		})
 	}
-	groups := aggregate.Groups(f.Members(), aggregate.ByWorkload, Shares)
+	groups := aggregate.Groups(f.Members(), aggregate.ByWorkload, shares)
 	if len(groups) != 1 {
 		t.Fatalf("%d groups", len(groups))
 	}
 	before := asJSON(t, groups[0])
-	p := Generate(groups[0])
+	p := policyOf(generateOutput(groups[0]))
 	if diff := cmp.Diff(before, asJSON(t, groups[0])); diff != "" {
 		t.Errorf("Generate changed the group (-before +after):\n%s", diff)
 	}
 	return p
+}
+
+// policy is an output, taken apart.
+type policy struct {
+	generate.Output
+	Object *podSecurityPolicy
+	Grants []any
+}
+
+func policyOf(o generate.Output) policy {
+	p := policy{Output: o, Object: o.Objects[0].Value.(*podSecurityPolicy)}
+	for _, grant := range o.Objects[1:] {
+		p.Grants = append(p.Grants, grant.Value)
+	}
+	return p
+}
+
+// policiesOf returns the policies of a level.
+func policiesOf(members []aggregate.Member, level aggregate.Level) []policy {
+	var list []policy
+	for _, o := range Engine().Outputs(members, level) {
+		list = append(list, policyOf(o))
+	}
+	return list
+}
+
+func asYAML(list []policy, explain bool) ([]byte, error) {
+	return generate.YAML(outputsOf(list), explain)
+}
+
+func outputsOf(list []policy) []generate.Output {
+	var outputs []generate.Output
+	for _, p := range list {
+		outputs = append(outputs, p.Output)
+	}
+	return outputs
+}
+
+// why returns the reasons for a field of the spec, or an annotation, and for what
+// is in it, in the order of their paths.
+func (p policy) why(field string) []string {
+	reasons := p.Objects[0].Reasons
+	var lines []string
+	for _, path := range slices.Sorted(maps.Keys(reasons)) {
+		for _, root := range []string{"spec." + field, "metadata.annotations." + field} {
+			if rest, ok := strings.CutPrefix(path, root); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+				lines = append(lines, reasons[path]...)
+			}
+		}
+	}
+	return lines
 }
 
 func asJSON(t *testing.T, object any) string {
@@ -56,7 +110,7 @@ type rowCase[T any] struct {
 }
 
 // testRow checks one field of the policies of the cases.
-func testRow[T any](t *testing.T, field func(Policy) T, cases []rowCase[T]) {
+func testRow[T any](t *testing.T, field func(policy) T, cases []rowCase[T]) {
 	t.Helper()
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
@@ -67,21 +121,21 @@ func testRow[T any](t *testing.T, field func(Policy) T, cases []rowCase[T]) {
 	}
 }
 
-func spec(p Policy) pspv1beta1.PodSecurityPolicySpec { return p.Object.Spec }
+func spec(p policy) policySpec { return p.Object.Spec }
 
 // A pod that asks for nothing gets the tightest policy there is. Each field is
 // here, so that one that is added without a rule is noticed.
 func TestTightestPolicy(t *testing.T) {
-	harmless := []pspv1beta1.IDRange{{Min: 65534, Max: 65534}}
-	want := pspv1beta1.PodSecurityPolicySpec{
-		AllowPrivilegeEscalation: new(true), // the container leaves it unset
+	harmless := []idRange{{Min: 65534, Max: 65534}}
+	want := policySpec{
+		AllowPrivilegeEscalation: true, // the container leaves it unset
 		ForbiddenSysctls:         []string{"*"},
-		SELinux:                  pspv1beta1.SELinuxStrategyOptions{Rule: "RunAsAny"},
-		RunAsUser:                pspv1beta1.RunAsUserStrategyOptions{Rule: "RunAsAny"},
-		RunAsGroup:               &pspv1beta1.RunAsGroupStrategyOptions{Rule: "MayRunAs", Ranges: harmless},
-		SupplementalGroups:       pspv1beta1.SupplementalGroupsStrategyOptions{Rule: "MayRunAs", Ranges: harmless},
-		FSGroup:                  pspv1beta1.FSGroupStrategyOptions{Rule: "MayRunAs", Ranges: harmless},
-		RuntimeClass:             &pspv1beta1.RuntimeClassStrategyOptions{AllowedRuntimeClassNames: []string{}},
+		SELinux:                  seLinuxRule{Rule: "RunAsAny"},
+		RunAsUser:                idRule{Rule: "RunAsAny"},
+		RunAsGroup:               idRule{Rule: "MayRunAs", Ranges: harmless},
+		SupplementalGroups:       idRule{Rule: "MayRunAs", Ranges: harmless},
+		FSGroup:                  idRule{Rule: "MayRunAs", Ranges: harmless},
+		RuntimeClass:             runtimeClassRule{AllowedRuntimeClassNames: []string{}},
 	}
 	p := policyFor(t, podtest.Pod())
 	if diff := cmp.Diff(want, p.Object.Spec); diff != "" {
@@ -95,6 +149,19 @@ func TestTightestPolicy(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"app.kubernetes.io/managed-by": "psp-advisor"}, p.Object.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
+
+// No policy fills in what a pod leaves unset: that would change the pod, and
+// some defaults give privileges away.
+func TestNoDefaults(t *testing.T) {
+	r := podtest.Rand(t)
+	for range 30 {
+		for _, p := range policiesOf(randomFleet(r).Members(), aggregate.ByNamespace) {
+			if text := asJSON(t, p.Object); strings.Contains(text, `"default`) || strings.Contains(text, "/defaultProfileName") {
+				t.Fatalf("a default in %s", text)
+			}
+		}
 	}
 }
 
@@ -121,9 +188,13 @@ func TestRandomFleets(t *testing.T) {
 	for range 15 {
 		fleet := randomFleet(r)
 		for _, level := range aggregate.Levels() {
-			groups := aggregate.Groups(fleet.Members(), level, Shares)
+			groups := aggregate.Groups(fleet.Members(), level, shares)
 			before := asJSON(t, groups)
-			first, second := All(groups), All(aggregate.Groups(fleet.Members(), level, Shares))
+			var first []policy
+			for _, g := range groups {
+				first = append(first, policyOf(generateOutput(g)))
+			}
+			second := policiesOf(fleet.Members(), level)
 			if diff := cmp.Diff(before, asJSON(t, groups)); diff != "" {
 				t.Fatalf("Generate changed a group (-before +after):\n%s", diff)
 			}
@@ -145,13 +216,13 @@ func TestRandomFleets(t *testing.T) {
 // validPolicy checks what the API's validation and the start of admission ask
 // of a policy (pkg/apis/policy/validation/validation.go and
 // pkg/security/podsecuritypolicy/factory.go).
-func validPolicy(t *testing.T, p Policy) {
+func validPolicy(t *testing.T, p policy) {
 	t.Helper()
 	s := p.Object.Spec
 	ranges := map[string]int{
 		"runAsGroup": len(s.RunAsGroup.Ranges), "fsGroup": len(s.FSGroup.Ranges), "supplementalGroups": len(s.SupplementalGroups.Ranges),
 	}
-	if s.RunAsUser.Rule == pspv1beta1.RunAsUserStrategyMustRunAs {
+	if s.RunAsUser.Rule == mustRunAs {
 		ranges["runAsUser"] = len(s.RunAsUser.Ranges)
 	}
 	for field, n := range ranges {
@@ -159,7 +230,7 @@ func validPolicy(t *testing.T, p Policy) {
 			t.Fatalf("%s without ranges", field)
 		}
 	}
-	if (s.SELinux.Rule == pspv1beta1.SELinuxStrategyMustRunAs) != (s.SELinux.SELinuxOptions != nil) {
+	if (s.SELinux.Rule == mustRunAs) != (s.SELinux.SELinuxOptions != nil) {
 		t.Fatalf("seLinux %s with options %v", s.SELinux.Rule, s.SELinux.SELinuxOptions)
 	}
 	for _, c := range s.RequiredDropCapabilities {
@@ -178,16 +249,13 @@ func validPolicy(t *testing.T, p Policy) {
 	}
 	for _, v := range s.Volumes {
 		switch {
-		case v == pspv1beta1.HostPath && len(s.AllowedHostPaths) == 0,
-			v == pspv1beta1.FlexVolume && len(s.AllowedFlexVolumes) == 0,
-			v == pspv1beta1.CSI && len(s.AllowedCSIDrivers) == 0:
+		case v == "hostPath" && len(s.AllowedHostPaths) == 0,
+			v == "flexVolume" && len(s.AllowedFlexVolumes) == 0,
+			v == "csi" && len(s.AllowedCSIDrivers) == 0:
 			t.Fatalf("any %s is allowed", v)
 		}
 	}
-	if s.RuntimeClass == nil || s.RuntimeClass.AllowedRuntimeClassNames == nil || s.RuntimeClass.DefaultRuntimeClassName != nil {
-		t.Fatalf("runtimeClass %v", s.RuntimeClass)
-	}
-	if s.AllowPrivilegeEscalation == nil || s.DefaultAllowPrivilegeEscalation != nil || s.DefaultAddCapabilities != nil {
-		t.Fatal("a field that gives privileges away by default")
+	if s.RuntimeClass.AllowedRuntimeClassNames == nil {
+		t.Fatal("any runtime class is allowed")
 	}
 }

@@ -1,37 +1,35 @@
 package psp
 
 import (
-	"strconv"
-
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
 // idRange is a range of numbers, both ends included.
-type idRange struct{ pspv1beta1.IDRange }
+type idRange struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
+}
 
-// ranges returns the fewest ranges that hold exactly the numbers of ids; unset
-// is no number.
-func ranges(ids profile.Set[profile.ID]) []idRange {
+// ranges returns the fewest ranges that hold exactly the numbers of ids, with
+// their users noted at path; unset is no number.
+func (d *draft) ranges(path string, ids profile.Set[profile.ID]) []idRange {
 	var list []idRange
-	for _, id := range ids.Values() {
+	var uses [][][]profile.Use
+	for _, it := range ids.Items() {
+		id := it.Value
 		switch n := len(list); {
 		case !id.Set:
 		case n > 0 && list[n-1].Max+1 == id.Number:
 			list[n-1].Max = id.Number
+			uses[n-1] = append(uses[n-1], it.Uses)
 		default:
-			list = append(list, idRange{pspv1beta1.IDRange{Min: id.Number, Max: id.Number}})
+			list = append(list, idRange{Min: id.Number, Max: id.Number})
+			uses = append(uses, [][]profile.Use{it.Uses})
 		}
 	}
-	return list
-}
-
-func (r idRange) has(id profile.ID) bool { return id.Set && r.Min <= id.Number && id.Number <= r.Max }
-
-func (r idRange) String() string {
-	text := strconv.FormatInt(r.Min, 10)
-	if r.Max != r.Min {
-		text += "-" + strconv.FormatInt(r.Max, 10)
+	for i := range list {
+		d.usedBy(generate.Item(path, i), profile.Uses(uses[i]...))
 	}
-	return text
+	return list
 }

@@ -2,6 +2,7 @@ package psp
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -21,13 +22,13 @@ func grants(g aggregate.Group, name string) []any {
 		Verbs:         []string{"use"},
 	}}
 	if g.Level == aggregate.ByCluster {
-		meta := metav1.ObjectMeta{Name: name, Labels: labels()}
+		meta := metav1.ObjectMeta{Name: name, Labels: generate.Labels()}
 		return []any{
 			&rbacv1.ClusterRole{TypeMeta: rbacType("ClusterRole"), ObjectMeta: meta, Rules: rules},
 			&rbacv1.ClusterRoleBinding{TypeMeta: rbacType("ClusterRoleBinding"), ObjectMeta: meta, Subjects: subjects(g), RoleRef: roleRef("ClusterRole", name)},
 		}
 	}
-	meta := metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: labels()}
+	meta := metav1.ObjectMeta{Name: name, Namespace: g.Namespace, Labels: generate.Labels()}
 	return []any{
 		&rbacv1.Role{TypeMeta: rbacType("Role"), ObjectMeta: meta, Rules: rules},
 		&rbacv1.RoleBinding{TypeMeta: rbacType("RoleBinding"), ObjectMeta: meta, Subjects: subjects(g), RoleRef: roleRef("Role", name)},

@@ -1,22 +1,18 @@
 package psp
 
-import (
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
-)
+import "github.com/psp-advisor/psp-advisor/pkg/generate"
 
 // runtimeClass: the classes used, an empty list when none is; without the field
 // any class would do. A pod that names none is always admitted (provider.go,
 // validateRuntimeClassName).
 func (d *draft) runtimeClass() {
 	names := []string{}
-	for _, n := range d.profile.RuntimeClass.Values() {
-		if n == "" {
+	for _, it := range d.profile.RuntimeClass.Items() {
+		if it.Value == "" {
 			continue
 		}
-		names = append(names, string(n))
-		because(d, "runtimeClass", usedBy(string(n)),
-			func(p *profile.Profile) profile.Set[profile.Name] { return p.RuntimeClass }, is(n))
+		d.usedBy(generate.Item("spec.runtimeClass.allowedRuntimeClassNames", len(names)), it.Uses)
+		names = append(names, string(it.Value))
 	}
-	d.spec.RuntimeClass = &pspv1beta1.RuntimeClassStrategyOptions{AllowedRuntimeClassNames: names}
+	d.spec.RuntimeClass = runtimeClassRule{AllowedRuntimeClassNames: names}
 }

@@ -1,10 +1,12 @@
 package psp
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -12,14 +14,14 @@ import (
 // seccompAllowedAnnotation lists the seccomp profiles that a policy allows.
 const seccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
 
-// Shares reports whether the workloads of the member's account need one policy
-// together: a pod of it sets a seccomp profile for the whole pod. Such a pod makes
-// every policy count as mutating (1.24 writes the annotation during admission,
-// pkg/security/podsecuritypolicy/provider.go, MutatePod), so that the
-// alphabetically first policy that admits it wins, even one that really changes
-// it.
-func Shares(m aggregate.Member) bool {
-	return m.Profile.Seccomp.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
+// shares is true of a member with a seccompProfile field for a whole pod. Such a pod
+// makes every policy count as mutating (1.24 writes the field as an annotation
+// during admission, pkg/security/podsecuritypolicy/provider.go, MutatePod), so
+// that the alphabetically first policy that admits it wins, even one that really
+// changes it. An account must not have two to choose from. With the annotation there
+// already, nothing is written.
+func shares(m aggregate.Member) bool {
+	return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
 }
 
 // seccomp: without the annotation a pod may set no profile at all, not even
@@ -28,37 +30,37 @@ func Shares(m aggregate.Member) bool {
 // (pkg/security/podsecuritypolicy/seccomp/strategy.go, ValidatePod and
 // ValidateContainer). docker/default and runtime/default allow each other.
 func (d *draft) seccomp() {
-	var profiles []string
-	partly := false
-	for _, s := range d.profile.Seccomp.Values() {
-		for _, n := range seccompNames(s) {
-			partly = partly || !validSeccomp(n)
-			profiles = append(profiles, n)
+	const path = "metadata.annotations." + seccompAllowedAnnotation
+	uses := map[string][][]profile.Use{}
+	for _, it := range d.profile.Seccomp.Items() {
+		for _, n := range seccompNames(it.Value) {
+			uses[n] = append(uses[n], it.Uses)
 		}
 	}
-	slices.Sort(profiles)
-	profiles = slices.Compact(profiles)
-	if len(profiles) == 0 || slices.Equal(profiles, []string{""}) {
+	names := slices.Sorted(maps.Keys(uses))
+	if len(names) == 0 || slices.Equal(names, []string{""}) {
 		return
 	}
-	set := func(p *profile.Profile) profile.Set[profile.Seccomp] { return p.Seccomp }
-	if partly {
-		d.annotations[seccompAllowedAnnotation] = wildcard
-		because(d, seccompAllowedAnnotation, "not set for the whole pod and every container:", set, func(s profile.Seccomp) bool {
-			return slices.Contains(seccompNames(s), "")
-		})
-		because(d, seccompAllowedAnnotation, "set to what a list cannot name:", set, func(s profile.Seccomp) bool {
-			return slices.ContainsFunc(seccompNames(s), func(n string) bool { return n != "" && !validSeccomp(n) })
-		})
+	if !slices.ContainsFunc(names, func(n string) bool { return !validSeccomp(n) }) {
+		d.annotations[seccompAllowedAnnotation] = strings.Join(names, ",")
+		for _, n := range names {
+			d.because(path, printable.Short(n, maxName)+": used by", profile.Uses(uses[n]...))
+		}
 		return
 	}
-	d.annotations[seccompAllowedAnnotation] = strings.Join(profiles, ",")
-	for _, n := range profiles {
-		because(d, seccompAllowedAnnotation, usedBy(n), set, func(s profile.Seccomp) bool {
-			return slices.Contains(seccompNames(s), n)
-		})
+	d.annotations[seccompAllowedAnnotation] = wildcard
+	var unlisted [][]profile.Use
+	for _, n := range names {
+		if n != "" && !validSeccomp(n) {
+			unlisted = append(unlisted, uses[n]...)
+		}
 	}
+	d.because(path, "not set for the whole pod and every container:", profile.Uses(uses[""]...))
+	d.because(path, "set to what a list cannot name:", profile.Uses(unlisted...))
 }
+
+// maxName bounds a profile's name in a comment.
+const maxName = 120
 
 // seccompNames returns the profiles of a pod, at both levels, by their present
 // names; the empty one means unset.

@@ -23,8 +23,8 @@ func seccompProfile(kind corev1.SeccompProfileType, local string) *corev1.Seccom
 // absent stands for an annotation that is not there.
 const absent = "<absent>"
 
-func annotation(key string) func(Policy) string {
-	return func(p Policy) string {
+func annotation(key string) func(policy) string {
+	return func(p policy) string {
 		if v, ok := p.Object.Annotations[key]; ok {
 			return v
 		}
@@ -72,7 +72,7 @@ func TestSeccompReasons(t *testing.T) {
 		{"not to be listed", pods(podtest.Pod(podSeccomp("Localhost", "a,b"))), []string{"set to what a list cannot name: Deployment/web"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, policyFor(t, tc.pods...).Why[seccompAllowedAnnotation]); diff != "" {
+			if diff := cmp.Diff(tc.want, policyFor(t, tc.pods...).why(seccompAllowedAnnotation)); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
 		})

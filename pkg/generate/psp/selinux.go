@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -19,17 +18,17 @@ func (d *draft) seLinux() {
 	if len(used) > 0 {
 		want := used[0].Pod
 		if want.Set && d.profile.SELinux.All(func(s profile.SELinux) bool { return allSame(s, want) }) {
-			d.spec.SELinux = pspv1beta1.SELinuxStrategyOptions{
-				Rule:           pspv1beta1.SELinuxStrategyMustRunAs,
+			d.spec.SELinux = seLinuxRule{
+				Rule:           mustRunAs,
 				SELinuxOptions: &corev1.SELinuxOptions{User: want.User, Role: want.Role, Type: want.Type, Level: want.Level},
 			}
 			return
 		}
 	}
-	d.spec.SELinux.Rule = pspv1beta1.SELinuxStrategyRunAsAny
-	because(d, "seLinux", "own options:",
-		func(p *profile.Profile) profile.Set[profile.SELinux] { return p.SELinux },
-		func(s profile.SELinux) bool { return s.Pod.Set || !allSame(s, s.Pod) })
+	d.spec.SELinux.Rule = runAsAny
+	d.because("spec.seLinux", "options of their own:", d.profile.SELinux.Uses(func(s profile.SELinux) bool {
+		return s.Pod.Set || !allSame(s, s.Pod)
+	}))
 }
 
 func allSame(s profile.SELinux, want profile.SELinuxOptions) bool {

@@ -3,7 +3,6 @@ package psp
 import (
 	"testing"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -19,11 +18,11 @@ func TestRowSELinux(t *testing.T) {
 	full := corev1.SELinuxOptions{User: "u", Role: "r", Type: "t", Level: "s0:c1,c2"}
 	turned, spelled, other := full, full, full
 	turned.Level, spelled.Level, other.Level = "s0:c2,c1", "s0:c1.c2", "s1:c1,c2"
-	runAsAny := pspv1beta1.SELinuxStrategyOptions{Rule: "RunAsAny"}
-	mustRunAs := func(o corev1.SELinuxOptions) pspv1beta1.SELinuxStrategyOptions {
-		return pspv1beta1.SELinuxStrategyOptions{Rule: "MustRunAs", SELinuxOptions: &o}
+	runAsAny := seLinuxRule{Rule: "RunAsAny"}
+	mustRunAs := func(o corev1.SELinuxOptions) seLinuxRule {
+		return seLinuxRule{Rule: "MustRunAs", SELinuxOptions: &o}
 	}
-	testRow(t, func(p Policy) pspv1beta1.SELinuxStrategyOptions { return spec(p).SELinux }, []rowCase[pspv1beta1.SELinuxStrategyOptions]{
+	testRow(t, func(p policy) seLinuxRule { return spec(p).SELinux }, []rowCase[seLinuxRule]{
 		{"unset", pods(podtest.Pod()), runAsAny},
 		{"the same for every whole pod", pods(podtest.Pod(podSELinux(full)), podtest.Pod(podSELinux(full), podtest.Sidecar("s"))), mustRunAs(full)},
 		{"only on the containers", pods(podtest.Pod(podtest.Container(context(full)))), runAsAny},

@@ -2,8 +2,10 @@ package psp
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
@@ -29,36 +31,45 @@ func (d *draft) sysctls() {
 		d.spec.ForbiddenSysctls = []string{wildcard}
 		return
 	}
-	var patterns []string
-	for _, name := range used.Values() {
-		if !slices.Contains(safeSysctls, string(name)) {
-			patterns = append(patterns, sysctlPattern(string(name)))
-		}
-	}
-	for _, p := range patterns {
-		redundant := slices.ContainsFunc(patterns, func(o string) bool { return o != p && matches(o, p) })
-		if redundant || slices.Contains(d.spec.AllowedUnsafeSysctls, p) {
-			continue
-		}
-		d.spec.AllowedUnsafeSysctls = append(d.spec.AllowedUnsafeSysctls, p)
-		because(d, "allowedUnsafeSysctls", usedBy(p),
-			func(p *profile.Profile) profile.Set[profile.Name] { return p.Sysctls },
-			func(n profile.Name) bool { return !slices.Contains(safeSysctls, string(n)) && matches(p, string(n)) })
+	patterns := sysctlPatterns(used)
+	for i, it := range patterns.Items() {
+		d.spec.AllowedUnsafeSysctls = append(d.spec.AllowedUnsafeSysctls, string(it.Value))
+		d.usedBy(generate.Item("spec.allowedUnsafeSysctls", i), it.Uses)
 	}
 	for _, name := range safeSysctls {
-		allowed := slices.ContainsFunc(d.spec.AllowedUnsafeSysctls, func(p string) bool { return matches(p, name) })
+		allowed := patterns.Any(func(p profile.Name) bool { return matches(string(p), name) })
 		if !used.Has(profile.Name(name)) && !allowed {
 			d.spec.ForbiddenSysctls = append(d.spec.ForbiddenSysctls, name)
 		}
 	}
 }
 
-// sysctlPattern returns the tightest pattern that admits name.
-func sysctlPattern(name string) string {
-	if prefix, _, slashed := strings.Cut(name, "/"); slashed {
-		return prefix + wildcard
+// sysctlPatterns returns the tightest patterns that admit the used sysctls that
+// are not safe: a name, or a prefix where some name is written with slashes. No
+// pattern matches another one.
+func sysctlPatterns(used profile.Set[profile.Name]) profile.Set[profile.Name] {
+	var all, prefixes []string
+	for _, n := range used.Values() {
+		if prefix, _, slashed := strings.Cut(string(n), "/"); slashed {
+			all = append(all, prefix)
+		}
 	}
-	return name
+	slices.Sort(all)
+	for _, p := range all {
+		if n := len(prefixes); n == 0 || !strings.HasPrefix(p, prefixes[n-1]) {
+			prefixes = append(prefixes, p)
+		}
+	}
+	others := used.Where(func(n profile.Name) bool { return !slices.Contains(safeSysctls, string(n)) })
+	return profile.Map(others, func(n profile.Name) profile.Name {
+		// A prefix of n is the last one that is not above n: between the two stands
+		// nothing but what has that prefix too.
+		i := sort.Search(len(prefixes), func(i int) bool { return prefixes[i] > string(n) })
+		if i > 0 && strings.HasPrefix(string(n), prefixes[i-1]) {
+			return profile.Name(prefixes[i-1] + wildcard)
+		}
+		return n
+	})
 }
 
 // matches reports whether pattern, a name or a prefix followed by *, admits

@@ -16,7 +16,7 @@ func sysctls(names ...string) *corev1.Pod {
 }
 
 func TestRowAllowedUnsafeSysctls(t *testing.T) {
-	testRow(t, func(p Policy) []string { return spec(p).AllowedUnsafeSysctls }, []rowCase[[]string]{
+	testRow(t, func(p policy) []string { return spec(p).AllowedUnsafeSysctls }, []rowCase[[]string]{
 		{"none", pods(podtest.Pod()), nil},
 		{"safe ones need no permission", pods(sysctls("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies",
 			"net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start")), nil},
@@ -29,7 +29,7 @@ func TestRowAllowedUnsafeSysctls(t *testing.T) {
 }
 
 func TestRowForbiddenSysctls(t *testing.T) {
-	testRow(t, func(p Policy) []string { return spec(p).ForbiddenSysctls }, []rowCase[[]string]{
+	testRow(t, func(p policy) []string { return spec(p).ForbiddenSysctls }, []rowCase[[]string]{
 		{"none used: all", pods(podtest.Pod()), []string{"*"}},
 		{"the safe ones that nobody uses", pods(sysctls("net.ipv4.tcp_syncookies", "kernel.msgmax")), []string{
 			"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range",

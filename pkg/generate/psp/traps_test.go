@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
@@ -22,15 +21,15 @@ func podOf(name, account string, pod *corev1.Pod) aggregate.Pod {
 	}
 }
 
-func policies(level aggregate.Level, list ...aggregate.Pod) []Policy {
+func policies(level aggregate.Level, list ...aggregate.Pod) []policy {
 	var f aggregate.Fleet
 	for _, p := range list {
 		f.Add(p)
 	}
-	return All(aggregate.Groups(f.Members(), level, Shares))
+	return policiesOf(f.Members(), level)
 }
 
-func names(list []Policy) []string {
+func names(list []policy) []string {
 	var names []string
 	for _, p := range list {
 		names = append(names, p.Object.Name)
@@ -71,7 +70,7 @@ func TestTrap1PodSeccompJoinsSharedAccounts(t *testing.T) {
 	joined := policies(aggregate.ByWorkload, podOf("web", "default", confined), podOf("db", "default", strict))[0]
 	// The joined policy changes neither: it must not demand what one of them
 	// leaves unset, and one without seccomp needs the wildcard.
-	if !*joined.Object.Spec.AllowPrivilegeEscalation || joined.Object.Annotations[seccompAllowedAnnotation] != "*" {
+	if !joined.Object.Spec.AllowPrivilegeEscalation || joined.Object.Annotations[seccompAllowedAnnotation] != "*" {
 		t.Errorf("the joined policy does not fit both: %s", asJSON(t, joined.Object))
 	}
 }
@@ -94,7 +93,7 @@ func TestTrap2NoRuleWithoutRangesOrOptions(t *testing.T) {
 	r := podtest.Rand(t)
 	seen := map[string]bool{}
 	for range 60 {
-		for _, p := range All(aggregate.Groups(randomFleet(r).Members(), aggregate.ByWorkload, Shares)) {
+		for _, p := range policiesOf(randomFleet(r).Members(), aggregate.ByWorkload) {
 			validPolicy(t, p)
 			s := spec(p)
 			seen["runAsUser "+string(s.RunAsUser.Rule)] = true
@@ -178,7 +177,7 @@ func TestTrap3GrantsToAccountsOnly(t *testing.T) {
 
 // checkGrant checks that a policy's role lets use that policy and nothing else,
 // and notes the subjects of its binding.
-func checkGrant(t *testing.T, p Policy, subjects map[string][]rbacv1.Subject) {
+func checkGrant(t *testing.T, p policy, subjects map[string][]rbacv1.Subject) {
 	t.Helper()
 	want := []rbacv1.PolicyRule{{
 		Verbs: []string{"use"}, APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"}, ResourceNames: []string{p.Object.Name},
@@ -210,8 +209,8 @@ func checkGrant(t *testing.T, p Policy, subjects map[string][]rbacv1.Subject) {
 	if text := asJSON(t, p.Grants); strings.Contains(text, "system:authenticated") {
 		t.Error("system:authenticated does not count for a pod's account")
 	}
-	for _, o := range p.Objects() {
-		if !strings.Contains(asJSON(t, o), `"labels":{"app.kubernetes.io/managed-by":"psp-advisor"}`) {
+	for _, o := range p.Objects {
+		if !strings.Contains(asJSON(t, o.Value), `"labels":{"app.kubernetes.io/managed-by":"psp-advisor"}`) {
 			t.Errorf("%T has no label to prune it by", o)
 		}
 	}
@@ -227,7 +226,7 @@ func TestTrap4BeforeAndAfterWebhooks(t *testing.T) {
 	podtest.Volume("envoy", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, nil)(running)
 	p := policyFor(t, template, running)
 	s := spec(p)
-	if !*s.AllowPrivilegeEscalation || s.RunAsUser.Rule != pspv1beta1.RunAsUserStrategyRunAsAny {
+	if !s.AllowPrivilegeEscalation || s.RunAsUser.Rule != runAsAny {
 		t.Error("the running pod would be changed")
 	}
 	if diff := cmp.Diff([]corev1.Capability{"NET_ADMIN"}, s.AllowedCapabilities); diff != "" {
@@ -236,7 +235,7 @@ func TestTrap4BeforeAndAfterWebhooks(t *testing.T) {
 	// One that a webhook tightens: what the template leaves unset, nobody may
 	// demand.
 	hardened := podtest.Pod(podtest.Security(escalation(false)))
-	if s := spec(policyFor(t, podtest.Pod(), hardened)); !*s.AllowPrivilegeEscalation {
+	if s := spec(policyFor(t, podtest.Pod(), hardened)); !s.AllowPrivilegeEscalation {
 		t.Error("the template would be changed")
 	}
 }

@@ -1,9 +1,6 @@
 package psp
 
-import (
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
-)
+import "github.com/psp-advisor/psp-advisor/pkg/profile"
 
 // runAsUser: exact ranges when every container has a user number; MustRunAsNonRoot
 // when none runs as 0, none says runAsNonRoot: false, and each has a number or
@@ -12,23 +9,15 @@ import (
 // the policy and admission ignores it.
 func (d *draft) runAsUser() {
 	users := d.profile.RunAsUser
-	var uids []profile.ID
-	for _, u := range users.Values() {
-		uids = append(uids, u.UID)
-	}
-	set := func(p *profile.Profile) profile.Set[profile.User] { return p.RunAsUser }
 	switch {
 	case users.All(func(u profile.User) bool { return u.UID.Set }):
-		d.spec.RunAsUser.Rule = pspv1beta1.RunAsUserStrategyMustRunAs
-		for _, r := range ranges(profile.SetOf(uids...)) {
-			d.spec.RunAsUser.Ranges = append(d.spec.RunAsUser.Ranges, r.IDRange)
-			because(d, "runAsUser", usedBy(r.String()), set, func(u profile.User) bool { return r.has(u.UID) })
-		}
+		uids := profile.Map(users, func(u profile.User) profile.ID { return u.UID })
+		d.spec.RunAsUser = idRule{Rule: mustRunAs, Ranges: d.ranges("spec.runAsUser.ranges", uids)}
 	case users.All(nonRoot):
-		d.spec.RunAsUser.Rule = pspv1beta1.RunAsUserStrategyMustRunAsNonRoot
+		d.spec.RunAsUser.Rule = mustRunAsNonRoot
 	default:
-		d.spec.RunAsUser.Rule = pspv1beta1.RunAsUserStrategyRunAsAny
-		because(d, "runAsUser", "may be root:", set, func(u profile.User) bool { return !nonRoot(u) })
+		d.spec.RunAsUser.Rule = runAsAny
+		d.because("spec.runAsUser", "may be root:", users.Uses(func(u profile.User) bool { return !nonRoot(u) }))
 	}
 }
 

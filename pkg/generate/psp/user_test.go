@@ -3,7 +3,6 @@ package psp
 import (
 	"testing"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -16,20 +15,20 @@ func TestRowRunAsUser(t *testing.T) {
 		return func(sc *corev1.SecurityContext) { sc.RunAsNonRoot = &b }
 	}
 	podUser := podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser = new(int64(1000)) })
-	type strategy = pspv1beta1.RunAsUserStrategyOptions
-	must := func(ranges ...pspv1beta1.IDRange) strategy { return strategy{Rule: "MustRunAs", Ranges: ranges} }
+	type strategy = idRule
+	must := func(ranges ...idRange) strategy { return strategy{Rule: "MustRunAs", Ranges: ranges} }
 	mustNonRoot, runAsAny := strategy{Rule: "MustRunAsNonRoot"}, strategy{Rule: "RunAsAny"}
-	testRow(t, func(p Policy) strategy { return spec(p).RunAsUser }, []rowCase[strategy]{
+	testRow(t, func(p policy) strategy { return spec(p).RunAsUser }, []rowCase[strategy]{
 		{"unset", pods(podtest.Pod()), runAsAny},
-		{"the pod's", pods(podtest.Pod(podUser, podtest.Security(escalation(false)))), must(pspv1beta1.IDRange{Min: 1000, Max: 1000})},
+		{"the pod's", pods(podtest.Pod(podUser, podtest.Security(escalation(false)))), must(idRange{Min: 1000, Max: 1000})},
 		{
 			"exact ranges, neighbours merged", pods(podtest.Pod(podUser, podtest.Init("i", podtest.Context(user(1001)))), podtest.Pod(podtest.Security(user(5)))),
-			must(pspv1beta1.IDRange{Min: 5, Max: 5}, pspv1beta1.IDRange{Min: 1000, Max: 1001}),
+			must(idRange{Min: 5, Max: 5}, idRange{Min: 1000, Max: 1001}),
 		},
-		{"root by number", pods(podtest.Pod(podtest.Security(user(0)))), must(pspv1beta1.IDRange{})},
+		{"root by number", pods(podtest.Pod(podtest.Security(user(0)))), must(idRange{})},
 		{
 			"a number is enough, whatever runAsNonRoot says", pods(podtest.Pod(podUser, podtest.Security(nonRoot(false)))),
-			must(pspv1beta1.IDRange{Min: 1000, Max: 1000}),
+			must(idRange{Min: 1000, Max: 1000}),
 		},
 		{"non-root without a number", pods(podtest.Pod(podtest.Security(nonRoot(true)))), mustNonRoot},
 		{"a number in one container, non-root in the other", pods(podtest.Pod(podtest.Security(user(1000)),

@@ -6,20 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	pspv1beta1 "github.com/psp-advisor/psp-advisor/pkg/apis/psp/v1beta1"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
 )
 
 // fsTypesOf124 are the volume types that a policy may name
 // (pkg/apis/policy/types.go, 1.24).
-var fsTypesOf124 = []pspv1beta1.FSType{
-	pspv1beta1.AzureFile, pspv1beta1.Flocker, pspv1beta1.FlexVolume, pspv1beta1.HostPath, pspv1beta1.EmptyDir, pspv1beta1.GCEPersistentDisk,
-	pspv1beta1.AWSElasticBlockStore, pspv1beta1.GitRepo, pspv1beta1.Secret, pspv1beta1.NFS, pspv1beta1.ISCSI, pspv1beta1.Glusterfs,
-	pspv1beta1.PersistentVolumeClaim, pspv1beta1.RBD, pspv1beta1.Cinder, pspv1beta1.CephFS, pspv1beta1.DownwardAPI, pspv1beta1.FC,
-	pspv1beta1.ConfigMap, pspv1beta1.VsphereVolume, pspv1beta1.Quobyte, pspv1beta1.AzureDisk, pspv1beta1.PhotonPersistentDisk,
-	pspv1beta1.StorageOS, pspv1beta1.Projected, pspv1beta1.PortworxVolume, pspv1beta1.ScaleIO, pspv1beta1.CSI, pspv1beta1.Ephemeral,
-}
+var fsTypesOf124 = strings.Fields(`azureFile flocker flexVolume hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret
+	nfs iscsi glusterfs persistentVolumeClaim rbd cinder cephFS downwardAPI fc configMap vsphereVolume quobyte azureDisk
+	photonPersistentDisk storageos projected portworxVolume scaleIO csi ephemeral`)
 
 // Each source that a pod may have is allowed under a name that 1.24 knows, or
 // is known not to be in 1.24.
@@ -40,7 +35,7 @@ func TestRowVolumesKnowsEachSource(t *testing.T) {
 			if name == "projected" {
 				name = "secret" // without sources it is admitted like a token
 			}
-			if len(got) != 1 || !slices.Contains(fsTypesOf124, got[0]) || !strings.EqualFold(string(got[0]), name) {
+			if len(got) != 1 || !slices.Contains(fsTypesOf124, got[0]) || !strings.EqualFold(got[0], name) {
 				t.Errorf("volumes %v", got)
 			}
 		})
@@ -55,8 +50,8 @@ func TestRowVolumes(t *testing.T) {
 	secret := volume(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{}})
 	projected := volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{Secret: &corev1.SecretProjection{}}}}})
 	token := volume(podtest.Token())
-	type list = []pspv1beta1.FSType
-	testRow(t, func(p Policy) list { return spec(p).Volumes }, []rowCase[list]{
+	type list = []string
+	testRow(t, func(p policy) list { return spec(p).Volumes }, []rowCase[list]{
 		{"none", pods(podtest.Pod()), nil},
 		{"the union, sorted", pods(podtest.Pod(secret), podtest.Pod(volume(corev1.VolumeSource{}))), list{"emptyDir", "secret"}},
 		{"a token is admitted by secret", pods(podtest.Pod(token)), list{"secret"}},
@@ -71,15 +66,15 @@ func TestRowVolumes(t *testing.T) {
 }
 
 func TestRowAllowedHostPaths(t *testing.T) {
-	type list = []pspv1beta1.AllowedHostPath
+	type list = []allowedHostPath
 	pod := func(path string, readOnly bool) *corev1.Pod {
 		return podtest.Pod(podtest.Volume("v", podtest.HostPath(path), &corev1.VolumeMount{ReadOnly: readOnly}))
 	}
-	ro := func(path string) pspv1beta1.AllowedHostPath {
-		return pspv1beta1.AllowedHostPath{PathPrefix: path, ReadOnly: true}
+	ro := func(path string) allowedHostPath {
+		return allowedHostPath{PathPrefix: path, ReadOnly: true}
 	}
-	rw := func(path string) pspv1beta1.AllowedHostPath { return pspv1beta1.AllowedHostPath{PathPrefix: path} }
-	testRow(t, func(p Policy) list { return spec(p).AllowedHostPaths }, []rowCase[list]{
+	rw := func(path string) allowedHostPath { return allowedHostPath{PathPrefix: path} }
+	testRow(t, func(p policy) list { return spec(p).AllowedHostPaths }, []rowCase[list]{
 		{"none", pods(podtest.Pod()), nil},
 		{"read-only", pods(pod("/a", true)), list{ro("/a")}},
 		{"writable", pods(pod("/a", false)), list{rw("/a")}},
@@ -110,13 +105,13 @@ func TestRowDrivers(t *testing.T) {
 	}
 	claim := podtest.Pod(volume(corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{}}))
 	type lists struct {
-		Flex []pspv1beta1.AllowedFlexVolume
-		CSI  []pspv1beta1.AllowedCSIDriver
+		Flex []allowedFlexVolume
+		CSI  []allowedCSIDriver
 	}
-	testRow(t, func(p Policy) lists { return lists{spec(p).AllowedFlexVolumes, spec(p).AllowedCSIDrivers} }, []rowCase[lists]{
+	testRow(t, func(p policy) lists { return lists{spec(p).AllowedFlexVolumes, spec(p).AllowedCSIDrivers} }, []rowCase[lists]{
 		{"none", pods(podtest.Pod()), lists{}},
 		{"a claim names no driver", pods(claim), lists{}},
-		{"flex", pods(flex("b"), flex("a"), flex("b")), lists{Flex: []pspv1beta1.AllowedFlexVolume{{Driver: "a"}, {Driver: "b"}}}},
-		{"csi", pods(csi("x"), csi("y")), lists{CSI: []pspv1beta1.AllowedCSIDriver{{Name: "x"}, {Name: "y"}}}},
+		{"flex", pods(flex("b"), flex("a"), flex("b")), lists{Flex: []allowedFlexVolume{{Driver: "a"}, {Driver: "b"}}}},
+		{"csi", pods(csi("x"), csi("y")), lists{CSI: []allowedCSIDriver{{Name: "x"}, {Name: "y"}}}},
 	})
 }

@@ -3,14 +3,13 @@ package psp
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +20,7 @@ func TestYAMLOrder(t *testing.T) {
 	other := podOf("web", "default", podtest.Pod())
 	other.Workload.Namespace = "infra"
 	list := policies(aggregate.ByWorkload, podOf("web", "default", podtest.Pod()), podOf("api", "default", podtest.Pod()), other)
-	data, err := YAML(list, false)
+	data, err := asYAML(list, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,18 +47,18 @@ func TestYAMLOrder(t *testing.T) {
 }
 
 func TestYAMLOfNothing(t *testing.T) {
-	data, err := YAML(nil, true)
+	data, err := asYAML(nil, true)
 	if err != nil || len(data) != 0 {
 		t.Errorf("%q, %v", data, err)
 	}
-	data, err = JSON(nil)
+	data, err = generate.JSON(nil)
 	if err != nil || !strings.Contains(string(data), `"items": []`) {
 		t.Errorf("%q, %v", data, err)
 	}
 }
 
 func TestComments(t *testing.T) {
-	data, err := YAML([]Policy{policyFor(t, podtest.Pod(podtest.Security(privileged), podSeccomp("RuntimeDefault", "")))}, true)
+	data, err := asYAML([]policy{policyFor(t, podtest.Pod(podtest.Security(privileged), podSeccomp("RuntimeDefault", "")))}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,15 +95,15 @@ func TestStringsCannotInjectYAML(t *testing.T) {
 			fleet.Add(hostilePod(r, list))
 		}
 		for _, level := range aggregate.Levels() {
-			all := All(aggregate.Groups(fleet.Members(), level, Shares))
+			all := policiesOf(fleet.Members(), level)
 			for _, explain := range []bool{false, true} {
-				data, err := YAML(all, explain)
+				data, err := asYAML(all, explain)
 				if err != nil {
 					t.Fatal(err)
 				}
 				checkYAML(t, all, data)
 			}
-			data, err := JSON(all)
+			data, err := generate.JSON(outputsOf(all))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +116,7 @@ func TestStringsCannotInjectYAML(t *testing.T) {
 }
 
 func hostilePod(r *rand.Rand, list []string) aggregate.Pod {
-	s := func() string { return part(r, list) }
+	s := func() string { return list[r.IntN(len(list))] }
 	pod := podtest.Pod(
 		podtest.Security(caps(capabilities{corev1.Capability(s()), corev1.Capability(s())}, capabilities{corev1.Capability(s())})),
 		podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.Sysctls = []corev1.Sysctl{{Name: s()}} }),
@@ -139,7 +138,7 @@ func hostilePod(r *rand.Rand, list []string) aggregate.Pod {
 }
 
 // checkYAML checks that data holds the objects of the policies, and them only.
-func checkYAML(t *testing.T, list []Policy, data []byte) {
+func checkYAML(t *testing.T, list []policy, data []byte) {
 	t.Helper()
 	for line := range strings.SplitSeq(string(data), "\n") {
 		if !safeLine(line) {
@@ -148,8 +147,8 @@ func checkYAML(t *testing.T, list []Policy, data []byte) {
 	}
 	want := map[string]int{}
 	for _, p := range list {
-		for _, o := range p.Objects() {
-			want[canonical(t, asJSON(t, o))]++
+		for _, o := range p.Objects {
+			want[canonical(t, asJSON(t, o.Value))]++
 		}
 	}
 	docs := split(data)
@@ -178,17 +177,4 @@ func canonical(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return string(data)
-}
-
-// Each kind that is written has its place in the order.
-func TestKindOrder(t *testing.T) {
-	for _, level := range aggregate.Levels() {
-		for _, p := range policies(level, podOf("web", "default", podtest.Pod())) {
-			for _, o := range p.Objects() {
-				if kind := reflect.TypeOf(o).Elem().Name(); !strings.Contains(fmt.Sprint(kindOrder), kind) {
-					t.Errorf("%s has no place in the output", kind)
-				}
-			}
-		}
-	}
 }

@@ -14,50 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func TestText(t *testing.T) {
-	for _, tc := range []struct{ name, in, want string }{
-		{"plain", "Deployment/web", "Deployment/web"},
-		{"letters of the world", "Grüße 世界", "Grüße 世界"},
-		{"hash and quotes", `a # "b"`, `a # "b"`},
-		{"new line", "a\n---\nkind: Role", `"a\n---\nkind: Role"`},
-		{"carriage return", "a\rb", `"a\rb"`},
-		{"unicode line ends", "a\u2028b\u2029c\u0085d", `"a\u2028b\u2029c\u0085d"`},
-		{"terminal escape", "\x1b[2Ja", `"\x1b[2Ja"`},
-		{"one-byte escape", "a\u009b2Jb", `"a\u009b2Jb"`},
-		{"text that runs backwards", "a\u202eb", `"a\u202eb"`},
-		{"zero width", "a\u200bb\ufeff", `"a\u200bb\ufeff"`},
-		{"tab", "a\tb", `"a\tb"`},
-		{"null", "a\x00", `"a\x00"`},
-		{"no text", "\xff\xfe", `"\xff\xfe"`},
-		{"empty", "", ""},
-		{"long", strings.Repeat("é", 200), strings.Repeat("é", 120) + "…"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, text(tc.in)); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 // safeLine reports whether s fits a YAML comment and a terminal.
 func safeLine(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-func FuzzText(f *testing.F) {
-	for _, s := range append(hostile(), "a", strings.Repeat("\n", 500)) {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := text(s)
-		if !safeLine(got) {
-			t.Errorf("text(%q) = %q", s, got)
-		}
-		if n := utf8.RuneCountInString(got); n > maxText+1 {
-			t.Errorf("text of %d characters", n)
-		}
-	})
 }
 
 // Reasons stay short and safe, whatever the names.
@@ -70,17 +29,17 @@ func TestReasonsAreBounded(t *testing.T) {
 		list = append(list, podOf(fmt.Sprint(s, i), "default", pod))
 	}
 	p := policies(aggregate.ByNamespace, list...)[0]
-	for field, lines := range p.Why {
+	for field, lines := range p.Objects[0].Reasons {
 		for _, line := range lines {
 			if !safeLine(line) || utf8.RuneCountInString(line) > 2000 {
 				t.Errorf("%s: %q", field, line)
 			}
 		}
 	}
-	if !safeLine(p.For()) {
-		t.Errorf("%q", p.For())
+	if !safeLine(p.Objects[0].Title) {
+		t.Errorf("%q", p.Objects[0].Title)
 	}
-	if got := p.Why["privileged"][0]; !strings.HasSuffix(got, fmt.Sprintf("and %d more", len(list)-3)) {
+	if got := p.why("privileged")[0]; !strings.HasSuffix(got, fmt.Sprintf("and %d more", len(list)-3)) {
 		t.Errorf("the workloads are not counted: %s", got)
 	}
 }
@@ -90,13 +49,13 @@ func TestReasons(t *testing.T) {
 	f.Add(podOf("web", "one", podtest.Pod(podtest.Security(privileged), podtest.Init("i", podtest.Context(privileged)))))
 	f.Add(podOf("web", "two", podtest.Pod(podtest.Security(privileged), podtest.Sidecar("z", podtest.Context(privileged)))))
 	f.Add(podOf("db", "one", podtest.Pod()))
-	p := All(aggregate.Groups(f.Members(), aggregate.ByNamespace, Shares))[0]
+	p := policiesOf(f.Members(), aggregate.ByNamespace)[0]
 	want := []string{"used by Deployment/web (containers c, i, z)"}
-	if diff := cmp.Diff(want, p.Why["privileged"]); diff != "" {
+	if diff := cmp.Diff(want, p.why("privileged")); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
 	want = []string{"used by shop Deployment/web (containers c, i, z)"}
-	if diff := cmp.Diff(want, All(aggregate.Groups(f.Members(), aggregate.ByCluster, Shares))[0].Why["privileged"]); diff != "" {
+	if diff := cmp.Diff(want, policiesOf(f.Members(), aggregate.ByCluster)[0].why("privileged")); diff != "" {
 		t.Errorf("reasons of the cluster's policy (-want +got):\n%s", diff)
 	}
 	members := f.Members()
@@ -112,7 +71,7 @@ func TestReasonsAreCut(t *testing.T) {
 		podtest.Sidecar(name, podtest.Context(privileged))(pod)
 	}
 	want := []string{"used by Deployment/web (containers c, d, e, …)"}
-	if diff := cmp.Diff(want, policyFor(t, pod).Why["privileged"]); diff != "" {
+	if diff := cmp.Diff(want, policyFor(t, pod).why("privileged")); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
 }
@@ -146,7 +105,7 @@ func TestFor(t *testing.T) {
 		{"the cluster", aggregate.ByCluster, []aggregate.Pod{podOf("web", "a", podtest.Pod())}, "for all observed pods of the cluster"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := policies(tc.level, tc.pods...)[0].For(); got != tc.want {
+			if got := policies(tc.level, tc.pods...)[0].Objects[0].Title; got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -178,11 +137,11 @@ func TestEachPermissionHasAReason(t *testing.T) {
 		"allowedHostPaths", "allowedFlexVolumes", "allowedCSIDrivers", "allowedUnsafeSysctls", "allowedProcMountTypes", "runtimeClass",
 		"seLinux", "runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", seccompAllowedAnnotation, appArmorAllowedAnnotation,
 	} {
-		if len(p.Why[field]) == 0 {
+		if len(p.why(field)) == 0 {
 			t.Errorf("no reason for %s", field)
 		}
 	}
-	if profile := (&profile.Profile{}); len(Generate(aggregate.Group{Level: aggregate.ByCluster, Profile: profile}).Why) > 3 {
+	if nothing := (aggregate.Group{Level: aggregate.ByCluster, Profile: &profile.Profile{}}); len(generateOutput(nothing).Objects[0].Reasons) > 3 {
 		t.Error("reasons for a policy of no pods")
 	}
 }

@@ -1,10 +1,11 @@
-package psp
+package generate
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 // prefix starts the name of every generated object.
 const prefix = "advisor"
 
-// nameOf returns the name of a group's policy and of its grants:
+// Name returns the name of a group's policy and of its grants:
 //
 //	advisor.NAMESPACE.KIND.NAME         one workload
 //	advisor.NAMESPACE.KIND--GROUP.NAME  one workload of a kind that is not built in
@@ -32,29 +33,63 @@ const prefix = "advisor"
 // (an owner reference may name any kind, a file any namespace), and where the name
 // is too long for an object or has other characters, it is cleaned, cut and ends
 // in a hash of its parts.
-func nameOf(g aggregate.Group) string {
-	parts := nameParts(g)
-	name := strings.Join(parts, ".")
-	if strings.Contains(g.Namespace, ".") || len(validation.IsDNS1123Subdomain(name)) > 0 {
-		return hashedName(parts)
+func Name(g aggregate.Group) string {
+	parts := slices.Concat([]string{prefix}, nameParts(g))
+	if odd(g, parts) {
+		return hashed(parts, hashOf(parts), validation.DNS1123SubdomainMaxLength)
 	}
-	return name
+	return strings.Join(parts, ".")
 }
 
-func nameParts(g aggregate.Group) []string {
-	parts := []string{prefix, g.Namespace}
+// Key says where an output stands among those of its level: the parts of its name
+// apart, so that nothing has to be read out of the name again.
+type Key struct {
+	// Namespace is that of the group; empty for the whole cluster.
+	Namespace string
+	// Name is the part of the policy's name after the namespace, "namespace" for the
+	// policy of a whole namespace.
+	Name string
+}
+
+// KeyOf returns the key of a group's output. Different groups of a level have
+// different keys.
+func KeyOf(g aggregate.Group) Key {
+	parts := nameParts(g)
 	switch {
 	case g.Level == aggregate.ByCluster:
-		return []string{prefix, "cluster"}
-	case g.Workload != nil:
-		return append(parts, kindName(*g.Workload), g.Workload.Name)
+		return Key{Name: parts[0]}
 	case g.Level == aggregate.ByNamespace:
-		return parts
-	case g.ServiceAccount == "":
-		return append(parts, "nodes")
-	default:
-		return append(parts, "sa", g.ServiceAccount)
+		return Key{Namespace: g.Namespace, Name: "namespace"}
 	}
+	all := slices.Concat([]string{prefix}, parts)
+	if odd(g, all) {
+		// Cut where the whole name is.
+		limit := validation.DNS1123SubdomainMaxLength - len(prefix+".."+g.Namespace)
+		return Key{Namespace: g.Namespace, Name: hashed(parts[1:], hashOf(all), limit)}
+	}
+	return Key{Namespace: g.Namespace, Name: strings.Join(parts[1:], ".")}
+}
+
+// nameParts returns the parts of a group's name, the namespace first if it has
+// one.
+func nameParts(g aggregate.Group) []string {
+	switch {
+	case g.Level == aggregate.ByCluster:
+		return []string{"cluster"}
+	case g.Workload != nil:
+		return []string{g.Namespace, kindName(*g.Workload), g.Workload.Name}
+	case g.Level == aggregate.ByNamespace:
+		return []string{g.Namespace}
+	case g.ServiceAccount == "":
+		return []string{g.Namespace, "nodes"}
+	default:
+		return []string{g.Namespace, "sa", g.ServiceAccount}
+	}
+}
+
+// odd reports whether the parts do not make a name by themselves.
+func odd(g aggregate.Group, parts []string) bool {
+	return strings.Contains(g.Namespace, ".") || len(validation.IsDNS1123Subdomain(strings.Join(parts, "."))) > 0
 }
 
 // builtInKinds stand in a name without their API group.
@@ -92,10 +127,13 @@ func kindName(w aggregate.Workload) string {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9.-]+`)
 
-// hashedName returns a name that tells parts apart and that an object may have.
-func hashedName(parts []string) string {
+func hashOf(parts []string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
-	hash := hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:8])
+}
+
+// hashed returns a name of at most limit characters that an object may have.
+func hashed(parts []string, hash string, limit int) string {
 	natural := notInNames.ReplaceAllString(strings.ToLower(strings.Join(parts, ".")), "-")
 	var labels []string
 	for label := range strings.SplitSeq(natural, ".") {
@@ -104,6 +142,9 @@ func hashedName(parts []string) string {
 		}
 	}
 	name := strings.Join(labels, ".")
-	name = name[:min(len(name), validation.DNS1123SubdomainMaxLength-len(hash)-1)]
-	return strings.TrimRight(name, "-.") + "-" + hash
+	name = name[:min(len(name), max(0, limit-len(hash)-1))]
+	if name = strings.TrimRight(name, "-."); name == "" {
+		return hash
+	}
+	return name + "-" + hash
 }

@@ -1,4 +1,4 @@
-package psp
+package generate
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"sigs.k8s.io/yaml"
 )
 
@@ -52,7 +53,7 @@ func checkStrings(t *testing.T, s string) {
 		"metadata": map[string]any{"annotations": map[string]any{"a": s, key: "a"}},
 		"spec":     map[string]any{"list": []any{s, "z", s}, "value": s, "maps": []any{map[string]any{"x": s, "y": true}, map[string]any{}}, "none": []any{}},
 	}
-	got, err := toYAML(object, func(path []string) []string { return []string{"at " + text(strings.Join(path, "."))} })
+	got, err := toYAML(object, Reasons{"spec": {"why"}, "spec.list[1]": {"one", "two"}, "spec.maps[0]": {"three"}, "spec.maps[0].x": {"four"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +68,9 @@ func checkStrings(t *testing.T, s string) {
 	if diff := cmp.Diff(generic(t, want), generic(t, back)); diff != "" {
 		t.Errorf("%q reads back as something else (-written +read):\n%s\n%s", s, diff, got)
 	}
+	if comments := strings.Count("\n"+string(got), "\n  # ") + strings.Count("\n"+string(got), "\n    # ") + strings.Count("\n"+string(got), "\n# "); comments != 5 {
+		t.Errorf("%d of 5 comments are there:\n%s", comments, got)
+	}
 	lines := 14 // nine names, one annotation, three items and an empty map
 	if key != "a" {
 		lines++ // both annotations
@@ -80,12 +84,12 @@ func checkStrings(t *testing.T, s string) {
 	if values != lines {
 		t.Errorf("%q: %d lines of values, want %d:\n%s", s, values, lines, got)
 	}
-	for name, data := range map[string][]byte{"YAML": got, "JSON": printableJSON(want)} {
+	for name, data := range map[string][]byte{"YAML": got, "JSON": printable.JSON(want)} {
 		if i := bytes.IndexFunc(data, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
 			t.Errorf("%q: %s holds %q, which is not printable", s, name, data[i:min(len(data), i+8)])
 		}
 	}
-	if diff := cmp.Diff(generic(t, want), generic(t, printableJSON(want))); diff != "" {
+	if diff := cmp.Diff(generic(t, want), generic(t, printable.JSON(want))); diff != "" {
 		t.Errorf("%q: JSON reads back as something else (-written +read):\n%s", s, diff)
 	}
 }

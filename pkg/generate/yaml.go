@@ -1,4 +1,4 @@
-package psp
+package generate
 
 import (
 	"bytes"
@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 )
 
 // The YAML writer for generated objects. Every value is on one line: a string
@@ -21,13 +19,13 @@ import (
 // encoder writes one object. Names of fields are our own and short: YAML takes
 // none above 1,024 characters on one line.
 type encoder struct {
-	out bytes.Buffer
-	// why returns the comment lines of the field that is reached by path.
-	why func(path []string) []string
+	out     bytes.Buffer
+	reasons Reasons
 }
 
-// toYAML writes the JSON form of object, map keys sorted.
-func toYAML(object any, why func(path []string) []string) ([]byte, error) {
+// toYAML writes the JSON form of object, map keys sorted, with the reasons for a
+// field above it.
+func toYAML(object any, reasons Reasons) ([]byte, error) {
 	data, err := json.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
@@ -38,18 +36,22 @@ func toYAML(object any, why func(path []string) []string) ([]byte, error) {
 	if err := d.Decode(&fields); err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
-	e := &encoder{why: why}
-	e.fields(fields, nil, "", "")
+	e := &encoder{reasons: reasons}
+	e.fields(fields, "", "", "")
 	return e.out.Bytes(), nil
 }
 
+func (e *encoder) comments(path, indent string) {
+	for _, reason := range e.reasons[path] {
+		e.out.WriteString(indent + "# " + reason + "\n")
+	}
+}
+
 // fields writes a map: its first line behind first, the others behind indent.
-func (e *encoder) fields(fields map[string]any, path []string, first, indent string) {
+func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		path := append(slices.Clone(path), name)
-		for _, reason := range e.why(path) {
-			e.out.WriteString(indent + "# " + reason + "\n")
-		}
+		path := strings.TrimPrefix(path+"."+name, ".")
+		e.comments(path, indent)
 		e.out.WriteString(first + scalar(name) + ":")
 		first = indent
 		switch value := fields[name].(type) {
@@ -69,13 +71,15 @@ func (e *encoder) fields(fields map[string]any, path []string, first, indent str
 }
 
 // items writes a list, whose items stand at the indentation of its name.
-func (e *encoder) items(items []any, path []string, indent string) {
+func (e *encoder) items(items []any, path, indent string) {
 	if len(items) == 0 {
 		e.out.WriteString(" []\n")
 		return
 	}
 	e.out.WriteString("\n")
-	for _, item := range items {
+	for i, item := range items {
+		path := Item(path, i)
+		e.comments(path, indent)
 		if fields, ok := item.(map[string]any); ok && len(fields) > 0 {
 			e.fields(fields, path, indent+"- ", indent+"  ")
 			continue
@@ -114,22 +118,4 @@ func scalar(s string) string {
 		return s
 	}
 	return strconv.Quote(s)
-}
-
-// printableJSON escapes what is not printable in JSON, where it can stand within
-// strings only. The encoder escapes none but the ASCII control characters.
-func printableJSON(data []byte) []byte {
-	var out bytes.Buffer
-	for _, r := range string(data) {
-		switch {
-		case r == '\n' || unicode.IsPrint(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	return out.Bytes()
 }

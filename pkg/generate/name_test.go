@@ -1,6 +1,7 @@
-package psp
+package generate
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestName(t *testing.T) {
 		{"too long", workload("apps", "Deployment", long), "advisor.shop.deployment." + strings.Repeat("x", 212) + "-"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := nameOf(tc.group)
+			got := Name(tc.group)
 			if strings.HasSuffix(tc.want, "-") {
 				// The hash itself is not spelled out.
 				got = strings.TrimRight(got, "0123456789abcdef")
@@ -51,15 +52,48 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestKey(t *testing.T) {
+	web := &aggregate.Workload{Namespace: "shop", Group: "apps", Kind: "Deployment", Name: "web"}
+	odd := &aggregate.Workload{Namespace: "NAMESPACE", Group: "apps", Kind: "Deployment", Name: "web"}
+	for _, tc := range []struct {
+		name  string
+		group aggregate.Group
+		want  Key
+	}{
+		{"workload", aggregate.Group{Level: aggregate.ByWorkload, Namespace: "shop", Workload: web}, Key{"shop", "deployment.web"}},
+		{"account", aggregate.Group{Level: aggregate.ByServiceAccount, Namespace: "shop", ServiceAccount: "web"}, Key{"shop", "sa.web"}},
+		{"static pods", aggregate.Group{Level: aggregate.ByServiceAccount, Namespace: "shop"}, Key{"shop", "nodes"}},
+		{"namespace", aggregate.Group{Level: aggregate.ByNamespace, Namespace: "shop"}, Key{"shop", "namespace"}},
+		{"odd namespace", aggregate.Group{Level: aggregate.ByNamespace, Namespace: "NAMESPACE"}, Key{"NAMESPACE", "namespace"}},
+		{"a workload in it", aggregate.Group{Level: aggregate.ByWorkload, Namespace: "NAMESPACE", Workload: odd}, Key{"NAMESPACE", "deployment.web-4505485b42ed254b"}},
+		{"cluster", aggregate.Group{Level: aggregate.ByCluster}, Key{"", "cluster"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := KeyOf(tc.group); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 // Different groups have different names, and each is one that an object may
 // have, whatever a file holds.
 func TestNamesTellGroupsApart(t *testing.T) {
 	r := podtest.Rand(t)
-	groups := map[string]string{}
+	// The same key may stand for an account of one level and that of another.
+	type keyAt struct {
+		level aggregate.Level
+		Key
+	}
+	groups, keys := map[string]string{}, map[keyAt]string{}
 	check := func(g aggregate.Group) {
 		t.Helper()
-		id := asJSON(t, g)
-		name := nameOf(g)
+		data, err := json.Marshal(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := string(data)
+		name := Name(g)
 		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 			t.Fatalf("name %q: %v", name, problems)
 		}
@@ -67,6 +101,14 @@ func TestNamesTellGroupsApart(t *testing.T) {
 			t.Fatalf("%s names two groups:\n%s\n%s", name, known, id)
 		}
 		groups[name] = id
+		key := keyAt{g.Level, KeyOf(g)}
+		if problems := validation.IsDNS1123Subdomain(key.Name); len(problems) > 0 || key.Namespace != g.Namespace {
+			t.Fatalf("key %v: %v", key, problems)
+		}
+		if known, ok := keys[key]; ok && known != id {
+			t.Fatalf("%v is the key of two groups:\n%s\n%s", key, known, id)
+		}
+		keys[key] = id
 	}
 	check(aggregate.Group{Level: aggregate.ByCluster})
 	for range 3000 {

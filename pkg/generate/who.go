@@ -1,0 +1,108 @@
+package generate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+)
+
+// Bounds that keep a comment short whatever the cluster holds.
+const (
+	maxNames = 3
+	maxText  = 120
+)
+
+// Who names the workloads and containers that uses of the group's profile stand
+// for: the first few of them.
+func Who(g aggregate.Group, uses []profile.Use) string {
+	var names []string
+	more := 0
+	for i := 0; i < len(uses); {
+		first := i
+		w := g.Members[uses[i].Member].Workload
+		// A workload with two accounts is two members.
+		for ; i < len(uses) && g.Members[uses[i].Member].Workload == w; i++ {
+		}
+		if len(names) == maxNames {
+			more++
+			continue
+		}
+		names = append(names, nameIn(g, w)+inContainers(profile.Containers(uses[first:i])))
+	}
+	return few(names, more)
+}
+
+// For says in one line whom the policy of a group is for.
+func For(g aggregate.Group) string {
+	if g.Namespace == "" {
+		return "for all observed pods of the cluster"
+	}
+	var names []string
+	for _, m := range g.Members {
+		names = append(names, nameIn(g, m.Workload))
+	}
+	line := "for " + FirstFew(slices.Compact(names))
+	accounts := g.ServiceAccounts()
+	switch len(accounts) {
+	case 0:
+		line += ", static pods"
+	case 1:
+		line += ", under service account " + short(accounts[0].Name)
+	default:
+		line += fmt.Sprintf(", under %d service accounts", len(accounts))
+	}
+	if g.HasMirrorPods() && len(accounts) > 0 {
+		line += ", and static pods"
+	}
+	return line
+}
+
+// FirstFew joins the first three names and counts the others.
+func FirstFew(names []string) string {
+	shown := min(len(names), maxNames)
+	return few(names[:shown], len(names)-shown)
+}
+
+func few(names []string, more int) string {
+	list := strings.Join(names, ", ")
+	if more > 0 {
+		list += " and " + strconv.Itoa(more) + " more"
+	}
+	return list
+}
+
+// nameIn names a workload in a comment on the policy of g: with its namespace,
+// where the policy has none.
+func nameIn(g aggregate.Group, w aggregate.Workload) string {
+	if g.Namespace == "" {
+		return short(w.Namespace) + " " + short(w.String())
+	}
+	return short(w.String())
+}
+
+func inContainers(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	word := " (container "
+	if len(names) > 1 {
+		word = " (containers "
+	}
+	var shown []string
+	for _, n := range names[:min(len(names), maxNames)] {
+		shown = append(shown, short(n))
+	}
+	list := strings.Join(shown, ", ")
+	if len(names) > len(shown) {
+		list += ", …"
+	}
+	return word + list + ")"
+}
+
+// short is a string of the cluster as it may stand in a comment.
+func short(s string) string { return printable.Short(s, maxText) }
