@@ -62,7 +62,7 @@ var mutants = []mutant{
 	{"seccomp", "container annotations overlooked", profileDir + "seccomp.go", "corev1.SeccompContainerAnnotationKeyPrefix+c.Name]; ok {", "corev1.SeccompContainerAnnotationKeyPrefix+c.Name]; ok && a == \"\" {"},
 	{"seccomp", "accounts with pod-level profiles not joined", pspDir + "seccomp.go", "return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != \"\" })", "return false"},
 	{"apparmor", "containers without one overlooked", pspDir + "apparmor.go", "if !used.All(", "if !used.Any("},
-	{"apparmor", "never listed", pspDir + "apparmor.go", "d.annotations[appArmorAllowedAnnotation] = strings.Join(names, \",\")", "_ = strings.Join(names, \",\")"},
+	{"apparmor", "never listed", pspDir + "apparmor.go", "d.annotate(appArmorAllowedAnnotation, strings.Join(names, \",\"))", "_ = strings.Join(names, \",\")"},
 	{"containers", "init containers overlooked", profileDir + "of.go", "for i := range spec.InitContainers {", "for i := range spec.InitContainers[:0] {"},
 	{"grants", "static pods forgotten", pspDir + "rbac.go", "if g.HasMirrorPods() {", "if g.HasMirrorPods() && false {"},
 	{"writing", "strings not quoted", "pkg/generate/yaml.go", "return scalar(v)", "return v"},

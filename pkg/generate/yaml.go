@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,9 +101,27 @@ func plain(value any) string {
 	}
 }
 
-// word matches strings that mean themselves without quotes: no indicator, no
+// isWord reports whether a string means itself without quotes: no indicator, no
 // number, and a colon only within.
-var word = regexp.MustCompile(`^[A-Za-z/]([A-Za-z0-9_./,-]|:[A-Za-z0-9_./,-])*$`)
+func isWord(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '/':
+		case '0' <= c && c <= '9', c == '_', c == '.', c == ',', c == '-':
+			if i == 0 {
+				return false
+			}
+		case c == ':':
+			if i == 0 || s[i-1] == ':' || i == len(s)-1 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
 
 // notWords are the words that YAML 1.1 takes for something else than a string.
 var notWords = map[string]bool{
@@ -114,7 +131,7 @@ var notWords = map[string]bool{
 
 // scalar writes a string. Go's escapes are YAML's.
 func scalar(s string) string {
-	if word.MatchString(s) && !notWords[strings.ToLower(s)] {
+	if isWord(s) && !notWords[strings.ToLower(s)] {
 		return s
 	}
 	return strconv.Quote(s)

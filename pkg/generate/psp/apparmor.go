@@ -25,7 +25,7 @@ func (d *draft) appArmor() {
 		names = append(names, string(it.Value))
 		d.because("metadata.annotations."+appArmorAllowedAnnotation, printable.Short(string(it.Value), maxName)+": used by", it.Uses)
 	}
-	d.annotations[appArmorAllowedAnnotation] = strings.Join(names, ",")
+	d.annotate(appArmorAllowedAnnotation, strings.Join(names, ","))
 }
 
 // validAppArmor reports whether a list may name the profile

@@ -84,20 +84,21 @@ func findings(outputs []generate.Output) []generate.Finding {
 			list = append(list, f)
 		}
 	}
-	return slices.Concat(list, sharedAccounts(members), redundant(outputs))
+	return slices.Concat(list, sharedAccounts(members, decisions(outputs)), redundant(outputs))
 }
 
 // sharedAccounts tells of accounts that give a pod more than it needs: any pod of
 // an account may use every policy of that account.
-func sharedAccounts(members []aggregate.Member) []generate.Finding {
+func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decision) []generate.Finding {
 	var list []generate.Finding
 	for _, users := range byAccount(members) {
-		account := users[0].ServiceAccount
-		if !differ(users) {
+		first := own(users[0])
+		if !slices.ContainsFunc(users[1:], func(m aggregate.Member) bool { return !reflect.DeepEqual(own(m), first) }) {
 			continue
 		}
 		f := generate.About(users, generate.Warning, ruleSharedAccount)
-		f.Message = fmt.Sprintf("service account %s is shared by workloads of different privilege, %s: each may use what any of them needs", account, generate.FirstFew(f.Workloads))
+		f.Message = fmt.Sprintf("service account %s is shared by workloads of different privilege, %s: each may use what any of them needs",
+			users[0].ServiceAccount, generate.FirstFew(f.Workloads))
 		list = append(list, f)
 	}
 	return list
@@ -121,22 +122,38 @@ func byAccount(members []aggregate.Member) [][]aggregate.Member {
 	return list
 }
 
-// differ reports whether the members would get different policies, each on its
-// own.
-func differ(members []aggregate.Member) bool {
-	first := decide(members[0])
-	return slices.ContainsFunc(members[1:], func(m aggregate.Member) bool { return !reflect.DeepEqual(decide(m), first) })
-}
-
 // decision is what a policy says, without names and reasons.
 type decision struct {
 	annotations map[string]string
 	spec        policySpec
 }
 
+// decide returns what the policy of members says.
 func decide(members ...aggregate.Member) decision {
 	d := newDraft(aggregate.Groups(members, aggregate.ByCluster, nil)[0])
 	return decision{d.annotations, d.spec}
+}
+
+// decisions returns what the policy of a single member says, as a function that
+// looks it up where there is an output of it alone.
+func decisions(outputs []generate.Output) func(aggregate.Member) decision {
+	type key struct {
+		workload aggregate.Workload
+		account  string
+	}
+	known := map[key]decision{}
+	for _, o := range outputs {
+		if p, ok := o.Objects[0].Value.(*podSecurityPolicy); ok && len(o.Group.Members) == 1 {
+			m := o.Group.Members[0]
+			known[key{m.Workload, m.ServiceAccount}] = decision{p.Annotations, p.Spec}
+		}
+	}
+	return func(m aggregate.Member) decision {
+		if d, ok := known[key{m.Workload, m.ServiceAccount}]; ok {
+			return d
+		}
+		return decide(m)
+	}
 }
 
 // redundant tells of policies of one workload each that allow nothing which
@@ -149,11 +166,12 @@ func redundant(outputs []generate.Output) []generate.Finding {
 			members = append(members, o.Group.Members...)
 		}
 	}
+	own := decisions(outputs)
 	n := 0
 	var of []aggregate.Member
 	for _, users := range byAccount(members) {
 		whole := decide(users...)
-		if slices.ContainsFunc(users, func(m aggregate.Member) bool { return reflect.DeepEqual(decide(m), whole) }) {
+		if slices.ContainsFunc(users, func(m aggregate.Member) bool { return reflect.DeepEqual(own(m), whole) }) {
 			n += len(users) - 1
 			of = append(of, users...)
 		}

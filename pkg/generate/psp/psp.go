@@ -46,7 +46,7 @@ type draft struct {
 }
 
 func newDraft(g aggregate.Group) *draft {
-	d := &draft{group: g, profile: g.Profile, annotations: map[string]string{}, reasons: generate.Reasons{}}
+	d := &draft{group: g, profile: g.Profile, reasons: generate.Reasons{}}
 	for _, decide := range []func(){
 		d.privileged,
 		d.hostNamespaces,
@@ -76,11 +76,8 @@ func generateOutput(g aggregate.Group) generate.Output {
 	name := generate.Name(g)
 	policy := &podSecurityPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1beta1", Kind: "PodSecurityPolicy"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels(), Annotations: d.annotations},
 		Spec:       d.spec,
-	}
-	if len(d.annotations) > 0 {
-		policy.Annotations = d.annotations
 	}
 	title := generate.For(g)
 	if g.Level == aggregate.ByWorkload && g.Workload == nil {
@@ -91,6 +88,13 @@ func generateOutput(g aggregate.Group) generate.Output {
 		objects = append(objects, generate.Object{Value: grant})
 	}
 	return generate.Output{Group: g, Name: name, Objects: objects}
+}
+
+func (d *draft) annotate(key, value string) {
+	if d.annotations == nil {
+		d.annotations = map[string]string{}
+	}
+	d.annotations[key] = value
 }
 
 // is returns the predicate "equals v".

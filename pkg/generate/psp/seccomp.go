@@ -42,13 +42,13 @@ func (d *draft) seccomp() {
 		return
 	}
 	if !slices.ContainsFunc(names, func(n string) bool { return !validSeccomp(n) }) {
-		d.annotations[seccompAllowedAnnotation] = strings.Join(names, ",")
+		d.annotate(seccompAllowedAnnotation, strings.Join(names, ","))
 		for _, n := range names {
 			d.because(path, printable.Short(n, maxName)+": used by", profile.Uses(uses[n]...))
 		}
 		return
 	}
-	d.annotations[seccompAllowedAnnotation] = wildcard
+	d.annotate(seccompAllowedAnnotation, wildcard)
 	var unlisted [][]profile.Use
 	for _, n := range names {
 		if n != "" && !validSeccomp(n) {
