@@ -23,9 +23,18 @@ var imports = map[string][]string{
 	"pkg/profile":         {"k8s.io/api/core/v1"},
 	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1"},
 	"pkg/aggregate":       {module + "pkg/profile"},
+	"pkg/apierror":        {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
-		module + "pkg/aggregate", module + "pkg/profile",
-		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/yaml",
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/printable", module + "pkg/profile",
+		"k8s.io/api", "k8s.io/apimachinery",
+	},
+	"pkg/observe/manifest": {
+		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/profile",
+		"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml",
+	},
+	"pkg/observe/cluster": {
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/observe", module + "pkg/profile",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	"pkg/generate": {
 		module + "pkg/aggregate", module + "pkg/printable", module + "pkg/profile",
@@ -40,22 +49,21 @@ var imports = map[string][]string{
 		"github.com/rogpeppe/go-internal/diff", "golang.org/x/sys/unix", "sigs.k8s.io/yaml",
 	},
 	"pkg/report": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/profile",
-		"k8s.io/api", "k8s.io/apimachinery",
+		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable",
 	},
 	"pkg/publish": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/report",
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/report",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
-	"pkg/publish/apitest": {"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
+	"pkg/apitest": {"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/rest", "sigs.k8s.io/yaml"},
 	"pkg/controller": {
-		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/publish", module + "pkg/report",
-		"github.com/prometheus/client_golang/prometheus", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/klog/v2",
+		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/publish",
+		"github.com/prometheus/client_golang/prometheus", "k8s.io/client-go", "k8s.io/klog/v2",
 	},
 	"cmd/advisor": {module + "cmd/advisor/app"},
 	"cmd/advisor/app": {
-		module + "pkg/aggregate", module + "pkg/controller", module + "pkg/generate", module + "pkg/generate/psp", module + "pkg/observe", module + "pkg/printable",
-		module + "pkg/profile", module + "pkg/publish", module + "pkg/report", module + "pkg/tree",
+		module + "pkg/aggregate", module + "pkg/controller", module + "pkg/generate", module + "pkg/generate/psp", module + "pkg/observe", module + "pkg/observe/cluster", module + "pkg/observe/manifest",
+		module + "pkg/printable", module + "pkg/publish", module + "pkg/report", module + "pkg/tree",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 		"k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog/v2",
 	},
@@ -66,7 +74,7 @@ var imports = map[string][]string{
 var exact = []string{module + "pkg/generate", module + "pkg/observe", module + "pkg/profile", module + "pkg/publish"}
 
 // forTests are packages that only tests import.
-var forTests = []string{"pkg/profile/podtest", "pkg/publish/apitest"}
+var forTests = []string{"pkg/profile/podtest", "pkg/apitest"}
 
 func TestImports(t *testing.T) {
 	for file, imported := range sources(t) {

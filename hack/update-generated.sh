@@ -3,5 +3,5 @@
 # scripts, the contract's example, and what README.md shows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test ./examples ./manifests ./pkg/report ./cmd/advisor -update
+go test ./examples ./manifests ./pkg/publish ./cmd/advisor -update
 go test ./cmd/advisor/app -run TestReadmeCommands -update-readme

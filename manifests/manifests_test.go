@@ -16,6 +16,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -205,7 +206,7 @@ func resources(rules []rbacv1.PolicyRule) []string {
 // TestOwnPolicies: the advisor makes its own policies, from these manifests.
 func TestOwnPolicies(t *testing.T) {
 	in := slices.Concat(build(t, "controller").yaml, []byte("---\n"), build(t, "cronjob").yaml)
-	obs, err := observe.Files([]string{"-"}, false, bytes.NewReader(in), observe.Options{Pods: true, Templates: true})
+	obs, err := manifest.Read([]string{manifest.Stdin}, manifest.Options{In: bytes.NewReader(in)}, observe.Scope{Pods: true, Templates: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +229,7 @@ func TestOwnPolicies(t *testing.T) {
 	if d := gocmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("%s is out of date; run hack/update-generated.sh (-want +got):\n%s", golden, d)
 	}
-	if f := report.New(obs, aggregate.ByWorkload, results, false).Findings; len(f) > 0 {
+	if f := report.New(obs, aggregate.ByWorkload, results).Findings; len(f) > 0 {
 		t.Errorf("the advisor has something to say about itself: %+v", f)
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 )
 
 // advise asks the advisor for the policies of the objects and says, as the
 // judge wants to know it, for which workloads each one was made.
 func advise(objects string, level aggregate.Level) (policies string, members map[string][]string, err error) {
-	obs, err := observe.Files([]string{"-"}, false, strings.NewReader(objects), observe.Options{Pods: true, Templates: true, SkipInvalid: true})
+	obs, err := manifest.Read([]string{manifest.Stdin}, manifest.Options{In: strings.NewReader(objects), SkipInvalid: true}, observe.Scope{Pods: true, Templates: true})
 	if err != nil {
 		return "", nil, fmt.Errorf("observing: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/psp-advisor/psp-advisor/hack/e2e/cluster"
-	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
 )
 
 // The groups of a cluster's administrators.
@@ -111,25 +111,25 @@ func (e env) fill(t *testing.T, count int, name func(i int) (namespace, name str
 // follow reads the index of a namespace and every report that it names, and
 // checks each against the index. A report that is gone is no harm if the index
 // has changed since: that is how a reader notices.
-func follow(ctx context.Context, client kubernetes.Interface, namespace string) (report.Index, map[string]string, error) {
+func follow(ctx context.Context, client kubernetes.Interface, namespace string) (publish.Index, map[string]string, error) {
 	for {
-		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, report.IndexName, metav1.GetOptions{})
+		cm, err := client.CoreV1().ConfigMaps(namespace).Get(ctx, publish.IndexName, metav1.GetOptions{})
 		if err != nil {
-			return report.Index{}, nil, err
+			return publish.Index{}, nil, err
 		}
 		index, policies, err := readReports(ctx, client, cm)
 		if !apierrors.IsNotFound(err) {
 			return index, policies, err
 		}
-		again, getErr := client.CoreV1().ConfigMaps(namespace).Get(ctx, report.IndexName, metav1.GetOptions{})
+		again, getErr := client.CoreV1().ConfigMaps(namespace).Get(ctx, publish.IndexName, metav1.GetOptions{})
 		if getErr != nil || again.ResourceVersion == cm.ResourceVersion {
 			return index, nil, errors.Join(fmt.Errorf("the index names what is not there: %w", err), getErr)
 		}
 	}
 }
 
-func readReports(ctx context.Context, client kubernetes.Interface, cm *corev1.ConfigMap) (report.Index, map[string]string, error) {
-	index, err := report.ReadIndex(cm)
+func readReports(ctx context.Context, client kubernetes.Interface, cm *corev1.ConfigMap) (publish.Index, map[string]string, error) {
+	index, err := publish.ReadIndex(cm)
 	if err != nil {
 		return index, nil, err
 	}
@@ -143,17 +143,17 @@ func readReports(ctx context.Context, client kubernetes.Interface, cm *corev1.Co
 			}
 			parts = append(parts, part)
 		}
-		text, _, err := report.Unpack(entry, parts)
+		files, err := publish.Unpack(entry, parts)
 		if err != nil {
 			return index, nil, err
 		}
-		policies[entry.Namespace] = string(text)
+		policies[entry.Namespace] = string(files[publish.PoliciesFile("psp")])
 	}
 	return index, policies, nil
 }
 
 // published is what a reader of the reports finds.
-func (e env) published(t *testing.T, namespace string) (report.Index, map[string]string) {
+func (e env) published(t *testing.T, namespace string) (publish.Index, map[string]string) {
 	t.Helper()
 	index, policies, err := follow(t.Context(), e.client, namespace)
 	if err != nil {
@@ -163,15 +163,15 @@ func (e env) published(t *testing.T, namespace string) (report.Index, map[string
 }
 
 // leftOver returns the reports that the index does not name.
-func (e env) leftOver(t *testing.T, namespace string, index report.Index) []string {
+func (e env) leftOver(t *testing.T, namespace string, index publish.Index) []string {
 	t.Helper()
-	list, err := e.client.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: report.KindLabel + "=" + report.KindReport})
+	list, err := e.client.CoreV1().ConfigMaps(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: publish.KindLabel + "=" + publish.LabelReport})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, cm := range list.Items {
-		if !slices.ContainsFunc(index.Reports, func(e report.Entry) bool { return slices.Contains(e.ConfigMaps, cm.Name) }) {
+		if !slices.ContainsFunc(index.Reports, func(e publish.Entry) bool { return slices.Contains(e.ConfigMaps, cm.Name) }) {
 			names = append(names, cm.Name)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/psp-advisor/psp-advisor/hack/e2e/cluster"
-	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
 )
 
 // TestPublishScale publishes what is large, long, in the way, or not allowed.
@@ -55,7 +55,7 @@ func TestPublishScale(t *testing.T) {
 				t.Errorf("the policies published for namespace %s are not those that inspect prints", namespace)
 			}
 		}
-		entry := index.Reports[slices.IndexFunc(index.Reports, func(e report.Entry) bool { return e.Namespace == "big" })]
+		entry := index.Reports[slices.IndexFunc(index.Reports, func(e publish.Entry) bool { return e.Namespace == "big" })]
 		t.Logf("the report of %d workloads has %d bytes of policies in %d ConfigMaps", workloads, len(policies["big"]), len(entry.ConfigMaps))
 
 		before := e.versions(t, into)
@@ -72,7 +72,7 @@ func TestPublishScale(t *testing.T) {
 	t.Run("foreign index", func(t *testing.T) {
 		const into = "foreign-index"
 		e.ensureNamespace(t, into)
-		e.foreign(t, into, report.IndexName)
+		e.foreign(t, into, publish.IndexName)
 		e.fails(t, kubeconfig, into, "ConfigMap foreign-index/psp-advisor-index was not written by the advisor")
 		if got := e.versions(t, into); len(got) != 1 {
 			t.Errorf("a refused run leaves %q", got)
@@ -83,7 +83,7 @@ func TestPublishScale(t *testing.T) {
 		const into = "foreign-report"
 		e.ensureNamespace(t, into)
 		index, _ := e.published(t, "reports")
-		name := index.Reports[slices.IndexFunc(index.Reports, func(e report.Entry) bool { return e.Namespace == "team-000" })].ConfigMaps[0]
+		name := index.Reports[slices.IndexFunc(index.Reports, func(e publish.Entry) bool { return e.Namespace == "team-000" })].ConfigMaps[0]
 		e.foreign(t, into, name)
 		e.fails(t, kubeconfig, into, "ConfigMap foreign-report/"+name+" was not written by the advisor", "-n", "team-000,team-001")
 		cm, err := e.client.CoreV1().ConfigMaps(into).Get(t.Context(), name, metav1.GetOptions{})

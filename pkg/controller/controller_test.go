@@ -12,18 +12,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/controller"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
-	"github.com/psp-advisor/psp-advisor/pkg/publish/apitest"
-	"github.com/psp-advisor/psp-advisor/pkg/report"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
@@ -70,13 +71,12 @@ func (f *fleet) Gaps(...string) []observe.Gap {
 }
 
 func (f *fleet) Observe(namespaces ...string) *observe.Observation {
-	obs := &observe.Observation{Namespaces: namespaces, Gaps: f.Gaps()}
+	obs := &observe.Observation{Scope: observe.Scope{Pods: true}, Gaps: f.Gaps()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var members aggregate.Fleet
 	for _, namespace := range namespaces {
 		for n := range f.workloads[namespace] {
-			obs.Pods++
 			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
 				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{})},
@@ -119,6 +119,11 @@ func (p *pinger) ping(context.Context) error {
 	return p.err
 }
 
+const (
+	debounce = 5 * time.Second
+	resync   = 10 * time.Minute
+)
+
 func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replica {
 	t.Helper()
 	writer, err := publish.NewWriter(config, "advisor")
@@ -127,16 +132,16 @@ func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replic
 	}
 	r := &replica{fleet: f, ended: make(chan error, 1), ping: &pinger{}}
 	r.Controller = controller.New(f, writer, controller.Options{
-		Publish:  publish.Options{Observe: observe.Options{Pods: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}},
-		Debounce: 20 * time.Millisecond,
-		Resync:   200 * time.Millisecond,
+		Publish:  publish.Options{Scope: observe.Scope{Pods: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}},
+		Debounce: debounce,
+		Resync:   resync,
 		Lease: controller.Lease{
 			Lock: &resourcelock.LeaseLock{
 				LeaseMeta:  metav1.ObjectMeta{Namespace: "advisor", Name: "psp-advisor"},
 				Client:     coordinationv1client.NewForConfigOrDie(config),
 				LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 			},
-			Duration: time.Minute, Deadline: 40 * time.Second, Retry: 100 * time.Millisecond,
+			Duration: time.Minute, Deadline: 40 * time.Second, Retry: 2 * time.Second,
 		},
 		Ping: r.ping.ping,
 	})
@@ -150,7 +155,7 @@ func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replic
 				t.Error(err)
 			}
 			r.ended <- nil
-		case <-time.After(time.Minute):
+		case <-time.After(time.Hour):
 			t.Error("does not stop")
 		}
 	}
@@ -159,14 +164,14 @@ func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replic
 }
 
 // reports returns what the index names, by namespace.
-func reports(t *testing.T, server *apitest.Server) map[string]report.Entry {
+func reports(t *testing.T, server *apitest.Server) map[string]publish.Entry {
 	t.Helper()
-	list := map[string]report.Entry{}
-	cm, ok := server.ConfigMaps()[report.IndexName]
+	list := map[string]publish.Entry{}
+	cm, ok := server.ConfigMaps()[publish.IndexName]
 	if !ok {
 		return list
 	}
-	index, err := report.ReadIndex(cm)
+	index, err := publish.ReadIndex(cm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,161 +198,268 @@ func holder(server *apitest.Server) string {
 	return *lease.Spec.HolderIdentity
 }
 
+// passes returns how many passes have begun: each reads the index once.
+func passes(server *apitest.Server) int {
+	return server.Requests(http.MethodGet + " " + publish.IndexName)
+}
+
 func TestFollowsChanges(t *testing.T) {
-	server, config := apitest.Serve(t)
-	f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
-	r := start(t, config, f, "one")
-	eventually(t, "two reports", func() bool { return len(reports(t, server)) == 2 })
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
+		r := start(t, config, f, "one")
+		eventually(t, "two reports", func() bool { return len(reports(t, server)) == 2 })
 
-	server.TakeWrites()
-	time.Sleep(600 * time.Millisecond) // several resyncs
-	if writes := server.TakeWrites(); len(writes) > 0 {
-		t.Errorf("an idle cluster was written to: %q", writes)
-	}
+		server.TakeWrites()
+		before := passes(server)
+		time.Sleep(3 * resync)
+		if writes := server.TakeWrites(); len(writes) > 0 || passes(server) == before {
+			t.Errorf("an idle cluster was written to: %q in %d passes", writes, passes(server)-before)
+		}
 
-	f.set(func() { f.workloads["shop"] = 2 })
-	for range 100 {
+		f.set(func() { f.workloads["shop"] = 2 })
+		for range 100 {
+			r.Changed("shop")
+		}
+		eventually(t, "two workloads", func() bool { return reports(t, server)["shop"].Workloads == 2 })
+		eventually(t, "the old report is gone", func() bool { return len(server.ConfigMaps()) == 3 })
+		if writes := server.TakeWrites(); len(writes) != 3 {
+			t.Errorf("a hundred changes at once were written as %q", writes)
+		}
+
+		f.set(func() { delete(f.workloads, "shop") })
 		r.Changed("shop")
-	}
-	eventually(t, "two workloads", func() bool { return reports(t, server)["shop"].Workloads == 2 })
-	eventually(t, "the old report is gone", func() bool { return len(server.ConfigMaps()) == 3 })
-	if writes := server.TakeWrites(); len(writes) != 3 {
-		t.Errorf("a hundred changes at once were written as %q", writes)
-	}
+		eventually(t, "the report of a namespace that is gone is gone", func() bool { return len(server.ConfigMaps()) == 2 })
 
-	f.set(func() { delete(f.workloads, "shop") })
-	r.Changed("shop")
-	eventually(t, "the report of a namespace that is gone is gone", func() bool { return len(server.ConfigMaps()) == 2 })
+		// What somebody takes away comes back, long before everything is made again.
+		server.Remove(reports(t, server)["monitoring"].ConfigMaps[0])
+		time.Sleep(time.Minute + debounce)
+		if len(server.ConfigMaps()) != 2 {
+			t.Error("a report that was deleted is not back after a minute")
+		}
 
-	// What somebody takes away comes back.
-	server.Remove(reports(t, server)["monitoring"].ConfigMaps[0])
-	eventually(t, "the report is back", func() bool { return len(server.ConfigMaps()) == 2 })
-
-	r.stop()
-	if !f.ended {
-		t.Error("the observer still runs")
-	}
-	if h := holder(server); h != "" {
-		t.Errorf("the lease is still held by %q", h)
-	}
+		r.stop()
+		if !f.ended {
+			t.Error("the observer still runs")
+		}
+		if h := holder(server); h != "" {
+			t.Errorf("the lease is still held by %q", h)
+		}
+	})
 }
 
-// TestUnread: a refusal is published at once, and taken back when it ends.
+// Changes in many namespaces, one after the other, are published together.
+func TestDebounce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{}}
+		for n := range 60 {
+			f.workloads[fmt.Sprintf("team-%02d", n)] = 1
+		}
+		r := start(t, config, f, "one")
+		eventually(t, "60 reports", func() bool { return len(reports(t, server)) == 60 })
+		time.Sleep(debounce)
+		before := passes(server)
+		for n := range 60 {
+			namespace := fmt.Sprintf("team-%02d", n)
+			f.set(func() { f.workloads[namespace] = 2 })
+			r.Changed(namespace)
+			time.Sleep(30 * time.Millisecond)
+		}
+		time.Sleep(2 * debounce)
+		for namespace, e := range reports(t, server) {
+			if e.Workloads != 2 {
+				t.Errorf("%s has %d workloads", namespace, e.Workloads)
+			}
+		}
+		if n := passes(server) - before; n != 1 {
+			t.Errorf("%d passes, want 1", n)
+		}
+		// Without a pause there is one pass for each debounce.
+		before = passes(server)
+		for range 1000 {
+			r.Changed("team-00")
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n, most := passes(server)-before, int(100*time.Second/debounce)+1; n > most || n < most-3 {
+			t.Errorf("%d passes in 100 s, want %d at most", n, most)
+		}
+	})
+}
+
+// TestUnread: a refusal is published soon, and taken back when it ends.
 func TestUnread(t *testing.T) {
-	server, config := apitest.Serve(t)
-	f := &fleet{workloads: map[string]int{"shop": 1}}
-	start(t, config, f, "one")
-	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
-	refused := &apiStatus{code: http.StatusForbidden, reason: metav1.StatusReasonForbidden}
-	f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Err: refused}} })
-	eventually(t, "it is stale", func() bool { return reports(t, server)["shop"].Stale != "" })
-	f.set(func() { f.gaps = nil })
-	eventually(t, "it is not stale any more", func() bool { return reports(t, server)["shop"].Stale == "" })
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"shop": 1}}
+		start(t, config, f, "one")
+		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
+		time.Sleep(2 * debounce)
+		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.Forbidden {
+			t.Errorf("stale is %v", stale)
+		}
+		server.TakeWrites()
+		before := passes(server)
+		time.Sleep(time.Hour)
+		if writes := server.TakeWrites(); len(writes) > 0 || passes(server)-before > 100 {
+			t.Errorf("the same refusal was written again: %q, in %d passes", writes, passes(server)-before)
+		}
+		f.set(func() { f.gaps = nil })
+		time.Sleep(2 * debounce)
+		if stale := reports(t, server)["shop"].Stale; stale != nil {
+			t.Errorf("still stale: %v", stale)
+		}
+	})
 }
 
-// apiStatus is an error of a server.
-type apiStatus struct {
-	code   int32
-	reason metav1.StatusReason
-}
-
-func (s *apiStatus) Error() string { return "refused" }
-func (s *apiStatus) Status() metav1.Status {
-	return metav1.Status{Code: s.code, Reason: s.reason}
-}
-
-// TestPassingGap: what a restart of the server breaks for a moment is waited
-// for, and leaves no trace.
-func TestPassingGap(t *testing.T) {
-	server, config := apitest.Serve(t)
-	f := &fleet{workloads: map[string]int{"shop": 1}}
-	r := start(t, config, f, "one")
-	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
-	server.TakeWrites()
-	f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Err: errors.New("connection refused")}} })
-	r.ping.set(errors.New("connection refused"))
-	r.Changed("shop")
-	time.Sleep(400 * time.Millisecond)
-	r.ping.set(nil)
-	time.Sleep(200 * time.Millisecond)
-	f.set(func() { f.gaps = nil })
-	time.Sleep(600 * time.Millisecond)
-	if writes := server.TakeWrites(); len(writes) > 0 {
-		t.Errorf("wrote %q", writes)
+// TestTransientGap: what a restart of the server breaks for a moment is waited
+// for, and leaves no trace; nor does a failure before it end the patience.
+func TestTransientGap(t *testing.T) {
+	for name, failuresBefore := range map[string]bool{"at once": false, "after passes that failed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, config := apitest.Serve(t)
+				f := &fleet{workloads: map[string]int{"shop": 1}}
+				r := start(t, config, f, "one")
+				eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+				if failuresBefore {
+					f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
+					time.Sleep(3 * resync)
+					f.set(func() { f.gaps = nil })
+					time.Sleep(2 * resync)
+				}
+				server.TakeWrites()
+				for range 2 { // the second time as the first
+					f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Unreachable}} })
+					r.ping.set(errors.New("connection refused"))
+					r.Changed("shop")
+					time.Sleep(time.Minute)
+					r.ping.set(nil)
+					time.Sleep(40 * time.Second)
+					f.set(func() { f.gaps = nil })
+					time.Sleep(time.Minute)
+				}
+				if writes := server.TakeWrites(); len(writes) > 0 {
+					t.Errorf("wrote %q", writes)
+				}
+			})
+		})
 	}
+}
+
+// However often what can be observed changes, one pass is done for each debounce.
+func TestFlappingGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"shop": 1}}
+		start(t, config, f, "one")
+		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+		before := passes(server)
+		for range 50 {
+			f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
+			time.Sleep(time.Second)
+			f.set(func() { f.gaps = nil })
+			time.Sleep(time.Second)
+		}
+		if n, most := passes(server)-before, int(100*time.Second/debounce)+1; n > most {
+			t.Errorf("%d passes in 100 s, want %d at most", n, most)
+		}
+	})
+}
+
+// TestLastingGap: a gap that stays while the server answers is published.
+func TestLastingGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"shop": 1}}
+		start(t, config, f, "one")
+		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.ServerError}} })
+		time.Sleep(2 * time.Minute)
+		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.ServerError {
+			t.Errorf("stale is %v", stale)
+		}
+	})
 }
 
 // TestOneLeads: of two replicas one publishes; when it stops, the other one does.
 func TestOneLeads(t *testing.T) {
-	server, config := apitest.Serve(t)
-	one := &fleet{workloads: map[string]int{"shop": 1}}
-	two := &fleet{workloads: map[string]int{"shop": 1}}
-	first := start(t, config, one, "one")
-	eventually(t, "the first leads", func() bool { return holder(server) == "one" })
-	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
-	second := start(t, config, two, "two")
-	server.TakeWrites()
-	two.set(func() { two.workloads["shop"] = 5 })
-	second.Changed("shop")
-	time.Sleep(300 * time.Millisecond)
-	if writes := server.TakeWrites(); len(writes) > 0 || holder(server) != "one" {
-		t.Errorf("%s leads, and the other one wrote %q", holder(server), writes)
-	}
-	first.stop()
-	eventually(t, "the second leads", func() bool { return holder(server) == "two" })
-	eventually(t, "it publishes what happened before", func() bool { return reports(t, server)["shop"].Workloads == 5 })
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		one := &fleet{workloads: map[string]int{"shop": 1}}
+		two := &fleet{workloads: map[string]int{"shop": 1}}
+		first := start(t, config, one, "one")
+		eventually(t, "the first leads", func() bool { return holder(server) == "one" })
+		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+		second := start(t, config, two, "two")
+		server.TakeWrites()
+		two.set(func() { two.workloads["shop"] = 5 })
+		second.Changed("shop")
+		time.Sleep(time.Hour)
+		if writes := server.TakeWrites(); len(writes) > 0 || holder(server) != "one" {
+			t.Errorf("%s leads, and the other one wrote %q", holder(server), writes)
+		}
+		first.stop()
+		eventually(t, "the second leads", func() bool { return holder(server) == "two" })
+		eventually(t, "it publishes what happened before", func() bool { return reports(t, server)["shop"].Workloads == 5 })
+	})
 }
 
 func TestReady(t *testing.T) {
-	_, config := apitest.Serve(t)
-	f := &fleet{workloads: map[string]int{}, unsynced: errors.New("connection refused")}
-	r := start(t, config, f, "one")
-	if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable {
-		t.Errorf("not synced: %d %s", code, body)
-	}
-	if code, _ := get(t, r, "/healthz"); code != http.StatusOK {
-		t.Errorf("not synced: healthz is %d", code)
-	}
-	f.set(func() { f.unsynced = nil })
-	eventually(t, "ready", func() bool { code, _ := get(t, r, "/readyz"); return code == http.StatusOK })
-	r.ping.set(errors.New("connection refused"))
-	if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "reaching the API server") {
-		t.Errorf("server unreachable: %d %s", code, body)
-	}
-	r.ping.set(nil)
-	if code, _ := get(t, r, "/readyz"); code != http.StatusOK {
-		t.Errorf("server back: %d", code)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		_, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{}, unsynced: errors.New("connection refused")}
+		r := start(t, config, f, "one")
+		if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable {
+			t.Errorf("not synced: %d %s", code, body)
+		}
+		if code, _ := get(t, r, "/healthz"); code != http.StatusOK {
+			t.Errorf("not synced: healthz is %d", code)
+		}
+		f.set(func() { f.unsynced = nil })
+		eventually(t, "ready", func() bool { code, _ := get(t, r, "/readyz"); return code == http.StatusOK })
+		r.ping.set(errors.New("connection refused"))
+		if code, body := get(t, r, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "reaching the API server") {
+			t.Errorf("server unreachable: %d %s", code, body)
+		}
+		r.ping.set(nil)
+		if code, _ := get(t, r, "/readyz"); code != http.StatusOK {
+			t.Errorf("server back: %d", code)
+		}
+	})
 }
 
 func TestMetrics(t *testing.T) {
-	server, config := apitest.Serve(t)
-	f := &fleet{workloads: map[string]int{"shop": 2}}
-	r := start(t, config, f, "one")
-	eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
-	var text string
-	eventually(t, "a success", func() bool {
-		_, text = get(t, r, "/metrics")
-		succeeded := `psp_advisor_passes_total{result="succeeded"} `
-		return strings.Contains(text, succeeded) && !strings.Contains(text, succeeded+"0")
-	})
-	for _, want := range []string{
-		"psp_advisor_pods 7", "psp_advisor_profiles 3", "psp_advisor_watches_total 9", "psp_advisor_leader 1",
-		`psp_advisor_policies{level="workload"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
-		`psp_advisor_writes_total{result="created"} 2`, `psp_advisor_writes_total{result="failed"} 0`,
-		"psp_advisor_pass_duration_seconds_count", "psp_advisor_last_success_timestamp_seconds 1.",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %s in\n%s", want, text)
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"shop": 2}}
+		r := start(t, config, f, "one")
+		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+		var text string
+		eventually(t, "a success", func() bool {
+			_, text = get(t, r, "/metrics")
+			succeeded := `psp_advisor_passes_total{result="succeeded"} `
+			return strings.Contains(text, succeeded) && !strings.Contains(text, succeeded+"0")
+		})
+		for _, want := range []string{
+			"psp_advisor_pods 7", "psp_advisor_profiles 3", "psp_advisor_watches_total 9", "psp_advisor_leader 1",
+			`psp_advisor_policies{level="workload"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
+			`psp_advisor_writes_total{result="created"} 2`, `psp_advisor_writes_total{result="failed"} 0`,
+			"psp_advisor_pass_duration_seconds_count", "psp_advisor_last_success_timestamp_seconds 9.",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %s in\n%s", want, text)
+			}
 		}
-	}
-	problems, err := promlint.New(strings.NewReader(text)).Lint()
-	if err != nil || len(problems) > 0 {
-		t.Errorf("%v %v", problems, err)
-	}
-	if strings.Contains(text, "shop") {
-		t.Error("a metric has a name of the cluster")
-	}
+		problems, err := promlint.New(strings.NewReader(text)).Lint()
+		if err != nil || len(problems) > 0 {
+			t.Errorf("%v %v", problems, err)
+		}
+		if strings.Contains(text, "shop") {
+			t.Error("a metric has a name of the cluster")
+		}
+	})
 }
 
 func get(t *testing.T, r *replica, path string) (int, string) {

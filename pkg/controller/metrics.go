@@ -99,7 +99,7 @@ func (m *metrics) observe(r publish.Result, err error, took time.Duration) {
 	policies, stale := 0, 0
 	for _, e := range r.Index.Reports {
 		policies += e.Policies
-		if e.Stale != "" {
+		if e.Stale != nil {
 			stale++
 		}
 	}

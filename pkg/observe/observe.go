@@ -1,14 +1,17 @@
-// Package observe finds pods: the running ones, and the templates that will
-// create pods again.
+// Package observe says what was seen of a cluster: the pods that run, and the
+// templates that will create pods again.
 //
-// In come files (Files) or a cluster (see Cluster); out comes an Observation: the
-// members to group, what was counted, and what could not be seen. Laws,
-// each tested:
-//   - Every pod and template becomes a Record, the few bytes that matter; a
-//     record made from a trimmed object equals the one made from the whole.
-//   - What could not be observed is an entry in Gaps, Skipped or Ignored, or
-//     counted as Elsewhere, never silence.
-//   - Observed objects are never changed.
+// Records of objects go in, made by a Recorder from whatever source
+// (observe/manifest, observe/cluster); an Observation comes out: the members that
+// policies are made for, and what could not be seen. An observation is a document
+// as well (Encode, Decode); several join to one. Laws, each tested:
+//   - Records in any order give the same observation. A record made from a trimmed
+//     object equals the one made from the whole.
+//   - What could not be observed is an entry in Gaps, Skipped or Unread, or counted
+//     as Elsewhere, never silence.
+//   - Join is commutative, associative and idempotent.
+//   - What is encoded decodes to the same, and everything that is made of an
+//     observation can be made of its document, byte for byte.
 package observe
 
 import (
@@ -19,60 +22,27 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Options says what is observed.
-type Options struct {
-	// Namespaces to observe; none means all.
-	Namespaces []string
-	// ExcludeNamespaces are left out, also where Namespaces names them.
-	ExcludeNamespaces []string
-	// Selector keeps the pods and templates whose labels match; nil keeps all.
-	// A template is judged by the labels it gives its pods.
-	Selector labels.Selector
-	// Pods and Templates are the sources that count.
-	Pods, Templates bool
-	// Profile says what counts within a pod.
-	Profile profile.Options
-	// SkipInvalid goes on past documents that cannot be read; each one is an
-	// entry in Skipped.
-	SkipInvalid bool
-}
-
-// wantsNamespace reports whether objects of that namespace are observed.
-func (o Options) wantsNamespace(namespace string) bool {
-	return !slices.Contains(o.ExcludeNamespaces, namespace) &&
-		(len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, namespace))
-}
-
-// wantsSource reports whether records like that one count.
-func (o Options) wantsSource(r *Record) bool {
-	if r.isPod() {
-		return o.Pods
-	}
-	return o.Templates
-}
-
-// Observation is what was seen.
+// Observation is what was seen. The zero Observation is "nothing was looked for".
 type Observation struct {
+	// Source is the name that the user gave to what was observed.
+	Source string
+	// Scope that was observed.
+	Scope Scope
 	// Members are the observed pods and templates by workload and account, sorted.
 	Members []aggregate.Member
-	// Pods and Templates are how many of each count.
-	Pods, Templates int
-	// Namespaces that had a pod or template, sorted.
-	Namespaces []string
-	// Ignored counts objects of kinds that are not read, by kind and group, such
-	// as "Rollout.argoproj.io" or "Service".
-	Ignored map[string]int
-	// Elsewhere counts pods and templates in files that are in namespaces not to
-	// observe.
-	Elsewhere int
-	// Skipped lists documents that could not be read, in reading order.
-	Skipped []error
 	// Gaps says what a server did not let be seen, sorted.
 	Gaps []Gap
+	// Skipped lists what could not be read in files, sorted.
+	Skipped []Skipped
+	// Unread lists the kinds of objects that were not read, sorted.
+	Unread []Unread
+	// Elsewhere counts pods and templates in files whose namespaces are not in the
+	// scope.
+	Elsewhere int
 	// UnknownOwners lists workloads whose own controller could not be looked up,
 	// sorted: policies are made for them as they are.
 	UnknownOwners []aggregate.Workload
@@ -84,35 +54,128 @@ type Gap struct {
 	Resource string
 	// Namespace is where; empty for the whole cluster.
 	Namespace string
-	Err       error
+	Reason    apierror.Reason
+	// Err has the words of the server, if it is known. It is not part of a
+	// document.
+	Err error
+}
+
+// Where says what could not be observed, and where.
+func (g Gap) Where() string {
+	if g.Namespace == "" {
+		return g.Resource + " in all namespaces"
+	}
+	return g.Resource + " in namespace " + g.Namespace
 }
 
 func (g Gap) String() string {
-	where := "in all namespaces"
-	if g.Namespace != "" {
-		where = "in namespace " + g.Namespace
+	if g.Err == nil {
+		return g.Where() + ": " + string(g.Reason)
 	}
-	return fmt.Sprintf("%s %s: %v", g.Resource, where, g.Err)
+	return fmt.Sprintf("%s: %v", g.Where(), g.Err)
 }
 
-// Compare orders by namespace, then resource.
+// Compare orders by namespace, then resource, then reason.
 func (g Gap) Compare(o Gap) int {
-	return cmp.Or(strings.Compare(g.Namespace, o.Namespace), strings.Compare(g.Resource, o.Resource))
+	return cmp.Or(strings.Compare(g.Namespace, o.Namespace), strings.Compare(g.Resource, o.Resource), cmp.Compare(g.Reason, o.Reason))
+}
+
+// Skipped is something in a file that could not be read.
+type Skipped struct {
+	// File is its name as the user gave it, or "stdin".
+	File string
+	// Document counts from 1; 0 stands for the file as a whole. Line is where the
+	// document begins, from 1.
+	Document, Line int
+	// Item is the place in a List, such as "items[3]".
+	Item string
+	// Problem says what is wrong with it.
+	Problem string
+}
+
+func (s Skipped) Error() string {
+	text := "reading " + s.File + ": "
+	if s.Document > 0 {
+		text += fmt.Sprintf("document %d (line %d): ", s.Document, s.Line)
+	}
+	if s.Item != "" {
+		text += s.Item + ": "
+	}
+	return text + s.Problem
+}
+
+// Compare orders by place, then problem.
+func (s Skipped) Compare(o Skipped) int {
+	return cmp.Or(
+		strings.Compare(s.File, o.File), cmp.Compare(s.Document, o.Document), cmp.Compare(s.Line, o.Line),
+		cmp.Compare(len(s.Item), len(o.Item)), strings.Compare(s.Item, o.Item), strings.Compare(s.Problem, o.Problem),
+	)
+}
+
+// Unread is a kind of objects that are not read.
+type Unread struct {
+	Group, Kind string
+	// Objects is how many there are.
+	Objects int
+	// Places says where those are that hold a pod template, sorted: what they run is
+	// not covered.
+	Places []string
+}
+
+// String is the kind with its group, such as "Rollout.argoproj.io".
+func (u Unread) String() string {
+	if u.Group == "" {
+		return u.Kind
+	}
+	return u.Kind + "." + u.Group
+}
+
+// Compare orders by kind, then group.
+func (u Unread) Compare(o Unread) int {
+	return cmp.Or(strings.Compare(u.Kind, o.Kind), strings.Compare(u.Group, o.Group))
+}
+
+// Pods returns how many pods were observed.
+func (o *Observation) Pods() int {
+	n := 0
+	for _, m := range o.Members {
+		n += m.Pods
+	}
+	return n
+}
+
+// Templates returns how many templates were observed.
+func (o *Observation) Templates() int {
+	n := 0
+	for _, m := range o.Members {
+		n += m.Templates
+	}
+	return n
+}
+
+// Namespaces returns the namespaces that had a pod or template, sorted.
+func (o *Observation) Namespaces() []string {
+	var list []string
+	for _, m := range o.Members {
+		list = append(list, m.Workload.Namespace)
+	}
+	return slices.Compact(list)
 }
 
 // Resolve turns records into an observation: it finds each record's workload
 // and adds what its service account adds. Records may come in any order.
-func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o Options) *Observation {
+func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, scope Scope) *Observation {
 	owners := ownersOf(records)
-	obs := &Observation{}
+	idle := idleTemplates(records, owners)
+	obs := &Observation{Scope: scope.sorted()}
 	var fleet aggregate.Fleet
-	// Sets, so that nothing but the records grows with the pods.
-	namespaces, unknown := map[string]bool{}, map[aggregate.Workload]bool{}
+	// A set, so that nothing but the records grows with the pods.
+	unknown := map[aggregate.Workload]bool{}
 	for _, r := range records {
-		if r.Profile == nil || !o.wantsSource(r) {
+		if r.Profile == nil || !scope.includesSource(r) || idle[r] || isCopy(r, owners) {
 			continue
 		}
-		if !o.wantsNamespace(r.Namespace) {
+		if !scope.Includes(r.Namespace) {
 			obs.Elsewhere++
 			continue
 		}
@@ -126,15 +189,36 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, o
 			Template:       !r.isPod(),
 			Profile:        accounts.complete(r, interner),
 		})
-		namespaces[r.Namespace] = true
-		if r.isPod() {
-			obs.Pods++
-		} else {
-			obs.Templates++
-		}
 	}
 	obs.Members = fleet.Members()
-	obs.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	obs.UnknownOwners = slices.SortedFunc(maps.Keys(unknown), aggregate.Workload.Compare)
 	return obs
+}
+
+// isCopy reports whether a template is a past or present copy of that of its
+// controller, which was observed too.
+func isCopy(r *Record, owners owners) bool {
+	return linking[r.Kind] && r.Controller != nil && owners.find(r.Namespace, r.Controller) != nil
+}
+
+// idleTemplates returns the templates of controllers that were not observed which
+// create no pods now, where another template of the same controller does: they are
+// what the controller had before.
+func idleTemplates(records []*Record, owners owners) map[*Record]bool {
+	type controller struct {
+		namespace string
+		Owner
+	}
+	active, idle := map[controller]bool{}, map[*Record]bool{}
+	for _, r := range records {
+		if linking[r.Kind] && r.Profile != nil && r.Controller != nil && !isCopy(r, owners) {
+			active[controller{r.Namespace, *r.Controller}] = active[controller{r.Namespace, *r.Controller}] || !r.Idle
+		}
+	}
+	for _, r := range records {
+		if r.Idle && r.Controller != nil && active[controller{r.Namespace, *r.Controller}] {
+			idle[r] = true
+		}
+	}
+	return idle
 }

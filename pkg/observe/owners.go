@@ -48,16 +48,18 @@ func compareOwned(a, b *Record) int {
 	)
 }
 
-// linking are the kinds that usually have a controller of their own: where one
-// of them was not observed, the real workload may be another one.
-var linking = map[schema.GroupKind]bool{
-	{Group: "apps", Kind: "ReplicaSet"}: true,
-	{Group: "batch", Kind: "Job"}:       true,
+// find returns the record of an owner, or nil if it was not observed.
+func (o owners) find(namespace string, owner *Owner) *Record {
+	r := o[objectKey{namespace, owner.Kind, owner.Name}]
+	if r == nil || (owner.UID != "" && r.UID != "" && owner.UID != r.UID) {
+		return nil
+	}
+	return r
 }
 
 // workload follows the controllers of r to the top. An owner of an unobserved
-// kind is taken by its reference. known is false when the chain ends at an
-// object that should have been observed.
+// kind is taken by its reference, and so is the Deployment that a pod names. known
+// is false when the chain ends at an object that should have been observed.
 func (o owners) workload(r *Record) (w aggregate.Workload, known bool) {
 	known = true
 	kind, name := r.Kind, r.Name
@@ -68,9 +70,12 @@ func (o owners) workload(r *Record) (w aggregate.Workload, known bool) {
 			break
 		}
 		kind, name = c.Kind, c.Name
-		next := o[objectKey{r.Namespace, c.Kind, c.Name}]
-		if next == nil || (c.UID != "" && next.UID != "" && c.UID != next.UID) {
+		next := o.find(r.Namespace, c)
+		if next == nil {
 			known = !linking[c.Kind]
+			if c.Deployment != "" {
+				kind, name, known = schema.GroupKind{Group: "apps", Kind: "Deployment"}, c.Deployment, true
+			}
 			break
 		}
 		r = next

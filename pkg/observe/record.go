@@ -1,14 +1,12 @@
 package observe
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -27,6 +25,9 @@ type Record struct {
 	// Token says whether the pod gets a service-account token volume on
 	// admission that the profile does not hold yet.
 	Token Token
+	// Idle is true of a template that creates no pods now, such as that of a
+	// ReplicaSet without replicas.
+	Idle bool
 	// Profile of the pod or of the pods that the template makes. Nil for an
 	// object that is only a link between a pod and its workload.
 	Profile *profile.Profile
@@ -37,65 +38,26 @@ type Owner struct {
 	Kind schema.GroupKind
 	Name string
 	UID  types.UID
-}
-
-// Token says whether admission adds a service-account token volume.
-type Token int8
-
-const (
-	// NoToken : none is added, or the pod has it already.
-	NoToken Token = iota
-	// TokenByAccount : one is added unless the account opts out.
-	TokenByAccount
-	// TokenAlways : the pod asks for it, whatever the account says.
-	TokenAlways
-)
-
-// groups are the API groups that serve the built-in kinds today; older ones
-// (extensions, apps/v1beta1) held the same objects.
-var groups = map[string]string{
-	"Pod": "", "ReplicationController": "", "PodTemplate": "",
-	"Deployment": "apps", "ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps",
-	"Job": "batch", "CronJob": "batch",
-	"ServiceAccount": "",
-}
-
-// groupKind returns the kind with the group that serves it today.
-func groupKind(apiVersion, kind string) schema.GroupKind {
-	group := schema.FromAPIVersionAndKind(apiVersion, kind).Group
-	if current, ok := groups[kind]; ok && (group == current || group == "extensions") {
-		group = current
-	}
-	return schema.GroupKind{Group: group, Kind: kind}
-}
-
-// isRead reports whether objects of that kind, with the group that serves it
-// today, are read from files.
-func isRead(kind schema.GroupKind) bool {
-	group, known := groups[kind.Kind]
-	return known && group == kind.Group
-}
-
-// checkKind returns an error for a kind that is not read but can only be meant as
-// one that is: it differs in case or group alone, and the group has no dot, as
-// those of custom resources have.
-func checkKind(t metav1.TypeMeta) error {
-	if strings.Contains(schema.FromAPIVersionAndKind(t.APIVersion, t.Kind).Group, ".") {
-		return nil
-	}
-	for name := range groups {
-		if !strings.EqualFold(t.Kind, name) {
-			continue
-		}
-		if isRead(groupKind(t.APIVersion, name)) {
-			return fmt.Errorf("kind: %q: want %s", t.Kind, name)
-		}
-		return fmt.Errorf("apiVersion: %q has no %s", t.APIVersion, name)
-	}
-	return nil
+	// Deployment that the owner, a ReplicaSet, belongs to by what its pod says;
+	// empty if the pod does not say it.
+	Deployment string
 }
 
 func (r *Record) isPod() bool { return r.Kind.Kind == "Pod" }
+
+// Recorder makes records of objects. It never changes them.
+type Recorder struct {
+	Scope    Scope
+	Interner *profile.Interner
+}
+
+// Link returns the record of an object that only links a pod to its workload.
+func Link(meta metav1.Object, kind schema.GroupKind) *Record {
+	return &Record{
+		Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID(),
+		Kind: kind, Controller: controllerOf(meta),
+	}
+}
 
 // controllerOf returns the controller of an object.
 func controllerOf(meta metav1.Object) *Owner {
@@ -103,61 +65,86 @@ func controllerOf(meta metav1.Object) *Owner {
 	if c == nil {
 		return nil
 	}
-	return &Owner{Kind: groupKind(c.APIVersion, c.Kind), Name: c.Name, UID: c.UID}
+	return &Owner{Kind: GroupKind(c.APIVersion, c.Kind), Name: c.Name, UID: c.UID}
 }
 
-// linkRecord is the record of an object that only links a pod to its workload.
-func linkRecord(meta metav1.Object, kind schema.GroupKind) *Record {
-	return &Record{
-		Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID(),
-		Kind: kind, Controller: controllerOf(meta),
-	}
-}
-
-// podRecord is the record of a pod, or nil for one that has run its course. A
-// pod that a server returned is taken as it is; of a manifest, the pod that the
-// API server would make of it is recorded.
-func podRecord(pod *corev1.Pod, interner *profile.Interner, o Options) *Record {
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+// Pod returns the record of a pod, or nil for one that has completed or that the
+// selector does not match. A pod that a server returned is taken as it is; of a
+// manifest, the pod that the API server would make of it is recorded.
+func (r Recorder) Pod(pod *corev1.Pod) *Record {
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || !r.Scope.matches(pod.Labels) {
 		return nil
 	}
-	if o.Selector != nil && !o.Selector.Matches(labels.Set(pod.Labels)) {
-		return nil
-	}
-	r := linkRecord(pod, schema.GroupKind{Kind: "Pod"})
-	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
-	switch {
+	record := Link(pod, schema.GroupKind{Kind: "Pod"})
+	switch _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; {
 	case mirror:
 		// The kubelet's copy of a static pod: named after its manifest and node,
 		// owned by the node, and without an account
 		// (plugin/pkg/admission/serviceaccount/admission.go, 1.24).
-		r.Name = strings.TrimSuffix(pod.Name, "-"+pod.Spec.NodeName)
-		r.Controller = nil
+		record.Name = strings.TrimSuffix(pod.Name, "-"+pod.Spec.NodeName)
+		record.Controller = nil
 	case pod.UID != "":
-		r.ServiceAccount = accountOf(&pod.Spec)
+		record.ServiceAccount = accountOf(&pod.Spec)
 	default:
-		r.ServiceAccount = accountOf(&pod.Spec)
-		r.Token = tokenOf(&pod.Spec)
+		record.ServiceAccount = accountOf(&pod.Spec)
+		record.Token = tokenOf(&pod.Spec)
+	}
+	if record.Controller != nil && record.Controller.Kind == replicaSet {
+		record.Controller.Deployment = deploymentOf(record.Controller.Name, pod.Labels)
 	}
 	if pod.UID == "" {
 		pod = withHostPorts(pod)
 	}
-	r.Profile = interner.Intern(profile.Of(pod, o.Profile))
-	return r
+	record.Profile = r.Interner.Intern(profile.Of(pod, r.Scope.profile()))
+	return record
 }
 
-// templateRecord is the record of an object that creates pods from a template,
-// or nil when the selector does not want its pods.
-func templateRecord(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, interner *profile.Interner, o Options) *Record {
-	r := linkRecord(meta, kind)
-	if o.Selector != nil && !o.Selector.Matches(labels.Set(template.Labels)) {
-		return r
+// Template returns the record of an object that creates pods from a template; a
+// mere link when the selector does not match its pods.
+func (r Recorder) Template(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec) *Record {
+	record := Link(meta, kind)
+	if !r.Scope.matches(template.Labels) {
+		return record
 	}
 	pod := withHostPorts(&corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec})
-	r.ServiceAccount = accountOf(&pod.Spec)
-	r.Token = tokenOf(&pod.Spec)
-	r.Profile = interner.Intern(profile.Of(pod, o.Profile))
-	return r
+	record.ServiceAccount = accountOf(&pod.Spec)
+	record.Token = tokenOf(&pod.Spec)
+	record.Profile = r.Interner.Intern(profile.Of(pod, r.Scope.profile()))
+	return record
+}
+
+// StatefulSet is Template for a StatefulSet with claim templates of these names.
+func (r Recorder) StatefulSet(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, claims []string) *Record {
+	return r.Template(meta, kind, withClaims(template, claims))
+}
+
+// ReplicaSet is Template for a ReplicaSet with that many replicas; nil means one.
+func (r Recorder) ReplicaSet(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, replicas *int32) *Record {
+	record := r.Template(meta, kind, template)
+	record.Idle = replicas != nil && *replicas == 0
+	return record
+}
+
+// Job is Template for a Job; one that has completed or failed creates no more pods
+// and is a mere link.
+func (r Recorder) Job(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, conditions []batchv1.JobCondition) *Record {
+	for _, c := range conditions {
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
+			return Link(meta, kind)
+		}
+	}
+	return r.Template(meta, kind, template)
+}
+
+// deploymentOf returns the Deployment whose ReplicaSet has that name, by the label
+// that the Deployment's controller gives its pods: the name ends in the label's
+// value (pkg/controller/deployment/sync.go, getNewReplicaSet).
+func deploymentOf(replicaSet string, labels map[string]string) string {
+	hash := labels["pod-template-hash"] // apps/v1, DefaultDeploymentUniqueLabelKey
+	if name, ok := strings.CutSuffix(replicaSet, "-"+hash); ok && hash != "" {
+		return name
+	}
+	return ""
 }
 
 // accountOf returns the pod's account: the field, its deprecated twin, or the
@@ -170,39 +157,6 @@ func accountOf(spec *corev1.PodSpec) string {
 		return spec.DeprecatedServiceAccount
 	default:
 		return "default"
-	}
-}
-
-// tokenMountPath is where a container expects its token; one that mounts
-// something there itself gets none.
-const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no credential
-
-// tokenVolumePrefix starts the name of a volume that admission takes for the
-// token's, whatever it holds.
-const tokenVolumePrefix = "kube-api-access-"
-
-// tokenOf says whether admission adds a token volume: when some init or regular
-// container has nothing at the token's path and no volume has a token volume's
-// name, unless automount is off on the pod or, where the pod does not say, on
-// its account
-// (plugin/pkg/admission/serviceaccount/admission.go, mountServiceAccountToken).
-func tokenOf(spec *corev1.PodSpec) Token {
-	hasMount := func(c corev1.Container) bool {
-		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == tokenMountPath })
-	}
-	needs := func(c corev1.Container) bool { return !hasMount(c) }
-	named := func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolumePrefix) }
-	switch automount := spec.AutomountServiceAccountToken; {
-	case slices.ContainsFunc(spec.Volumes, named):
-		return NoToken
-	case !slices.ContainsFunc(spec.InitContainers, needs) && !slices.ContainsFunc(spec.Containers, needs):
-		return NoToken
-	case automount == nil:
-		return TokenByAccount
-	case *automount:
-		return TokenAlways
-	default:
-		return NoToken
 	}
 }
 

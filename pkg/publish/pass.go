@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
@@ -22,8 +21,8 @@ type Source interface {
 
 // Options say what is published.
 type Options struct {
-	// Observe is what the source observes.
-	Observe observe.Options
+	// Scope is what the source observes.
+	Scope   observe.Scope
 	Level   aggregate.Level
 	Engines []generate.Engine
 	// AllowPartial lets a report be made where something cannot be observed;
@@ -33,15 +32,17 @@ type Options struct {
 
 // NewPass returns the pass that publishes what the source sees.
 func (o Options) NewPass(source Source) Pass {
+	gaps := source.Gaps()
 	p := Pass{
-		Index:      report.Index{Schema: report.Schema, Level: o.Level, Coverage: o.coverage(source.Gaps())},
+		Index:      Index{Level: o.Level, Engines: engineNames(o.Engines), Coverage: o.coverage(gaps)},
+		Gaps:       gaps,
 		Namespaces: source.Namespaces(),
-		Render:     func(namespace string) (report.Bundle, error) { return o.render(source, namespace) },
-		Unread: func(namespace string) string {
+		Render:     func(namespace string) (Bundle, error) { return o.render(source, namespace) },
+		Unread: func(namespace string) *observe.Gap {
 			if o.AllowPartial || !o.covers(namespace) {
-				return ""
+				return nil
 			}
-			return whyUnread(source.Gaps(scope(namespace)...))
+			return first(source.Gaps(namespacesIn(namespace)...))
 		},
 	}
 	if o.Level == aggregate.ByCluster {
@@ -50,8 +51,16 @@ func (o Options) NewPass(source Source) Pass {
 	return p
 }
 
-// scope is what to observe for a report.
-func scope(namespace string) []string {
+func engineNames(engines []generate.Engine) []string {
+	names := make([]string, len(engines))
+	for i, e := range engines {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// namespacesIn is what to observe for a report.
+func namespacesIn(namespace string) []string {
 	if namespace == "" {
 		return nil
 	}
@@ -63,40 +72,34 @@ func (o Options) covers(namespace string) bool {
 	if namespace == "" {
 		return o.Level == aggregate.ByCluster
 	}
-	return !slices.Contains(o.Observe.ExcludeNamespaces, namespace) &&
-		(len(o.Observe.Namespaces) == 0 || slices.Contains(o.Observe.Namespaces, namespace))
+	return o.Scope.Includes(namespace)
 }
 
-func (o Options) render(source Source, namespace string) (report.Bundle, error) {
-	obs := source.Observe(scope(namespace)...)
-	if why := whyUnread(obs.Gaps); why != "" && !o.AllowPartial {
-		return report.Bundle{}, fmt.Errorf("observing %s", why)
+// render makes a report. Its observation is the last word on gaps: there may be one
+// by now.
+func (o Options) render(source Source, namespace string) (Bundle, error) {
+	obs := source.Observe(namespacesIn(namespace)...)
+	if gap := first(obs.Gaps); gap != nil && !o.AllowPartial {
+		return Bundle{}, unreadError{*gap}
 	}
-	if obs.Pods+obs.Templates == 0 && namespace != "" {
-		return report.Bundle{Entry: report.Entry{Namespace: namespace}}, nil
+	if len(obs.Members) == 0 && namespace != "" {
+		return Bundle{Entry: Entry{Namespace: namespace}}, nil
 	}
 	results := generate.Run(o.Engines, obs.Members, o.Level)
-	return report.Pack(namespace, report.New(obs, o.Level, results, o.Observe.Profile.EphemeralContainers), results)
+	return Pack(namespace, obs, report.New(obs, o.Level, results), results)
 }
 
-func (o Options) coverage(gaps []observe.Gap) report.Coverage {
-	c := report.Coverage{
-		Namespaces: sorted(o.Observe.Namespaces), ExcludedNamespaces: sorted(o.Observe.ExcludeNamespaces),
-		EphemeralContainers: o.Observe.Profile.EphemeralContainers,
+// unreadError says that a report was not made since something cannot be observed.
+type unreadError struct{ gap observe.Gap }
+
+func (e unreadError) Error() string { return "observing " + e.gap.String() }
+
+func (o Options) coverage(gaps []observe.Gap) Coverage {
+	return Coverage{
+		Namespaces: sorted(o.Scope.Namespaces), ExcludedNamespaces: sorted(o.Scope.ExcludedNamespaces),
+		Selector: o.Scope.SelectorText(), Sources: o.Scope.Sources(), EphemeralContainers: o.Scope.EphemeralContainers,
+		Gaps: gapsOf(gaps),
 	}
-	if o.Observe.Selector != nil {
-		c.Selector = o.Observe.Selector.String()
-	}
-	if o.Observe.Pods {
-		c.Sources = append(c.Sources, "pods")
-	}
-	if o.Observe.Templates {
-		c.Sources = append(c.Sources, "templates")
-	}
-	for _, g := range gaps {
-		c.Gaps = append(c.Gaps, report.Gap{Namespace: g.Namespace, Resource: g.Resource, Message: g.Err.Error()})
-	}
-	return c
 }
 
 // sorted returns the names as they are published: the order and repetition of
@@ -105,14 +108,10 @@ func sorted(names []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
-// whyUnread says in one line what the gaps are, or nothing if there are none.
-func whyUnread(gaps []observe.Gap) string {
-	switch len(gaps) {
-	case 0:
-		return ""
-	case 1:
-		return gaps[0].String()
-	default:
-		return fmt.Sprintf("%s, and %d more", gaps[0], len(gaps)-1)
+// first returns the first gap, or nil if there is none.
+func first(gaps []observe.Gap) *observe.Gap {
+	if len(gaps) == 0 {
+		return nil
 	}
+	return &gaps[0]
 }

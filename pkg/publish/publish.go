@@ -1,16 +1,23 @@
 // Package publish writes reports into a cluster, as ConfigMaps of one namespace,
-// and takes away those that are no longer true.
+// deletes those that are no longer true, and reads them.
 //
-// In goes a Pass: which namespaces there are, how to make the report of one, and
-// which could not be read. Out comes the cluster in the state of the contract
-// (package report), and a Result. Laws, each tested with a failure after every
-// single write:
+// A Pass goes in: which namespaces exist, how to make the report of one, and which
+// could not be read. The cluster in the state of the contract comes out, and a
+// Result. The ConfigMaps are an API that other programs read (Index, Document, and
+// the labels and files beside them); a Reader is one of those. Laws, each tested
+// with a failure after every single write:
 //   - What the index names is there and whole, at every moment: reports are
 //     written first, under names that no other content has, then the index in
 //     one write, and what it no longer names goes last.
-//   - Nothing is written that is there already.
+//   - A report is one ConfigMap or, when it is above MaxBytes, several. Their names
+//     end in the hash of their content, and they never change. Unpack puts them
+//     together again and checks the hashes.
+//   - Nothing is written that is there already: contents are compared by their
+//     hash, not by their names.
 //   - A ConfigMap that the advisor did not write is never changed: it is an error
-//     that names it.
+//     that names it. Readers ignore what the index does not name.
+//   - What is sent is printable, whatever strings the cluster holds: a server would
+//     not take it otherwise, or take it for something else.
 //   - A namespace that could not be read, or whose report could not be written,
 //     keeps the report it has, marked stale in the index.
 //   - Two writers at once do no harm: the index is written over the version that
@@ -24,39 +31,47 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/retry"
 )
 
 // Pass is one round of publishing.
 type Pass struct {
 	// Index says the level and coverage of the pass; its reports are filled in.
-	Index report.Index
+	Index Index
+	// Gaps are those of the index, with the words of the server.
+	Gaps []observe.Gap
 	// Namespaces that may have a report, sorted. One empty name is the report of
 	// the whole cluster.
 	Namespaces []string
 	// Known has the entries of namespaces in which nothing changed since an
 	// earlier pass. One without ConfigMaps is of a namespace with nothing to
 	// report.
-	Known map[string]report.Entry
+	Known map[string]Entry
 	// Render makes the report of a namespace; one without ConfigMaps says that
 	// there is nothing to report.
-	Render func(namespace string) (report.Bundle, error)
-	// Unread says why a namespace cannot be reported on now; empty if it can. It
+	Render func(namespace string) (Bundle, error)
+	// Unread returns why a namespace cannot be reported on now; nil if it can. It
 	// is asked for namespaces that had a report as well.
-	Unread func(namespace string) string
+	Unread func(namespace string) *observe.Gap
 }
 
 // Result is what a pass did.
 type Result struct {
 	// Index that was published.
-	Index report.Index
+	Index Index
 	// Entries of the namespaces that are up to date, for the next pass.
-	Entries map[string]report.Entry
+	Entries map[string]Entry
 	// Failed has the namespaces whose report could not be made or written.
 	Failed map[string]error
+	// LookAlikes are ConfigMaps that look like reports and that the advisor did not
+	// write, sorted.
+	LookAlikes []string
+	// Gaps has what could not be observed, with the words of the server.
+	Gaps   []observe.Gap
 	Writes Writes
 }
 
@@ -101,13 +116,13 @@ type state struct {
 	// index as it was found; nil if there was none.
 	index *corev1.ConfigMap
 	// old has its entries.
-	old map[string]report.Entry
+	old map[string]Entry
 	// present has the ConfigMaps of the namespace.
 	present map[string]found
 }
 
 func (s *state) publish(ctx context.Context) error {
-	s.result = Result{Index: s.pass.Index, Entries: map[string]report.Entry{}, Failed: map[string]error{}}
+	s.result = Result{Index: s.pass.Index, Entries: map[string]Entry{}, Failed: map[string]error{}, Gaps: slices.Clone(s.pass.Gaps)}
 	s.result.Index.Reports = nil
 	s.result.Index.Coverage.Gaps = slices.Clone(s.pass.Index.Coverage.Gaps)
 	if err := s.read(ctx); err != nil {
@@ -120,8 +135,10 @@ func (s *state) publish(ctx context.Context) error {
 	}
 	for namespace := range s.old {
 		if _, seen := slices.BinarySearch(s.pass.Namespaces, namespace); !seen {
-			if why := s.pass.Unread(namespace); why != "" {
-				s.keep(namespace, why)
+			if gap := s.pass.Unread(namespace); gap != nil {
+				if err := s.keep(ctx, namespace, unread(*gap)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -148,12 +165,17 @@ func (s *state) read(ctx context.Context) error {
 	if s.present, err = s.list(ctx); err != nil {
 		return err
 	}
-	s.old = map[string]report.Entry{}
+	for _, name := range slices.Sorted(maps.Keys(s.present)) {
+		if f := s.present[name]; f.looksLike && !f.owned {
+			s.result.LookAlikes = append(s.result.LookAlikes, s.namespace+"/"+name)
+		}
+	}
+	s.old = map[string]Entry{}
 	if s.index == nil {
 		return nil
 	}
 	// An index that cannot be read has nothing to keep, and is replaced.
-	index, err := report.ReadIndex(s.index)
+	index, err := ReadIndex(s.index)
 	if err != nil || index.Level != s.pass.Index.Level {
 		return nil //nolint:nilerr // see above
 	}
@@ -166,35 +188,52 @@ func (s *state) read(ctx context.Context) error {
 // report brings the report of one namespace up to date, or keeps the old one.
 // The error is one that no other namespace could escape either.
 func (s *state) report(ctx context.Context, namespace string) error {
-	if why := s.pass.Unread(namespace); why != "" {
-		s.keep(namespace, why)
-		return nil
+	if gap := s.pass.Unread(namespace); gap != nil {
+		return s.keep(ctx, namespace, unread(*gap))
 	}
-	if e, known := s.pass.Known[namespace]; known && s.has(e) {
-		s.take(e)
-		s.result.Writes.Unchanged += len(e.ConfigMaps)
-		return nil
+	if e, known := s.pass.Known[namespace]; known {
+		there, err := s.has(ctx, e)
+		if err != nil {
+			return err
+		}
+		if there {
+			s.take(e)
+			s.result.Writes.Unchanged += len(e.ConfigMaps)
+			return nil
+		}
 	}
 	b, err := s.pass.Render(namespace)
 	if err == nil {
 		err = s.writeReport(ctx, b)
 	}
+	var unreadNow unreadError
 	switch {
 	case err == nil:
 		s.take(b.Entry)
 		return nil
+	case errors.As(err, &unreadNow):
+		// A gap that was not there when the pass began.
+		gap := unread(unreadNow.gap)
+		if !slices.Contains(s.result.Index.Coverage.Gaps, gap) {
+			s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, gap)
+			s.result.Gaps = append(s.result.Gaps, unreadNow.gap)
+		}
+		return s.keep(ctx, namespace, gap)
 	case isGeneral(err):
 		return err
 	default:
 		s.result.Failed[namespace] = err
-		s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, report.Gap{Namespace: namespace, Message: err.Error()})
-		s.keep(namespace, err.Error())
-		return nil
+		gap := Gap{Namespace: namespace, Reason: reasonOf(err)}
+		s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, gap)
+		return s.keep(ctx, namespace, gap)
 	}
 }
 
+// unread is a gap as it stands at the entry of a namespace.
+func unread(g observe.Gap) Gap { return gapsOf([]observe.Gap{g})[0] }
+
 // take puts an entry into the index.
-func (s *state) take(e report.Entry) {
+func (s *state) take(e Entry) {
 	s.result.Entries[e.Namespace] = e
 	if len(e.ConfigMaps) > 0 {
 		s.result.Index.Reports = append(s.result.Index.Reports, e)
@@ -202,42 +241,69 @@ func (s *state) take(e report.Entry) {
 }
 
 // keep leaves the entry that the index has, if any, marked stale.
-func (s *state) keep(namespace, why string) {
-	if e, ok := s.old[namespace]; ok && s.has(e) {
-		e.Stale = why
+func (s *state) keep(ctx context.Context, namespace string, why Gap) error {
+	e, ok := s.old[namespace]
+	if !ok {
+		return nil
+	}
+	there, err := s.has(ctx, e)
+	if there {
+		e.Stale = &why
 		s.result.Index.Reports = append(s.result.Index.Reports, e)
 	}
+	return err
 }
 
-// has reports whether all ConfigMaps of an entry are there.
-func (s *state) has(e report.Entry) bool {
-	return !slices.ContainsFunc(e.ConfigMaps, func(name string) bool { return !s.present[name].isReport() })
+// has reports whether all ConfigMaps of an entry are there and whole.
+func (s *state) has(ctx context.Context, e Entry) (bool, error) {
+	for _, name := range e.ConfigMaps {
+		if !s.present[name].isReport() {
+			return false, nil
+		}
+		if whole, err := s.isWhole(ctx, name, s.present[name]); !whole {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
-func (s *state) writeReport(ctx context.Context, b report.Bundle) error {
+func (s *state) writeReport(ctx context.Context, b Bundle) error {
 	for _, cm := range b.ConfigMaps {
-		switch f, there := s.present[cm.Name]; {
-		case f.isReport():
-			s.result.Writes.Unchanged++
-		case there:
+		f, there := s.present[cm.Name]
+		if there && !f.isReport() {
 			return s.foreign(cm.Name)
-		default:
-			if err := s.create(ctx, cm); err != nil {
+		}
+		if there {
+			whole, err := s.isWhole(ctx, cm.Name, f)
+			if err != nil {
+				return err
+			}
+			if whole && f.hash == Hash(cm) {
+				s.result.Writes.Unchanged++
+				continue
+			}
+			// What has this name and another content was tampered with.
+			if err := s.delete(ctx, cm.Name, f.uid); err != nil {
 				s.result.Writes.Failed++
 				return err
 			}
-			s.present[cm.Name] = foundReport(cm)
-			s.result.Writes.Created++
+			s.result.Writes.Deleted++
 		}
+		if err := s.create(ctx, cm); err != nil {
+			s.result.Writes.Failed++
+			return err
+		}
+		s.present[cm.Name] = foundReport(cm)
+		s.result.Writes.Created++
 	}
 	return nil
 }
 
 func (s *state) finishIndex() {
 	i := &s.result.Index
-	slices.SortFunc(i.Reports, func(a, b report.Entry) int { return strings.Compare(a.Namespace, b.Namespace) })
+	slices.SortFunc(i.Reports, func(a, b Entry) int { return strings.Compare(a.Namespace, b.Namespace) })
 	i.Coverage.Complete = len(i.Coverage.Gaps) == 0 &&
-		!slices.ContainsFunc(i.Reports, func(e report.Entry) bool { return e.Stale != "" || e.Partial })
+		!slices.ContainsFunc(i.Reports, func(e Entry) bool { return e.Stale != nil || e.Partial })
 }
 
 // unnamed returns the reports that the index does not name, sorted.
@@ -265,7 +331,7 @@ func (s *state) writeIndex(ctx context.Context, deletes bool) error {
 	if err != nil {
 		return err
 	}
-	if s.index != nil && !deletes && s.index.Annotations[report.HashAnnotation] == report.Hash(cm) && report.Hash(s.index) == report.Hash(cm) {
+	if s.index != nil && !deletes && Hash(s.index) == Hash(cm) {
 		s.result.Writes.Unchanged++
 		return nil
 	}
@@ -295,28 +361,18 @@ func (s *state) prune(ctx context.Context, names []string) error {
 // isGeneral reports whether an error is about the server or the connection
 // instead of one report.
 func isGeneral(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return true
+	if !isRequest(err) {
+		return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		// Not the server's word: it was not reached, unless the error is ours.
-		return isRequest(err)
-	}
-	return isPassing(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err)
-}
-
-// isQuota reports whether a quota refuses another ConfigMap
-// (apiserver/pkg/admission/plugin/resourcequota/controller.go).
-func isQuota(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
+	reason := apierror.Of(err)
+	return reason.Transient() || reason == apierror.Unauthorized || reason == apierror.NotServed
 }
 
 // Problem says in one line what is not whole, or nothing if all is.
 func (r Result) Problem() string {
 	var stale []string
 	for _, e := range r.Index.Reports {
-		if e.Stale != "" {
+		if e.Stale != nil {
 			stale = append(stale, e.Name())
 		}
 	}
@@ -333,13 +389,19 @@ func (r Result) Problem() string {
 // Lines says what is missing or out of date, for people, one line each.
 func (r Result) Lines() []string {
 	var list []string
-	for _, g := range r.Index.Coverage.Gaps {
-		list = append(list, g.String())
+	for _, g := range r.Gaps {
+		list = append(list, "not observed: "+g.String())
+	}
+	for _, namespace := range slices.Sorted(maps.Keys(r.Failed)) {
+		list = append(list, "not published: report of "+Entry{Namespace: namespace}.Name()+": "+r.Failed[namespace].Error())
 	}
 	for _, e := range r.Index.Reports {
-		if e.Stale != "" {
-			list = append(list, "out of date: report of "+e.Name()+": "+e.Stale)
+		if e.Stale != nil {
+			list = append(list, "out of date: report of "+e.Name()+": "+e.Stale.String())
 		}
+	}
+	for _, name := range r.LookAlikes {
+		list = append(list, "warning: ConfigMap "+name+" looks like a report and was not written by the advisor: readers must follow the index, as advisor get-report does")
 	}
 	return list
 }

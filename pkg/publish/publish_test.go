@@ -11,21 +11,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
-	"github.com/psp-advisor/psp-advisor/pkg/publish/apitest"
-	"github.com/psp-advisor/psp-advisor/pkg/report"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 )
 
 // fleet is a source with a number of workloads per namespace. Those of "large"
 // have much to say.
 type fleet struct {
 	workloads map[string]int
+	// name is what the workloads' names begin with.
+	name string
 	// version changes what the workloads need.
 	version int
 	gaps    []observe.Gap
@@ -47,7 +50,7 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 	if len(namespaces) == 0 {
 		namespaces = f.Namespaces()
 	}
-	obs := &observe.Observation{Namespaces: namespaces, Gaps: f.Gaps(namespaces...)}
+	obs := &observe.Observation{Scope: options.Scope.In(namespaces...), Gaps: f.Gaps(namespaces...)}
 	var members aggregate.Fleet
 	for _, namespace := range namespaces {
 		volume := fmt.Sprint("type", f.version)
@@ -55,9 +58,12 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 			volume += strings.Repeat("e", 100<<10)
 		}
 		for n := range f.workloads[namespace] {
-			obs.Pods++
+			name := f.name
+			if name == "" {
+				name = fmt.Sprintf("web-%d", n)
+			}
 			members.Add(aggregate.Pod{
-				Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
+				Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name},
 				ServiceAccount: fmt.Sprintf("account-%d", n),
 				Profile:        &profile.Profile{RunAsUser: profile.SetOf(profile.User{}), Volumes: profile.SetOf(profile.Name(volume))},
 			})
@@ -67,12 +73,13 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 	return obs
 }
 
-var options = publish.Options{Observe: observe.Options{Pods: true, Templates: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}}
+var options = publish.Options{Scope: observe.Scope{Pods: true, Templates: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}}
 
 // advisor is a writer and the server it writes to.
 type advisor struct {
 	*publish.Writer
 	server *apitest.Server
+	config *rest.Config
 }
 
 func start(t *testing.T) advisor {
@@ -82,7 +89,7 @@ func start(t *testing.T) advisor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return advisor{w, server}
+	return advisor{w, server, config}
 }
 
 func (a advisor) publish(t *testing.T, f *fleet) publish.Result {
@@ -96,16 +103,16 @@ func (a advisor) publish(t *testing.T, f *fleet) publish.Result {
 
 // follow reads what a reader of the index reads; anything missing or torn is an
 // error. Without an index there is nothing.
-func follow(all map[string]*corev1.ConfigMap) (report.Index, map[string]report.Document, error) {
-	cm, ok := all[report.IndexName]
+func follow(all map[string]*corev1.ConfigMap) (publish.Index, map[string]publish.Document, error) {
+	cm, ok := all[publish.IndexName]
 	if !ok {
-		return report.Index{}, nil, nil
+		return publish.Index{}, nil, nil
 	}
-	index, err := report.ReadIndex(cm)
+	index, err := publish.ReadIndex(cm)
 	if err != nil {
-		return report.Index{}, nil, err
+		return publish.Index{}, nil, err
 	}
-	docs := map[string]report.Document{}
+	docs := map[string]publish.Document{}
 	for _, e := range index.Reports {
 		var parts []*corev1.ConfigMap
 		for _, name := range e.ConfigMaps {
@@ -115,7 +122,11 @@ func follow(all map[string]*corev1.ConfigMap) (report.Index, map[string]report.D
 			}
 			parts = append(parts, part)
 		}
-		_, doc, err := report.Unpack(e, parts)
+		files, err := publish.Unpack(e, parts)
+		if err != nil {
+			return index, nil, err
+		}
+		doc, err := publish.ReadReport(files[publish.ReportFile])
 		if err != nil {
 			return index, nil, err
 		}
@@ -124,7 +135,7 @@ func follow(all map[string]*corev1.ConfigMap) (report.Index, map[string]report.D
 	return index, docs, nil
 }
 
-func (a advisor) follow(t *testing.T) (report.Index, map[string]report.Document) {
+func (a advisor) follow(t *testing.T) (publish.Index, map[string]publish.Document) {
 	t.Helper()
 	index, docs, err := follow(a.server.ConfigMaps())
 	if err != nil {
@@ -137,7 +148,7 @@ func (a advisor) follow(t *testing.T) (report.Index, map[string]report.Document)
 func content(all map[string]*corev1.ConfigMap) map[string]string {
 	list := map[string]string{}
 	for name, cm := range all {
-		list[name] = report.Hash(cm)
+		list[name] = publish.Hash(cm)
 	}
 	return list
 }
@@ -169,7 +180,7 @@ func TestPublish(t *testing.T) {
 	f.workloads["shop"], f.workloads["monitoring"] = 4, 0
 	r = a.publish(t, f)
 	writes := a.server.TakeWrites()
-	if len(writes) != 4 || !strings.HasPrefix(writes[0], "PATCH psp-advisor.shop.") || writes[1] != "PATCH "+report.IndexName ||
+	if len(writes) != 4 || !strings.HasPrefix(writes[0], "PATCH psp-advisor.shop.") || writes[1] != "PATCH "+publish.IndexName ||
 		!strings.HasPrefix(writes[2], "DELETE psp-advisor.monitoring.") || !strings.HasPrefix(writes[3], "DELETE psp-advisor.shop.") {
 		t.Errorf("writes are %q", writes)
 	}
@@ -194,7 +205,7 @@ func TestKnown(t *testing.T) {
 	pass := func() publish.Pass {
 		p := options.NewPass(f)
 		render := p.Render
-		p.Known, p.Render = known, func(namespace string) (report.Bundle, error) {
+		p.Known, p.Render = known, func(namespace string) (publish.Bundle, error) {
 			rendered = append(rendered, namespace)
 			return render(namespace)
 		}
@@ -317,14 +328,14 @@ func TestForeign(t *testing.T) {
 	f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
 	clean := start(t)
 	shop := clean.publish(t, f).Entries["shop"].ConfigMaps[0]
-	labels := map[string]string{generate.ManagedByLabel: generate.ManagedBy, report.KindLabel: report.KindReport}
+	labels := map[string]string{generate.ManagedByLabel: generate.ManagedBy, publish.KindLabel: publish.LabelReport}
 	for _, tc := range []struct {
 		name    string
 		foreign *corev1.ConfigMap
 		general bool
 	}{
-		{"index", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: report.IndexName}}, true},
-		{"index with our labels", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: report.IndexName, Labels: labels}}, true},
+		{"index", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: publish.IndexName}}, true},
+		{"index with our labels", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: publish.IndexName, Labels: labels}}, true},
 		{"report", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: shop}}, false},
 		{"report with our labels", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: shop, Labels: labels}}, false},
 	} {
@@ -336,7 +347,7 @@ func TestForeign(t *testing.T) {
 			if !tc.general {
 				err = errors.Join(err, r.Failed["shop"])
 			}
-			want := "ConfigMap advisor/" + tc.foreign.Name + " was not written by the advisor"
+			want := "ConfigMap advisor/" + tc.foreign.Name + ": it was not written by the advisor"
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("error is %v, want %s", err, want)
 			}
@@ -353,11 +364,11 @@ func TestForeign(t *testing.T) {
 }
 
 // follow2 is follow where the index may be somebody else's.
-func (a advisor) follow2(t *testing.T) (report.Index, map[string]report.Document) {
+func (a advisor) follow2(t *testing.T) (publish.Index, map[string]publish.Document) {
 	t.Helper()
 	all := a.server.ConfigMaps()
-	if cm := all[report.IndexName]; cm != nil && cm.Data["mine"] != "" {
-		return report.Index{}, nil
+	if cm := all[publish.IndexName]; cm != nil && cm.Data["mine"] != "" {
+		return publish.Index{}, nil
 	}
 	return a.follow(t)
 }
@@ -368,14 +379,14 @@ func TestQuickerForeign(t *testing.T) {
 	a := start(t)
 	f := &fleet{workloads: map[string]int{"shop": 1}}
 	a.server.Before = func(verb, name string) {
-		if verb == http.MethodPatch && name != report.IndexName {
+		if verb == http.MethodPatch && name != publish.IndexName {
 			if _, there := a.server.ConfigMaps()[name]; !there {
-				a.server.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{report.PoliciesKey: "mine"}}, "kubectl-create")
+				a.server.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{publish.PoliciesFile("psp"): "mine"}}, "kubectl-create")
 			}
 		}
 	}
 	r := a.publish(t, f)
-	if err := r.Failed["shop"]; err == nil || !strings.Contains(err.Error(), "somebody else writes it too") {
+	if err := r.Failed["shop"]; err == nil || !strings.Contains(err.Error(), "another client writes it too") {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -442,8 +453,8 @@ func TestEdited(t *testing.T) {
 	f := &fleet{workloads: map[string]int{"shop": 1}}
 	a.publish(t, f)
 	want := content(a.server.ConfigMaps())
-	cm := a.server.ConfigMaps()[report.IndexName]
-	cm.Data[report.IndexKey] = "{}"
+	cm := a.server.ConfigMaps()[publish.IndexName]
+	cm.Data[publish.IndexFile] = "{}"
 	a.server.Put(cm, publish.FieldManager)
 	a.publish(t, f)
 	if d := cmp.Diff(want, content(a.server.ConfigMaps())); d != "" {
@@ -463,7 +474,7 @@ func TestQuota(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	index, docs := a.follow(t)
-	if len(docs) != 2 || index.Reports[0].Stale == "" || index.Coverage.Complete {
+	if len(docs) != 2 || index.Reports[0].Stale == nil || index.Reports[0].Stale.Reason != apierror.QuotaExceeded || index.Coverage.Complete {
 		t.Errorf("index is %+v", index)
 	}
 	a.server.TakeWrites()
@@ -488,9 +499,9 @@ func TestUnread(t *testing.T) {
 		stale []string
 		left  []string
 	}{
-		{"one namespace", observe.Gap{Resource: "pods", Namespace: "shop", Err: forbidden}, []string{"shop"}, []string{"monitoring", "shop"}},
-		{"all namespaces", observe.Gap{Resource: "pods", Err: forbidden}, []string{"gone", "monitoring", "shop"}, []string{"gone", "monitoring", "shop"}},
-		{"one that never had a report", observe.Gap{Resource: "pods", Namespace: "new", Err: forbidden}, nil, []string{"monitoring", "shop"}},
+		{"one namespace", observe.Gap{Resource: "pods", Namespace: "shop", Reason: apierror.Forbidden, Err: forbidden}, []string{"shop"}, []string{"monitoring", "shop"}},
+		{"all namespaces", observe.Gap{Resource: "pods", Reason: apierror.Forbidden, Err: forbidden}, []string{"gone", "monitoring", "shop"}, []string{"gone", "monitoring", "shop"}},
+		{"one that never had a report", observe.Gap{Resource: "pods", Namespace: "new", Reason: apierror.Forbidden, Err: forbidden}, nil, []string{"monitoring", "shop"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := start(t)
@@ -515,7 +526,7 @@ func TestUnread(t *testing.T) {
 			}
 			var stale []string
 			for _, e := range index.Reports {
-				if strings.Contains(e.Stale, "cannot list resource") {
+				if e.Stale != nil && *e.Stale == (publish.Gap{Namespace: tc.gap.Namespace, Resource: "pods", Reason: apierror.Forbidden}) {
 					stale = append(stale, e.Namespace)
 				}
 			}
@@ -532,14 +543,14 @@ func TestUnread(t *testing.T) {
 // TestAllowPartial: reports are made all the same, and say so.
 func TestAllowPartial(t *testing.T) {
 	a := start(t)
-	f := &fleet{workloads: map[string]int{"shop": 1}, gaps: []observe.Gap{{Resource: "jobs.batch", Err: errors.New("forbidden")}}}
+	f := &fleet{workloads: map[string]int{"shop": 1}, gaps: []observe.Gap{{Resource: "jobs.batch", Reason: apierror.Forbidden, Err: errors.New("forbidden")}}}
 	o := options
 	o.AllowPartial = true
 	if _, err := a.Publish(t.Context(), o.NewPass(f)); err != nil {
 		t.Fatal(err)
 	}
 	index, docs := a.follow(t)
-	if len(docs["shop"].Gaps) != 1 || !index.Reports[0].Partial || index.Coverage.Complete {
+	if len(docs["shop"].Workloads) != 1 || !index.Reports[0].Partial || index.Coverage.Complete {
 		t.Errorf("index is %+v", index)
 	}
 }

@@ -5,16 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
-	"github.com/psp-advisor/psp-advisor/pkg/report"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
@@ -31,6 +31,9 @@ type Writer struct {
 	maps      corev1client.ConfigMapInterface
 	// metadata lists without the content, which may be large.
 	metadata metadata.ResourceInterface
+	// verified has the version of each report whose content was compared with its
+	// hash.
+	verified map[string]string
 }
 
 // NewWriter returns a writer of reports into namespace.
@@ -48,6 +51,7 @@ func NewWriter(config *rest.Config, namespace string) (*Writer, error) {
 	}
 	return &Writer{
 		namespace: namespace,
+		verified:  map[string]string{},
 		maps:      core.ConfigMaps(namespace),
 		metadata:  meta.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(namespace),
 	}, nil
@@ -55,40 +59,55 @@ func NewWriter(config *rest.Config, namespace string) (*Writer, error) {
 
 // found is what a list tells of a ConfigMap.
 type found struct {
-	owned bool
-	kind  string
-	uid   types.UID
+	// looksLike says that it has the labels of what is published, and owned that the
+	// advisor wrote it.
+	looksLike, owned bool
+	kind             string
+	uid              types.UID
+	resourceVersion  string
+	hash             string // what its annotation says
 }
 
-func (f found) isReport() bool { return f.owned && f.kind == report.KindReport }
+func (f found) isReport() bool { return f.owned && f.kind == LabelReport }
+
+func findingOf(o metav1.Object) found {
+	looksLike := o.GetLabels()[generate.ManagedByLabel] == generate.ManagedBy && o.GetLabels()[KindLabel] != ""
+	return found{
+		looksLike: looksLike,
+		owned: looksLike && slices.ContainsFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool {
+			return f.Manager == FieldManager
+		}),
+		kind: o.GetLabels()[KindLabel], uid: o.GetUID(), resourceVersion: o.GetResourceVersion(), hash: o.GetAnnotations()[HashAnnotation],
+	}
+}
 
 // foundReport is what a list would tell of a report that was just written.
 func foundReport(cm *corev1.ConfigMap) found {
-	return found{owned: true, kind: report.KindReport, uid: cm.UID}
+	return found{looksLike: true, owned: true, kind: LabelReport, uid: cm.UID, resourceVersion: cm.ResourceVersion, hash: Hash(cm)}
 }
 
-// owned reports whether the advisor wrote an object: it has the advisor's label
+// owned reports whether the advisor wrote an object: it has the advisor's labels
 // and the advisor among its field managers.
-func owned(o metav1.Object) bool {
-	return o.GetLabels()[generate.ManagedByLabel] == generate.ManagedBy && o.GetLabels()[report.KindLabel] != "" &&
-		slices.ContainsFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Manager == FieldManager })
-}
+func owned(o metav1.Object) bool { return findingOf(o).owned }
+
+// errNotOurs is what another client's ConfigMap is.
+var errNotOurs = errors.New("it was not written by the advisor")
 
 // foreign is the error about a ConfigMap that someone else wrote.
 func (w *Writer) foreign(name string) error {
-	return fmt.Errorf("ConfigMap %s/%s was not written by the advisor: remove it or choose another report namespace", w.namespace, name)
+	return fmt.Errorf("ConfigMap %s/%s: %w: remove it or choose another report namespace", w.namespace, name, errNotOurs)
 }
 
 // readIndex returns the index, or nil if there is none.
 func (w *Writer) readIndex(ctx context.Context) (index *corev1.ConfigMap, err error) {
-	index, err = w.maps.Get(ctx, report.IndexName, metav1.GetOptions{})
+	index, err = w.maps.Get(ctx, IndexName, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // see above
 	case err != nil:
 		return nil, request{"reading the index in namespace " + w.namespace, err}
 	case !owned(index):
-		return nil, w.foreign(report.IndexName)
+		return nil, w.foreign(IndexName)
 	default:
 		return index, nil
 	}
@@ -106,12 +125,32 @@ func (w *Writer) list(ctx context.Context) (map[string]found, error) {
 		}
 		for i := range page.Items {
 			o := &page.Items[i]
-			all[o.Name] = found{owned: owned(o), kind: o.Labels[report.KindLabel], uid: o.UID}
+			all[o.Name] = findingOf(o)
 		}
 		if options.Continue = page.Continue; options.Continue == "" {
 			return all, nil
 		}
 	}
+}
+
+// isWhole reports whether the content of a report is what its name and annotation
+// say. It is read once for each version of the object.
+func (w *Writer) isWhole(ctx context.Context, name string, f found) (bool, error) {
+	if f.hash != "" && w.verified[name] == f.resourceVersion {
+		return true, nil
+	}
+	list, err := w.maps.List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
+	if err != nil {
+		return false, request{fmt.Sprintf("reading ConfigMap %s/%s", w.namespace, name), err}
+	}
+	for i := range list.Items {
+		cm := &list.Items[i]
+		if hash := Hash(cm); cm.ResourceVersion == f.resourceVersion && f.hash == hash && strings.HasSuffix(name, "."+hash[:HashLength]) {
+			w.verified[name] = cm.ResourceVersion
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // create applies a report that is not there, and sees to it that nothing else is
@@ -121,10 +160,11 @@ func (w *Writer) create(ctx context.Context, cm *corev1.ConfigMap) error {
 	if err != nil {
 		return err
 	}
-	if report.Hash(got) != report.Hash(cm) {
+	if Hash(got) != Hash(cm) {
 		return w.foreign(cm.Name)
 	}
-	cm.UID = got.UID
+	cm.UID, cm.ResourceVersion = got.UID, got.ResourceVersion
+	w.verified[cm.Name] = got.ResourceVersion
 	return nil
 }
 
@@ -134,9 +174,9 @@ func (w *Writer) applyIndex(ctx context.Context, cm, read *corev1.ConfigMap) err
 	if read != nil {
 		cm.ResourceVersion = read.ResourceVersion
 		// A revision that is no number is somebody's edit.
-		revision, _ = strconv.Atoi(read.Annotations[report.RevisionAnnotation])
+		revision, _ = strconv.Atoi(read.Annotations[RevisionAnnotation])
 	}
-	cm.Annotations[report.RevisionAnnotation] = strconv.Itoa(revision + 1)
+	cm.Annotations[RevisionAnnotation] = strconv.Itoa(revision + 1)
 	// What was read is the advisor's own, so it may take back what others have
 	// changed in it.
 	_, err := w.apply(ctx, cm, read != nil)
@@ -156,7 +196,7 @@ func (w *Writer) apply(ctx context.Context, cm *corev1.ConfigMap, force bool) (*
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	var got *corev1.ConfigMap
-	err = retry.OnError(retry.DefaultBackoff, isPassing, func() error {
+	err = retry.OnError(retry.DefaultBackoff, isTransient, func() error {
 		got, err = w.maps.Patch(ctx, cm.Name, types.ApplyPatchType, data, metav1.PatchOptions{FieldManager: FieldManager, Force: &force})
 		return err //nolint:wrapcheck // wrapped below
 	})
@@ -165,12 +205,12 @@ func (w *Writer) apply(ctx context.Context, cm *corev1.ConfigMap, force bool) (*
 		return got, nil
 	case isSilent(err):
 		return nil, request{fmt.Sprintf("%s: the account probably cannot create resource \"configmaps\" in the namespace %q", doing, w.namespace), err}
-	case isQuota(err):
+	case apierror.Of(err) == apierror.QuotaExceeded:
 		return nil, request{doing + ": a quota of the namespace allows no more; leave room for twice the reports", err}
 	case apierrors.IsConflict(err) && !force:
-		return nil, request{doing + ": somebody else writes it too", err}
+		return nil, request{doing + ": another client writes it too", err}
 	case apierrors.IsNotFound(err):
-		return nil, request{doing + ": the report namespace has to be there before", err}
+		return nil, request{doing + ": the report namespace must exist", err}
 	default:
 		return nil, request{doing, err}
 	}
@@ -183,7 +223,7 @@ func (w *Writer) delete(ctx context.Context, name string, uid types.UID) error {
 	if uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	err := retry.OnError(retry.DefaultBackoff, isPassing, func() error { return w.maps.Delete(ctx, name, options) })
+	err := retry.OnError(retry.DefaultBackoff, isTransient, func() error { return w.maps.Delete(ctx, name, options) })
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
@@ -197,14 +237,10 @@ func isSilent(err error) bool {
 	return apierrors.IsForbidden(err) && strings.HasSuffix(err.Error(), "forbidden: ")
 }
 
-// isPassing reports whether a server that answers may answer otherwise soon.
-func isPassing(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	code := status.Status().Code
-	return code == http.StatusTooManyRequests || code >= http.StatusInternalServerError
+// isTransient reports whether a server that answers may answer otherwise soon.
+func isTransient(err error) bool {
+	reason := apierror.Of(err)
+	return reason == apierror.Overloaded || reason == apierror.ServerError
 }
 
 // request is an error that comes from a request to the server.

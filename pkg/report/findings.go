@@ -23,9 +23,9 @@ const (
 
 // findings returns what is worth saying of an observation and of the policies
 // made from it, sorted.
-func findings(obs *observe.Observation, results []generate.Result, debug bool) []generate.Finding {
+func findings(obs *observe.Observation, results []generate.Result) []generate.Finding {
 	list := defaultAccounts(obs.Members)
-	if !debug {
+	if !obs.Scope.EphemeralContainers {
 		list = append(list, debugContainers(obs.Members)...)
 	}
 	for _, w := range obs.UnknownOwners {
@@ -66,6 +66,6 @@ func debugContainers(members []aggregate.Member) []generate.Finding {
 		return nil
 	}
 	f := generate.About(users, generate.Warning, RuleDebugContainer)
-	f.Message = fmt.Sprintf("ephemeral containers of %s were left out: a pod that is created again has none; updates of the running pod may be refused", generate.FirstFew(f.Workloads))
+	f.Message = fmt.Sprintf("ephemeral containers of %s were skipped: a recreated pod has none; updates of the running pod may be refused", generate.FirstFew(f.Workloads))
 	return []generate.Finding{f}
 }

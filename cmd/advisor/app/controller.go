@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/controller"
-	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -147,7 +147,7 @@ func (o controllerOptions) run(ctx context.Context) error {
 
 // prepare puts the controller together.
 func (o controllerOptions) prepare(config *rest.Config, namespace string) (*controller.Controller, error) {
-	cluster, err := observe.NewCluster(config, o.publish.Observe)
+	watcher, err := cluster.NewWatcher(config, o.publish.Scope)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (o controllerOptions) prepare(config *rest.Config, namespace string) (*cont
 		_, err := server.ServerVersionWithContext(ctx)
 		return err //nolint:wrapcheck // wrapped where it is told
 	}
-	c := controller.New(cluster, writer, options)
-	cluster.Changed = c.Changed
+	c := controller.New(watcher, writer, options)
+	watcher.Changed = c.Changed
 	return c, nil
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/psp-advisor/psp-advisor/pkg/tree"
 	"github.com/spf13/cobra"
@@ -45,10 +44,12 @@ type inspectFlags struct {
 
 // inspectOptions is a checked run of inspect.
 type inspectOptions struct {
-	observe   observe.Options
+	scope     observe.Scope
 	level     aggregate.Level
 	files     []string // none: a cluster
 	recursive bool
+	// skipInvalid goes on past what cannot be read in files.
+	skipInvalid bool
 	// restConfig gives the connection; it is called only without files.
 	restConfig   func() (*rest.Config, error)
 	allowPartial bool
@@ -110,13 +111,12 @@ func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOp
 	if f.skipInvalid && len(f.files) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
 	}
-	o, level, err := f.observeFlags.options(given)
+	scope, level, err := f.observeFlags.scope(given)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
-	o.SkipInvalid = f.skipInvalid
 	return inspectOptions{
-		observe: o, level: level, files: f.files, recursive: f.recursive,
+		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		json: f.output == "json", explain: f.explain, outputDir: f.outputDir, check: f.check,
 		streams: streams,
@@ -143,7 +143,7 @@ func (o inspectOptions) run(ctx context.Context) error {
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
 	if len(o.files) > 0 {
-		obs, err := observe.Files(o.files, o.recursive, o.streams.In, o.observe)
+		obs, err := manifest.Read(o.files, manifest.Options{Recursive: o.recursive, SkipInvalid: o.skipInvalid, In: o.streams.In}, o.scope)
 		if err != nil {
 			return nil, usageError(err)
 		}
@@ -156,7 +156,7 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 	if err != nil {
 		return nil, failureError(fmt.Errorf("connecting: %w", err))
 	}
-	return lookAtCluster(ctx, config, o.observe, o.streams.Err)
+	return observeCluster(ctx, config, o.scope, engines(), o.streams.Err)
 }
 
 // tell writes the summary and what was skipped to standard error.
@@ -171,23 +171,24 @@ func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result
 			return err
 		}
 	}
-	if len(obs.Ignored) > 0 {
+	if len(obs.Unread) > 0 {
 		n := 0
-		for _, count := range obs.Ignored {
-			n += count
+		var kinds []string
+		for _, u := range obs.Unread {
+			n += u.Objects
+			kinds = append(kinds, u.String())
 		}
 		// A kind may be any text of any length.
-		kinds := oneLine(generate.FirstFew(slices.Sorted(maps.Keys(obs.Ignored))))
-		if err := o.tellf("%s left out, of kinds that are not read: %s\n", report.Count(n, "object"), kinds); err != nil {
+		if err := o.tellf("%s skipped, of kinds that are not read: %s\n", report.Count(n, "object"), oneLine(generate.FirstFew(kinds))); err != nil {
 			return err
 		}
 	}
 	if n := obs.Elsewhere; n > 0 {
-		if err := o.tellf("%s left out, in other namespaces\n", report.Count(n, "object")); err != nil {
+		if err := o.tellf("%s skipped, in other namespaces\n", report.Count(n, "object")); err != nil {
 			return err
 		}
 	}
-	if err := report.New(obs, o.level, results, o.observe.Profile.EphemeralContainers).Summary(o.streams.Err); err != nil {
+	if err := report.New(obs, o.level, results).Summary(o.streams.Err); err != nil {
 		return failureError(err)
 	}
 	return nil
@@ -228,11 +229,10 @@ func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.O
 		return failureError(err)
 	}
 	scope := tree.Scope{
-		Namespaces: o.observe.Namespaces,
-		Excluded:   o.observe.ExcludeNamespaces,
-		// What a selector leaves out was not looked at, nor what another source shows.
-		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || o.observe.Selector != nil ||
-			!o.observe.Pods || !o.observe.Templates,
+		Namespaces: obs.Scope.Namespaces,
+		Excluded:   obs.Scope.ExcludedNamespaces,
+		// What a selector excludes was not observed, nor what another source shows.
+		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || obs.Scope.Partial(),
 	}
 	plan, err := tree.NewPlan(o.outputDir, files, scope)
 	if err != nil {

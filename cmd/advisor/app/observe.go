@@ -12,7 +12,6 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/labels"
@@ -59,11 +58,10 @@ func (f *observeFlags) addTo(flags *pflag.FlagSet) {
 // a value, as by a script whose variable is not set.
 var meaningful = []string{"namespace", "filename", "output-dir"}
 
-// options checks the flags and returns all that is wrong with them.
-func (f *observeFlags) options(flags *pflag.FlagSet) (observe.Options, aggregate.Level, error) {
-	o := observe.Options{
-		Namespaces: f.namespaces, ExcludeNamespaces: f.excludeNamespaces,
-		Profile: profile.Options{EphemeralContainers: f.ephemeral},
+// scope checks the flags and returns all that is wrong with them.
+func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Level, error) {
+	o := observe.Scope{
+		Namespaces: f.namespaces, ExcludedNamespaces: f.excludeNamespaces, EphemeralContainers: f.ephemeral,
 	}
 	var errs []error
 	for _, name := range meaningful {
@@ -105,7 +103,7 @@ func (f *observeFlags) options(flags *pflag.FlagSet) (observe.Options, aggregate
 		errs = append(errs, errors.New("--timeout: must not be negative"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return observe.Options{}, "", usageError(err)
+		return observe.Scope{}, "", usageError(err)
 	}
 	return o, level, nil
 }

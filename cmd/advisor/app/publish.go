@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
@@ -69,7 +69,7 @@ something could not be published.`,
 }
 
 func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOptions, error) {
-	o, level, err := f.observeFlags.options(flags)
+	scope, level, err := f.observeFlags.scope(flags)
 	var errs []error
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
@@ -78,7 +78,7 @@ func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOp
 		return publishOptions{}, usageError(err)
 	}
 	return publishOptions{
-		publish: publish.Options{Observe: o, Level: level, Engines: engines(), AllowPartial: f.allowPartial},
+		publish: publish.Options{Scope: scope, Level: level, Engines: engines(), AllowPartial: f.allowPartial},
 		connect: f.connect,
 		streams: streams,
 	}, nil
@@ -106,7 +106,7 @@ func (o publishOptions) run(ctx context.Context) error {
 		return err
 	}
 	show, wipe := progress(o.streams.Err)
-	seen, err := observe.List(ctx, config, o.publish.Observe, show)
+	seen, err := cluster.List(ctx, config, o.publish.Scope, show)
 	wipe()
 	if err != nil {
 		return failureError(fmt.Errorf("observing %s: %w", config.Host, err))
@@ -126,7 +126,7 @@ func (o publishOptions) run(ctx context.Context) error {
 func (o publishOptions) tell(namespace string, r publish.Result) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
-		report.Count(len(r.Index.Reports), "report"), namespace, report.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
+		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
 	for _, line := range r.Lines() {
 		text.WriteString(printable.Text(line) + "\n")
 	}

@@ -1,0 +1,745 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+)
+
+func object(namespace, name string, owner ...metav1.OwnerReference) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: namespace, Name: name, UID: types.UID(namespace + "-" + name), ResourceVersion: "1",
+		OwnerReferences: owner, Labels: map[string]string{"app": name},
+	}
+}
+
+func ownedBy(apiVersion, kind, namespace, name string) metav1.OwnerReference {
+	controller := true
+	return metav1.OwnerReference{
+		APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID(namespace + "-" + name), Controller: &controller,
+	}
+}
+
+func podSpec() corev1.PodSpec {
+	return corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "image"}}}
+}
+
+func template() corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "template"}}, Spec: podSpec()}
+}
+
+func pod(namespace, name string, owner ...metav1.OwnerReference) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: object(namespace, name, owner...), Spec: podSpec()}
+	p.Status.Phase = corev1.PodRunning
+	return p
+}
+
+func replicaSet(namespace, name string, owner ...metav1.OwnerReference) *appsv1.ReplicaSet {
+	return &appsv1.ReplicaSet{ObjectMeta: object(namespace, name, owner...), Spec: appsv1.ReplicaSetSpec{Template: template()}}
+}
+
+func job(namespace, name string, owner ...metav1.OwnerReference) *batchv1.Job {
+	return &batchv1.Job{ObjectMeta: object(namespace, name, owner...), Spec: batchv1.JobSpec{Template: template()}}
+}
+
+func finishedJob(namespace, name string) *batchv1.Job {
+	j := job(namespace, name)
+	j.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
+	return j
+}
+
+func deployment(namespace, name string) *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: object(namespace, name), Spec: appsv1.DeploymentSpec{Template: template()}}
+}
+
+func cronJob(namespace, name string) *batchv1.CronJob {
+	c := &batchv1.CronJob{ObjectMeta: object(namespace, name)}
+	c.Spec.JobTemplate.Spec.Template = template()
+	return c
+}
+
+// shop is a namespace with a bit of everything.
+func shop(namespace string) []apiruntime.Object {
+	optOut := false
+	withAccount := template()
+	withAccount.Spec.ServiceAccountName = "quiet"
+	donePod := pod(namespace, "done")
+	donePod.Status.Phase = corev1.PodSucceeded
+	static := pod(namespace, "proxy-node-1", ownedBy("v1", "Node", namespace, "node-1"))
+	static.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "hash"}
+	static.Spec.NodeName = "node-1"
+	return []apiruntime.Object{
+		pod(namespace, "web-1-a", ownedBy("apps/v1", "ReplicaSet", namespace, "web-1")),
+		replicaSet(namespace, "web-1", ownedBy("apps/v1", "Deployment", namespace, "web")),
+		deployment(namespace, "web"),
+		pod(namespace, "backup-1-a", ownedBy("batch/v1", "Job", namespace, "backup-1")),
+		job(namespace, "backup-1", ownedBy("batch/v1", "CronJob", namespace, "backup")),
+		cronJob(namespace, "backup"),
+		pod(namespace, "roll-1-a", ownedBy("apps/v1", "ReplicaSet", namespace, "roll-1")),
+		replicaSet(namespace, "roll-1", ownedBy("argoproj.io/v1alpha1", "Rollout", namespace, "roll")),
+		pod(namespace, "thing-0", ownedBy("example.org/v1", "Thing", namespace, "thing")),
+		replicaSet(namespace, "bare-set"),
+		job(namespace, "bare-job"),
+		finishedJob(namespace, "old-job"),
+		pod(namespace, "bare"),
+		donePod,
+		static,
+		&appsv1.StatefulSet{ObjectMeta: object(namespace, "db"), Spec: appsv1.StatefulSetSpec{
+			Template:             template(),
+			VolumeClaimTemplates: []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data"}}},
+		}},
+		&appsv1.DaemonSet{ObjectMeta: object(namespace, "agent"), Spec: appsv1.DaemonSetSpec{Template: withAccount}},
+		&corev1.ReplicationController{ObjectMeta: object(namespace, "old"), Spec: corev1.ReplicationControllerSpec{Template: &withAccount}},
+		&corev1.ServiceAccount{ObjectMeta: object(namespace, "quiet"), AutomountServiceAccountToken: &optOut},
+		&corev1.ServiceAccount{ObjectMeta: object(namespace, "default")},
+	}
+}
+
+func workloads(obs *observe.Observation) []string {
+	var list []string
+	for _, m := range obs.Members {
+		list = append(list, m.Workload.Namespace+"/"+m.Workload.String()+" as "+m.ServiceAccount)
+	}
+	return list
+}
+
+func both() observe.Scope { return observe.Scope{Pods: true, Templates: true} }
+
+// look lists a cluster and returns what was seen.
+func look(ctx context.Context, config *rest.Config, scope observe.Scope) (*observe.Observation, error) {
+	s, err := List(ctx, config, scope, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.Observe(), nil
+}
+
+// bubble runs a test in which no time passes but what everybody waits for, and
+// which fails when a goroutine is left over.
+func bubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// within bounds what must not hang.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestList(t *testing.T) {
+	all := []string{
+		"shop/CronJob/backup as default", "shop/DaemonSet/agent as quiet", "shop/Deployment/web as default",
+		"shop/Job/bare-job as default", "shop/Pod/bare as default", "shop/Pod/proxy as ",
+		"shop/ReplicaSet/bare-set as default", "shop/ReplicationController/old as quiet",
+		"shop/Rollout/roll as default", "shop/StatefulSet/db as default", "shop/Thing/thing as default",
+	}
+	tests := map[string]struct {
+		scope           func(*observe.Scope)
+		want            []string
+		pods, templates int
+	}{
+		"everything":             {func(*observe.Scope) {}, all, 6, 8},
+		"one namespace":          {func(o *observe.Scope) { o.Namespaces = []string{"shop", "shop"} }, all, 6, 8},
+		"all but another one":    {func(o *observe.Scope) { o.ExcludedNamespaces = []string{"other"} }, all, 6, 8},
+		"excluded and asked for": {func(o *observe.Scope) { o.Namespaces, o.ExcludedNamespaces = []string{"shop", "x"}, []string{"x"} }, all, 6, 8},
+		"nothing left":           {func(o *observe.Scope) { o.Namespaces, o.ExcludedNamespaces = []string{"shop"}, []string{"shop"} }, nil, 0, 0},
+		"pods alone": {func(o *observe.Scope) { o.Templates = false }, []string{
+			"shop/CronJob/backup as default", "shop/Deployment/web as default", "shop/Pod/bare as default",
+			"shop/Pod/proxy as ", "shop/Rollout/roll as default", "shop/Thing/thing as default",
+		}, 6, 0},
+		"templates alone": {func(o *observe.Scope) { o.Pods = false }, []string{
+			"shop/CronJob/backup as default", "shop/DaemonSet/agent as quiet", "shop/Deployment/web as default",
+			"shop/Job/bare-job as default", "shop/ReplicaSet/bare-set as default",
+			"shop/ReplicationController/old as quiet", "shop/Rollout/roll as default", "shop/StatefulSet/db as default",
+		}, 0, 8},
+		"by label of the pod, owners still seen": {func(o *observe.Scope) {
+			o.Selector = labels.SelectorFromSet(labels.Set{"app": "web-1-a"})
+		}, []string{"shop/Deployment/web as default"}, 1, 0},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			_, config := serve(t, shop("shop")...)
+			o := both()
+			tc.scope(&o)
+			obs, err := look(within(t), config, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, workloads(obs)); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+			if obs.Pods() != tc.pods || obs.Templates() != tc.templates || obs.Gaps != nil || obs.UnknownOwners != nil {
+				t.Errorf("got %d pods, %d templates, gaps %v, unknown owners %v", obs.Pods(), obs.Templates(), obs.Gaps, obs.UnknownOwners)
+			}
+		})
+	}
+}
+
+func TestListInPages(t *testing.T) {
+	const n = 2*pageSize + 1
+	tests := map[string]int{"whole": 0, "a page expires once": 1, "a page expires three times": 3}
+	for name, expired := range tests {
+		bubble(t, name, func(t *testing.T) {
+			var objects []apiruntime.Object
+			for i := range n {
+				objects = append(objects, pod("shop", fmt.Sprintf("pod-%04d", i)))
+			}
+			server, config := serve(t, objects...)
+			server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+				if q.resource != "pods" || q.page != 2*pageSize || expired == 0 {
+					return false
+				}
+				expired--
+				refuse(w, http.StatusGone)
+				return true
+			}
+			var counts []int
+			seen, err := List(within(t), config, observe.Scope{Pods: true}, func(resource string, n int) {
+				if resource == "pods" {
+					counts = append(counts, n)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if obs := seen.Observe(); obs.Pods() != n || obs.Gaps != nil {
+				t.Errorf("got %d pods of %d, gaps %v", obs.Pods(), n, obs.Gaps)
+			}
+			if want := []int{pageSize, 2 * pageSize, n}; !cmp.Equal(want, counts[len(counts)-3:]) {
+				t.Errorf("progress %v, want it to end in %v", counts, want)
+			}
+		})
+	}
+}
+
+func TestListGaps(t *testing.T) {
+	tests := map[string]struct {
+		scope   observe.Scope
+		refused func(q query) int
+		want    []string
+		pods    int
+	}{
+		"a kind that may not be listed": {
+			both(), func(q query) int { return map[string]int{"deployments": http.StatusForbidden}[q.resource] },
+			[]string{"deployments.apps in all namespaces"},
+			6,
+		},
+		"a kind that is not served": {
+			both(), func(q query) int { return map[string]int{"cronjobs": http.StatusNotFound}[q.resource] },
+			[]string{"cronjobs.batch in all namespaces"},
+			6,
+		},
+		"a right in one namespace of two": {
+			observe.Scope{Pods: true, Namespaces: []string{"shop", "vault"}},
+			func(q query) int {
+				if q.namespace != "shop" {
+					return http.StatusForbidden
+				}
+				return 0
+			},
+			[]string{"jobs.batch in namespace vault", "pods in namespace vault", "replicasets.apps in namespace vault"},
+			6,
+		},
+		"no right to read what has no controller": {
+			both(), func(q query) int {
+				if q.name != "" {
+					return http.StatusForbidden
+				}
+				return 0
+			},
+			[]string{"jobs.batch in all namespaces", "replicasets.apps in all namespaces"},
+			6,
+		},
+		"no right at all": {
+			observe.Scope{Pods: true},
+			func(query) int { return http.StatusForbidden },
+			[]string{"jobs.batch in all namespaces", "pods in all namespaces", "replicasets.apps in all namespaces"},
+			0,
+		},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			server, config := serve(t, shop("shop")...)
+			server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+				code := tc.refused(q)
+				if code != 0 {
+					refuse(w, code)
+				}
+				return code != 0
+			}
+			obs, err := look(within(t), config, tc.scope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, g := range obs.Gaps {
+				text, _, _ := strings.Cut(g.String(), ": ")
+				got = append(got, text)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("gaps (-want +got):\n%s", diff)
+			}
+			if obs.Pods() != tc.pods {
+				t.Errorf("got %d pods, want %d", obs.Pods(), tc.pods)
+			}
+			if tc.pods > 0 && !slices.Contains(workloads(obs), "shop/Deployment/web as default") {
+				t.Errorf("links are lost: %v", workloads(obs))
+			}
+		})
+	}
+}
+
+func TestListNeedsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := serve(t, shop("shop")...)
+		o := both()
+		o.Namespaces = []string{"shop"}
+		if _, err := look(within(t), config, o); err != nil {
+			t.Fatal(err)
+		}
+		for _, request := range server.requested() {
+			if !strings.Contains(request, "/namespaces/shop/") || strings.Contains(request, "watch=") {
+				t.Errorf("a request that needs more than list and get in the namespace: %s", request)
+			}
+		}
+	})
+}
+
+// A ReplicaSet that appears while the pods are listed is not missing for its pods.
+func TestListDuringRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := serve(t, pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")))
+		server.answer = func(_ http.ResponseWriter, _ *http.Request, q query) bool {
+			if q.resource == "pods" {
+				time.Sleep(50 * time.Millisecond)
+				server.change(watch.Added, replicaSet("shop", "web-1", ownedBy("apps/v1", "Deployment", "shop", "web")))
+			}
+			return false
+		}
+		obs, err := look(within(t), config, observe.Scope{Pods: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"shop/Deployment/web as default"}, workloads(obs)); diff != "" || obs.UnknownOwners != nil {
+			t.Errorf("workloads (-want +got):\n%s, unknown owners %v", diff, obs.UnknownOwners)
+		}
+	})
+}
+
+func TestListErrors(t *testing.T) {
+	always := func(code int) func(http.ResponseWriter, *http.Request, query) bool {
+		return func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+			refuse(w, code)
+			return true
+		}
+	}
+	hang := func(_ http.ResponseWriter, r *http.Request, q query) bool {
+		if q.resource == "pods" {
+			<-r.Context().Done()
+		}
+		return q.resource == "pods"
+	}
+	tests := map[string]struct {
+		answer  func(http.ResponseWriter, *http.Request, query) bool
+		config  func(*rest.Config)
+		timeout time.Duration
+		want    string
+	}{
+		"unknown user": {answer: always(http.StatusUnauthorized), want: "provide credentials"},
+		"bad request":  {answer: always(http.StatusBadRequest), want: "listing "},
+		"unreachable": {
+			config: func(c *rest.Config) { c.Host, c.Transport = "127.0.0.1:1", nil }, want: "connection refused",
+		},
+		"not an API server": {answer: func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+			_, _ = w.Write([]byte("<html>")) // the client may be gone
+			return true
+		}, want: "listing "},
+		"a server that hangs": {answer: hang, timeout: 3 * time.Second, want: "listing pods, replicasets.apps, jobs.batch: context deadline exceeded"},
+		"a server that is busy": {
+			answer: always(http.StatusServiceUnavailable), timeout: 2 * time.Second,
+			want: "the server is currently unable to handle the request",
+		},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			server, config := serve(t, shop("shop")...)
+			server.answer = tc.answer
+			if tc.config != nil {
+				tc.config(config)
+			}
+			ctx := within(t)
+			if tc.timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tc.timeout)
+				defer cancel()
+			}
+			obs, err := look(ctx, config, observe.Scope{Pods: true})
+			if obs != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v and error %v, want one about %q", obs, err, tc.want)
+			}
+			if tc.timeout > 0 && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v hides the timeout", err)
+			}
+		})
+	}
+}
+
+// start runs a cluster until the test ends; the channel brings changes.
+func start(t *testing.T, config *rest.Config, o observe.Scope) (*Watcher, chan string) {
+	t.Helper()
+	c, err := NewWatcher(config, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := make(chan string, 1000)
+	c.Changed = func(namespace string) { changes <- namespace }
+	ctx, stop := context.WithCancel(within(t))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	if err := c.WaitForSync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c, changes
+}
+
+// eventually waits until the observation is as wanted.
+func eventually(t *testing.T, c *Watcher, want func(*observe.Observation) bool, namespaces ...string) {
+	t.Helper()
+	var obs *observe.Observation
+	for range 6000 {
+		if obs = c.Observe(namespaces...); want(obs) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("got %v, gaps %v", workloads(obs), obs.Gaps)
+}
+
+func has(workload string) func(*observe.Observation) bool {
+	return func(obs *observe.Observation) bool { return slices.Contains(workloads(obs), workload) }
+}
+
+func hasNot(workload string) func(*observe.Observation) bool {
+	return func(obs *observe.Observation) bool { return !slices.Contains(workloads(obs), workload) }
+}
+
+func TestWatcherFollows(t *testing.T) {
+	for name, streams := range map[string]bool{"from pages": false, "from a stream": true} {
+		bubble(t, name, func(t *testing.T) {
+			server, config := serve(t, append(shop("shop"), shop("vault")...)...)
+			server.streams = streams
+			c, changes := start(t, config, both())
+			for _, r := range resourcesOf(both()) {
+				for server.watched(r.Resource) == 0 {
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+			if streams && slices.ContainsFunc(server.requested(), func(r string) bool { return strings.Contains(r, "/pods?") && strings.Contains(r, "limit") }) {
+				t.Error("pods were listed, not streamed")
+			}
+			all := c.Observe()
+			if all.Pods() != 12 || all.Templates() != 16 || all.Gaps != nil {
+				t.Fatalf("got %d pods, %d templates, gaps %v", all.Pods(), all.Templates(), all.Gaps)
+			}
+			if got := c.Observe("shop").Namespaces(); !cmp.Equal(got, []string{"shop"}) {
+				t.Errorf("one namespace gave %v", got)
+			}
+
+			server.change(watch.Added, pod("shop", "new"))
+			eventually(t, c, has("shop/Pod/new as default"), "shop")
+			done := pod("shop", "new")
+			done.Status.Phase = corev1.PodSucceeded
+			server.change(watch.Modified, done)
+			eventually(t, c, hasNot("shop/Pod/new as default"), "shop")
+
+			server.change(watch.Added, replicaSet("vault", "lonely"))
+			eventually(t, c, has("vault/ReplicaSet/lonely as default"), "vault")
+			adopted := replicaSet("vault", "lonely", ownedBy("apps/v1", "Deployment", "vault", "web"))
+			server.change(watch.Modified, adopted)
+			eventually(t, c, hasNot("vault/ReplicaSet/lonely as default"), "vault")
+
+			server.change(watch.Modified, finishedJob("vault", "bare-job"))
+			eventually(t, c, hasNot("vault/Job/bare-job as default"), "vault")
+			server.change(watch.Deleted, cronJob("vault", "backup"))
+			eventually(t, c, func(obs *observe.Observation) bool { return obs.Templates() == 6 }, "vault")
+
+			for len(changes) > 0 {
+				<-changes
+			}
+			same := pod("shop", "bare")
+			same.ResourceVersion = "2"
+			same.Status.Message = "still there"
+			server.change(watch.Modified, same)
+			server.change(watch.Added, pod("vault", "last"))
+			if got := <-changes; got != "vault" {
+				t.Errorf("a change in %s that changes nothing was told", got)
+			}
+		})
+	}
+}
+
+func TestWatcherGapsHeal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := serve(t, shop("shop")...)
+		allowed := make(chan struct{})
+		server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+			select {
+			case <-allowed:
+				return false
+			default:
+			}
+			if q.resource != "deployments" {
+				return false
+			}
+			refuse(w, http.StatusForbidden)
+			return true
+		}
+		c, _ := start(t, config, both())
+		if obs := c.Observe(); len(obs.Gaps) != 1 || obs.Gaps[0].Resource != "deployments.apps" {
+			t.Fatalf("gaps %v", obs.Gaps)
+		}
+		close(allowed)
+		eventually(t, c, func(obs *observe.Observation) bool { return obs.Gaps == nil && obs.Templates() == 8 })
+	})
+}
+
+func TestWatcherWithoutWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := serve(t, shop("shop")...)
+		server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+			if q.watch {
+				refuse(w, http.StatusForbidden)
+			}
+			return q.watch
+		}
+		c, _ := start(t, config, both())
+		if obs := c.Observe(); obs.Pods() != 6 || obs.Templates() != 8 {
+			t.Errorf("got %d pods, %d templates", obs.Pods(), obs.Templates())
+		}
+		eventually(t, c, func(obs *observe.Observation) bool { return len(obs.Gaps) == len(resourcesOf(both())) })
+	})
+}
+
+// An item's record is the record of the whole object, and what the informer
+// needs of the object is there.
+func TestItems(t *testing.T) {
+	recorder := observe.Recorder{Scope: both(), Interner: &profile.Interner{}}
+	resources := map[string]resource{}
+	for _, r := range resourcesOf(both()) {
+		resources[r.Resource] = r
+	}
+	for _, o := range shop("shop") {
+		r := resources[resourceOf(t, o)]
+		l := &lister{resource: r, recorder: recorder}
+		want := r.recordOf(o, recorder)
+		got := l.item(o)
+		if (want == nil) != (got == nil) {
+			t.Fatalf("%T: item %v, record %v", o, got, want)
+		}
+		if want == nil {
+			continue
+		}
+		// Profiles are interned, and a link has none.
+		pointer := cmp.Comparer(func(a, b *profile.Profile) bool { return a == b })
+		if diff := cmp.Diff(*want, got.Record, pointer); diff != "" {
+			t.Errorf("record (-want +got):\n%s", diff)
+		}
+		if !got.same(want) {
+			t.Errorf("%v and %v are not the same", got.Record, *want)
+		}
+		whole, ok := o.(metav1.Object)
+		if !ok {
+			t.Fatalf("%T is no object", o)
+		}
+		m := got.GetObjectMeta()
+		if m.GetNamespace() != whole.GetNamespace() || m.GetName() != whole.GetName() || m.GetResourceVersion() != whole.GetResourceVersion() {
+			t.Errorf("metadata %s/%s@%s, want that of %s", m.GetNamespace(), m.GetName(), m.GetResourceVersion(), whole.GetName())
+		}
+		shared := &item{Record: *want}
+		shared.share(&got.Record)
+		if diff := cmp.Diff(*want, shared.Record, pointer); diff != "" {
+			t.Errorf("sharing changed a record:\n%s", diff)
+		}
+	}
+}
+
+func TestServer(t *testing.T) {
+	policies := schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"}
+	for version, serves := range map[string]bool{"v1.24.17": true, "v1.37.2": false} {
+		t.Run(version, func(t *testing.T) {
+			api, config := serve(t)
+			api.answer = func(w http.ResponseWriter, r *http.Request, _ query) bool {
+				w.Header().Set("Content-Type", "application/json")
+				switch {
+				case r.URL.Path == "/version/" || r.URL.Path == "/version":
+					fmt.Fprintf(w, `{"gitVersion":%q}`, version)
+				case r.URL.Path == "/apis/policy/v1beta1" && serves:
+					fmt.Fprint(w, `{"kind":"APIResourceList","apiVersion":"v1","resources":[{"name":"podsecuritypolicies"}]}`)
+				default:
+					refuse(w, http.StatusNotFound)
+				}
+				return true
+			}
+			server, err := NewServer(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := server.Version(within(t)); err != nil || got != version {
+				t.Errorf("version %s, %v", got, err)
+			}
+			if got, err := server.Serves(within(t), policies); err != nil || got != serves {
+				t.Errorf("serves %t, %v", got, err)
+			}
+		})
+	}
+}
+
+// outages are ways in which a server is away: every watch ends, and requests fail
+// until the function that is returned is called.
+var outages = map[string]func(*apiServer) (end func()){
+	"no connection": func(server *apiServer) func() {
+		server.away.Store(true)
+		server.cut()
+		return func() { server.away.Store(false) }
+	},
+	"errors": func(server *apiServer) func() {
+		var over atomic.Bool
+		server.intercept(func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+			if over.Load() {
+				return false
+			}
+			refuse(w, http.StatusInternalServerError)
+			return true
+		})
+		server.cut()
+		return func() { over.Store(true) }
+	},
+}
+
+// eachOutage runs a test with a server that lists and one that streams, for each
+// outage.
+func eachOutage(t *testing.T, test func(*testing.T, bool, func(*apiServer) func())) {
+	t.Helper()
+	for name, outage := range outages {
+		bubble(t, name+", from pages", func(t *testing.T) { test(t, false, outage) })
+		bubble(t, name+", from a stream", func(t *testing.T) { test(t, true, outage) })
+	}
+}
+
+// After a watch has failed, the gap heals: by a list, and by a stream.
+func TestWatcherHealsAfterAnOutage(t *testing.T) {
+	eachOutage(t, func(t *testing.T, streams bool, outage func(*apiServer) func()) {
+		server, config := serve(t, shop("shop")...)
+		server.streams = streams
+		w, _ := start(t, config, both())
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+		// A watch that was short has the reflector list again by itself.
+		time.Sleep(time.Minute)
+		end := outage(server)
+		eventually(t, w, func(obs *observe.Observation) bool { return len(obs.Gaps) == len(resourcesOf(both())) })
+		end()
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+	})
+}
+
+// A watch that is accepted again has not caught up: what changed meanwhile is
+// there before the gap is gone.
+func TestWatcherHasCaughtUp(t *testing.T) {
+	eachOutage(t, func(t *testing.T, streams bool, outage func(*apiServer) func()) {
+		server, config := serve(t, shop("shop")...)
+		server.streams = streams
+		w, _ := start(t, config, observe.Scope{Pods: true})
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+		// A watch that was short has the reflector list again by itself.
+		time.Sleep(time.Minute)
+		end := outage(server)
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps != nil })
+		server.change(watch.Added, pod("shop", "meanwhile"))
+		end()
+		eventually(t, w, func(obs *observe.Observation) bool {
+			if obs.Gaps == nil && !has("shop/Pod/meanwhile as default")(obs) {
+				t.Fatalf("complete without what changed: %v", workloads(obs))
+			}
+			return obs.Gaps == nil
+		})
+	})
+}
+
+// A server that is merely busy is not listed again.
+func TestWatcherOfBusyServer(t *testing.T) {
+	h := newHealth(func() bool { return true })
+	h.listed(t.Context(), listed{}, nil)
+	h.watching(t.Context(), nil)
+	h.watching(t.Context(), apierrors.NewTooManyRequests("slow", 1))
+	if h.gap() == nil || h.needsList() {
+		t.Errorf("gap %v, needs a list: %t", h.gap(), h.needsList())
+	}
+	h.watching(t.Context(), nil)
+	if h.gap() != nil {
+		t.Errorf("gap %v", h.gap())
+	}
+}
+
+// A template that appears during the watch and cannot be read is a gap, until it
+// can.
+func TestWatcherMissingTemplates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := serve(t, shop("shop")...)
+		w, _ := start(t, config, both())
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+		var allowed atomic.Bool
+		server.intercept(func(w http.ResponseWriter, _ *http.Request, q query) bool {
+			if q.name == "" || allowed.Load() {
+				return false
+			}
+			refuse(w, http.StatusForbidden)
+			return true
+		})
+		server.change(watch.Added, replicaSet("shop", "late"))
+		eventually(t, w, func(obs *observe.Observation) bool {
+			return len(obs.Gaps) == 1 && obs.Gaps[0].Resource == "replicasets.apps" && obs.Gaps[0].Reason == apierror.Forbidden
+		})
+		w.retryMissing(t.Context())
+		if gaps := w.Gaps(); len(gaps) != 1 {
+			t.Errorf("gaps %v, though it still cannot be read", gaps)
+		}
+		allowed.Store(true)
+		w.retryMissing(t.Context())
+		eventually(t, w, func(obs *observe.Observation) bool {
+			return obs.Gaps == nil && has("shop/ReplicaSet/late as default")(obs)
+		})
+	})
+}

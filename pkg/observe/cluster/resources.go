@@ -1,0 +1,133 @@
+package cluster
+
+import (
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// accountKind is the kind whose objects say which pods get a token.
+const accountKind = "ServiceAccount"
+
+// resource is a kind of object that is listed from a server.
+type resource struct {
+	schema.GroupVersionResource
+	kind string
+	// metadata asks for the metadata alone.
+	metadata bool
+	// fields selects objects on the server.
+	fields string
+}
+
+func (r resource) String() string { return r.GroupResource().String() }
+
+func (r resource) groupKind() schema.GroupKind {
+	return schema.GroupKind{Group: r.Group, Kind: r.kind}
+}
+
+// Completed pods are excluded by the server already
+// (pkg/apis/core/v1/conversion.go, 1.24: status.phase is a field label of pods).
+var podResource = resource{
+	GroupVersionResource: corev1.SchemeGroupVersion.WithResource("pods"), kind: "Pod",
+	fields: "status.phase!=Succeeded,status.phase!=Failed",
+}
+
+// linkResources are links between pods and workloads: their metadata will do,
+// but for the few whose own template is a source (see lister.fetched).
+var linkResources = []resource{
+	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("replicasets"), kind: "ReplicaSet", metadata: true},
+	{GroupVersionResource: batchv1.SchemeGroupVersion.WithResource("jobs"), kind: "Job", metadata: true},
+}
+
+// templateResources are what creates pods from a template, and the accounts that
+// say which of those get a token.
+var templateResources = []resource{
+	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("deployments"), kind: "Deployment"},
+	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("statefulsets"), kind: "StatefulSet"},
+	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("daemonsets"), kind: "DaemonSet"},
+	{GroupVersionResource: batchv1.SchemeGroupVersion.WithResource("cronjobs"), kind: "CronJob"},
+	{GroupVersionResource: corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), kind: "ReplicationController"},
+	{GroupVersionResource: corev1.SchemeGroupVersion.WithResource("serviceaccounts"), kind: accountKind},
+}
+
+// resourcesOf returns what must be listed for a scope.
+func resourcesOf(s observe.Scope) []resource {
+	var list []resource
+	if s.Pods {
+		list = append(list, podResource)
+	}
+	if s.Pods || s.Templates {
+		list = append(list, linkResources...)
+	}
+	if s.Templates {
+		list = append(list, templateResources...)
+	}
+	return list
+}
+
+// namespacesOf returns where to list; one empty name is the whole cluster.
+func namespacesOf(s observe.Scope) []string {
+	if len(s.Namespaces) == 0 {
+		return []string{metav1.NamespaceAll}
+	}
+	return s.ListedNamespaces()
+}
+
+// fieldSelector returns what the server selects in that namespace.
+func (r resource) fieldSelector(s observe.Scope, namespace string) string {
+	var terms []fields.Selector
+	if r.fields != "" {
+		terms = append(terms, fields.ParseSelectorOrDie(r.fields))
+	}
+	if namespace == metav1.NamespaceAll {
+		for _, excluded := range s.ExcludedNamespaces {
+			terms = append(terms, fields.OneTermNotEqualSelector("metadata.namespace", excluded))
+		}
+	}
+	return fields.AndSelectors(terms...).String()
+}
+
+// recordOf returns the record of an object that a server returned, or nil when
+// there is nothing to keep of it.
+func (r resource) recordOf(object runtime.Object, recorder observe.Recorder) *observe.Record {
+	kind := r.groupKind()
+	switch x := object.(type) {
+	case *corev1.Pod:
+		return recorder.Pod(x)
+	case *appsv1.Deployment:
+		return recorder.Template(x, kind, &x.Spec.Template)
+	case *appsv1.StatefulSet:
+		var claims []string
+		for _, c := range x.Spec.VolumeClaimTemplates {
+			claims = append(claims, c.Name)
+		}
+		return recorder.StatefulSet(x, kind, &x.Spec.Template, claims)
+	case *appsv1.DaemonSet:
+		return recorder.Template(x, kind, &x.Spec.Template)
+	case *batchv1.CronJob:
+		return recorder.Template(x, kind, &x.Spec.JobTemplate.Spec.Template)
+	case *corev1.ReplicationController:
+		if x.Spec.Template != nil {
+			return recorder.Template(x, kind, x.Spec.Template)
+		}
+	case *appsv1.ReplicaSet:
+		return recorder.ReplicaSet(x, kind, &x.Spec.Template, x.Spec.Replicas)
+	case *batchv1.Job:
+		return recorder.Job(x, kind, &x.Spec.Template, x.Status.Conditions)
+	case *corev1.ServiceAccount:
+		// Only the accounts that opt out make a difference.
+		if x.AutomountServiceAccountToken == nil || *x.AutomountServiceAccountToken {
+			return nil
+		}
+	}
+	meta, ok := object.(metav1.Object)
+	if !ok {
+		return nil
+	}
+	return observe.Link(meta, kind)
+}

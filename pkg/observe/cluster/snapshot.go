@@ -1,0 +1,244 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+)
+
+// attempts is how often a list is begun while the server says that it is not able
+// to answer now.
+const attempts = 5
+
+// Snapshot is a cluster that was listed once.
+type Snapshot struct {
+	scope    observe.Scope
+	interner *profile.Interner
+	records  map[string][]*observe.Record // by namespace
+	accounts observe.Accounts
+	gaps     []observe.Gap
+}
+
+// List lists a cluster and does not watch it, so it needs the rights to list, and
+// to get the ReplicaSets and Jobs whose template is a source of its own. progress,
+// if not nil, is called with the number of objects listed so far, one call at a
+// time.
+//
+// What the server does not let be listed, or does not serve, is a gap. An
+// unreachable server, a user that it does not know, and an end of ctx before
+// everything was listed are errors.
+func List(ctx context.Context, config *rest.Config, scope observe.Scope, progress func(resource string, n int)) (*Snapshot, error) {
+	client, err := newClient(config)
+	if err != nil {
+		return nil, err
+	}
+	defer client.close()
+	s := &Snapshot{scope: scope, interner: &profile.Interner{}, records: map[string][]*observe.Record{}, accounts: observe.Accounts{}}
+	l := &listing{snapshot: s, pending: map[*lister]error{}, counts: counter{report: progress}}
+	for _, namespace := range namespacesOf(scope) {
+		for _, r := range resourcesOf(scope) {
+			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}})
+		}
+	}
+	if err := l.run(ctx); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(s.gaps, observe.Gap.Compare)
+	return s, nil
+}
+
+// listing is the making of a snapshot.
+type listing struct {
+	snapshot *Snapshot
+	listers  []*lister
+	counts   counter
+
+	mu sync.Mutex
+	// pending are the listers that have not ended yet, with the last error of each.
+	pending map[*lister]error
+	// err is the first that ended the listing.
+	err error
+}
+
+func (l *listing) add(one *lister) {
+	one.progress = func(n int) { l.counts.set(one, n) }
+	l.listers = append(l.listers, one)
+	l.pending[one] = nil
+}
+
+// run lists everything at once, but for the links, which are listed after the pods:
+// otherwise a ReplicaSet that is rolled out meanwhile would be missing for its pods.
+func (l *listing) run(ctx context.Context) error {
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var pods, all sync.WaitGroup
+	for _, one := range l.listers {
+		if one.resource.kind == podResource.kind {
+			pods.Go(func() { l.one(work, one, stop) })
+		}
+	}
+	for _, one := range l.listers {
+		switch {
+		case one.resource.kind == podResource.kind:
+		case one.resource.metadata:
+			all.Go(func() {
+				pods.Wait()
+				l.one(work, one, stop)
+			})
+		default:
+			all.Go(func() { l.one(work, one, stop) })
+		}
+	}
+	all.Wait()
+	pods.Wait()
+	if l.err != nil && ctx.Err() != nil {
+		return l.unfinished(context.Cause(ctx))
+	}
+	return l.err
+}
+
+// one lists one resource and keeps what it brought.
+func (l *listing) one(ctx context.Context, one *lister, stop func()) {
+	all, err := l.patiently(ctx, one)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.snapshot.keep(one, all)
+	case apierror.Of(err).Refusal():
+		l.snapshot.gaps = append(l.snapshot.gaps, one.gap(err))
+	default:
+		if l.err == nil {
+			l.err = fmt.Errorf("listing %s: %w", one, err)
+		}
+		stop()
+		return
+	}
+	delete(l.pending, one)
+}
+
+// patiently lists again while the server is there and busy.
+func (l *listing) patiently(ctx context.Context, one *lister) (listed, error) {
+	for attempt := 1; ; attempt++ {
+		all, err := one.list(ctx)
+		if err == nil || attempt == attempts || !worthAnotherTry(err) {
+			return all, err
+		}
+		l.mu.Lock()
+		l.pending[one] = err
+		l.mu.Unlock()
+		delay := time.Duration(attempt) * time.Second
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+			delay = time.Duration(seconds) * time.Second
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return listed{}, err
+		}
+	}
+}
+
+// worthAnotherTry reports whether a first list may do better soon: the server is
+// there, but busy, or the connection broke, or a list's pages have expired.
+func worthAnotherTry(err error) bool {
+	reason := apierror.Of(err)
+	return reason.Transient() && reason != apierror.Unreachable && reason != apierror.Timeout
+}
+
+// unfinished says what was not listed when the time was over.
+func (l *listing) unfinished(cause error) error {
+	var names []string
+	for _, one := range l.listers {
+		switch err, pending := l.pending[one]; {
+		case !pending:
+		case err != nil:
+			names = append(names, fmt.Sprintf("%s (%v)", one, err))
+		default:
+			names = append(names, one.String())
+		}
+	}
+	return fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
+}
+
+// keep adds what a list brought.
+func (s *Snapshot) keep(one *lister, all listed) {
+	for _, i := range all.items {
+		if i.Kind.Kind == accountKind {
+			s.accounts[aggregate.Account{Namespace: i.Namespace, Name: i.Name}] = true
+			continue
+		}
+		s.records[i.Namespace] = append(s.records[i.Namespace], &i.Record)
+	}
+	if all.refusal != nil {
+		s.gaps = append(s.gaps, one.gap(all.refusal))
+	}
+}
+
+// Namespaces returns the namespaces of all records, sorted. They may be more than
+// an observation has, where the objects make no pods.
+func (s *Snapshot) Namespaces() []string { return slices.Sorted(maps.Keys(s.records)) }
+
+// Observe returns what was seen in the given namespaces; none means in all.
+func (s *Snapshot) Observe(namespaces ...string) *observe.Observation {
+	in := namespaces
+	if len(in) == 0 {
+		in = s.Namespaces()
+	}
+	var records []*observe.Record
+	for _, namespace := range in {
+		records = append(records, s.records[namespace]...)
+	}
+	obs := observe.Resolve(records, s.accounts, s.interner, s.scope.In(namespaces...))
+	obs.Gaps = s.Gaps(namespaces...)
+	return obs
+}
+
+// Gaps returns what could not be seen in the given namespaces, sorted; none means
+// in all.
+func (s *Snapshot) Gaps(namespaces ...string) []observe.Gap { return gapsIn(s.gaps, namespaces) }
+
+// gapsIn returns the gaps that concern one of the namespaces; none means all.
+func gapsIn(gaps []observe.Gap, namespaces []string) []observe.Gap {
+	return slices.DeleteFunc(slices.Clone(gaps), func(g observe.Gap) bool {
+		return len(namespaces) > 0 && g.Namespace != "" && !slices.Contains(namespaces, g.Namespace)
+	})
+}
+
+// counter adds up what listers of one resource have so far.
+type counter struct {
+	report func(resource string, n int) // nil: nobody asks
+
+	mu     sync.Mutex
+	counts map[*lister]int
+}
+
+func (c *counter) set(one *lister, n int) {
+	if c.report == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[*lister]int{}
+	}
+	c.counts[one] = n
+	total := 0
+	for other, n := range c.counts {
+		if other.resource.GroupResource() == one.resource.GroupResource() {
+			total += n
+		}
+	}
+	c.report(one.resource.String(), total)
+}

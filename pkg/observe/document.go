@@ -1,0 +1,223 @@
+package observe
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// The type of an observation as a document.
+const (
+	APIVersion = "psp-advisor.github.io/v1"
+	Kind       = "Observation"
+)
+
+// document is an Observation as it is written.
+type document struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Source is the name that the user gave.
+	Source    string             `json:"source,omitempty"`
+	Scope     scopeDocument      `json:"scope"`
+	Coverage  coverageDocument   `json:"coverage"`
+	Workloads []workloadDocument `json:"workloads"`
+}
+
+type scopeDocument struct {
+	Namespaces          []string `json:"namespaces,omitempty"`
+	ExcludedNamespaces  []string `json:"excludedNamespaces,omitempty"`
+	Selector            string   `json:"selector,omitempty"`
+	Sources             []string `json:"sources"`
+	EphemeralContainers bool     `json:"ephemeralContainers,omitempty"`
+}
+
+type coverageDocument struct {
+	Gaps      []gapDocument     `json:"gaps,omitempty"`
+	Skipped   []skippedDocument `json:"skipped,omitempty"`
+	Unread    []unreadDocument  `json:"unread,omitempty"`
+	Elsewhere int               `json:"elsewhere,omitempty"`
+}
+
+type gapDocument struct {
+	Resource  string          `json:"resource"`
+	Namespace string          `json:"namespace,omitempty"`
+	Reason    apierror.Reason `json:"reason"`
+}
+
+type skippedDocument struct {
+	File     string `json:"file"`
+	Document int    `json:"document,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Item     string `json:"item,omitempty"`
+	Problem  string `json:"problem"`
+}
+
+type unreadDocument struct {
+	Group   string   `json:"group,omitempty"`
+	Kind    string   `json:"kind"`
+	Objects int      `json:"objects"`
+	Places  []string `json:"places,omitempty"`
+}
+
+type workloadDocument struct {
+	Namespace string `json:"namespace"`
+	Group     string `json:"group,omitempty"`
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	// ServiceAccount is empty for static pods.
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	Pods           int    `json:"pods,omitempty"`
+	Templates      int    `json:"templates,omitempty"`
+	// OwnerUnknown says that the workload's own controller could not be looked up.
+	OwnerUnknown bool             `json:"ownerUnknown,omitempty"`
+	Profile      *profile.Profile `json:"profile"`
+}
+
+// Encode writes an observation as a document: JSON in a fixed order, without a
+// time, with everything that is not printable escaped.
+func Encode(o *Observation) ([]byte, error) {
+	scope := o.Scope.sorted()
+	d := document{
+		APIVersion: APIVersion, Kind: Kind, Source: o.Source,
+		Scope: scopeDocument{
+			Namespaces: scope.Namespaces, ExcludedNamespaces: scope.ExcludedNamespaces, Selector: scope.SelectorText(),
+			Sources: scope.Sources(), EphemeralContainers: scope.EphemeralContainers,
+		},
+		Coverage:  coverageDocument{Elsewhere: o.Elsewhere},
+		Workloads: []workloadDocument{},
+	}
+	for _, g := range o.Gaps {
+		d.Coverage.Gaps = append(d.Coverage.Gaps, gapDocument{g.Resource, g.Namespace, g.Reason})
+	}
+	for _, s := range o.Skipped {
+		d.Coverage.Skipped = append(d.Coverage.Skipped, skippedDocument(s))
+	}
+	for _, u := range o.Unread {
+		d.Coverage.Unread = append(d.Coverage.Unread, unreadDocument(u))
+	}
+	for _, m := range o.Members {
+		w := m.Workload
+		_, unknown := slices.BinarySearchFunc(o.UnknownOwners, w, aggregate.Workload.Compare)
+		d.Workloads = append(d.Workloads, workloadDocument{
+			w.Namespace, w.Group, w.Kind, w.Name, m.ServiceAccount, m.Pods, m.Templates, unknown, m.Profile,
+		})
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(d); err != nil {
+		return nil, fmt.Errorf("writing the observation: %w", err)
+	}
+	return printable.JSON(out.Bytes()), nil
+}
+
+// IsDocument reports whether an object of that type is an observation, of this
+// version or another one.
+func IsDocument(apiVersion, kind string) bool {
+	return kind == Kind && strings.HasPrefix(apiVersion, "psp-advisor.github.io/")
+}
+
+// Decode reads a document. One of a newer version, or with fields or attributes that
+// are not known, is an error: what they say would be lost.
+func Decode(data []byte) (*Observation, error) {
+	var version struct {
+		APIVersion string `json:"apiVersion"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return nil, fmt.Errorf("reading the observation: %w", err)
+	}
+	if version.APIVersion != APIVersion {
+		return nil, fmt.Errorf("apiVersion: %q is not known, want %s: read it with the version of advisor that wrote it, or a newer one", version.APIVersion, APIVersion)
+	}
+	var d document
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&d); err != nil {
+		return nil, fmt.Errorf("reading the observation: %w: it may have been written by a newer version of advisor", err)
+	}
+	return d.observation()
+}
+
+func (d document) observation() (*Observation, error) {
+	o := &Observation{Source: d.Source, Elsewhere: d.Coverage.Elsewhere}
+	o.Scope = Scope{
+		Namespaces: d.Scope.Namespaces, ExcludedNamespaces: d.Scope.ExcludedNamespaces,
+		Pods: slices.Contains(d.Scope.Sources, SourcePods), Templates: slices.Contains(d.Scope.Sources, SourceTemplates),
+		EphemeralContainers: d.Scope.EphemeralContainers,
+	}.sorted()
+	var errs []error
+	for _, n := range o.Scope.Namespaces {
+		if !o.Scope.Includes(n) {
+			errs = append(errs, fmt.Errorf("scope.namespaces: %q is excluded too", n))
+		}
+	}
+	if d.Scope.Selector != "" {
+		selector, err := labels.Parse(d.Scope.Selector)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("scope.selector: %w", err))
+		}
+		o.Scope.Selector = selector
+	}
+	for _, g := range d.Coverage.Gaps {
+		o.Gaps = append(o.Gaps, Gap{Resource: g.Resource, Namespace: g.Namespace, Reason: g.Reason})
+	}
+	for _, s := range d.Coverage.Skipped {
+		o.Skipped = append(o.Skipped, Skipped(s))
+	}
+	for _, u := range d.Coverage.Unread {
+		o.Unread = append(o.Unread, Unread(u))
+	}
+	for i, w := range d.Workloads {
+		m := aggregate.Member{
+			Workload:       aggregate.Workload{Namespace: w.Namespace, Group: w.Group, Kind: w.Kind, Name: w.Name},
+			ServiceAccount: w.ServiceAccount, Pods: w.Pods, Templates: w.Templates, Profile: w.Profile,
+		}
+		if err := w.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("workloads[%d]: %w", i, err))
+		}
+		o.Members = append(o.Members, m)
+		if w.OwnerUnknown {
+			o.UnknownOwners = append(o.UnknownOwners, m.Workload)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("reading the observation: %w", err)
+	}
+	return Join(o)
+}
+
+// namespaceName matches what may become part of names, where a dot separates, and
+// of paths.
+var namespaceName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+// ValidNamespace reports whether policies can be made for a namespace of that name:
+// it need not be one that a server accepts, since manifests have placeholders.
+func ValidNamespace(name string) bool { return namespaceName.MatchString(name) }
+
+func (w workloadDocument) validate() error {
+	switch {
+	case !ValidNamespace(w.Namespace):
+		return fmt.Errorf("namespace: %q cannot name a namespace", w.Namespace)
+	case w.Kind == "":
+		return errors.New("kind: required")
+	case w.Name == "":
+		return errors.New("name: required")
+	case w.Pods < 0 || w.Templates < 0:
+		return errors.New("pods, templates: must not be negative")
+	case w.Profile == nil:
+		return errors.New("profile: required")
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,82 @@
+package manifest
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Manifests of other projects, beside the repository. Where they are not there,
+// the tests say so.
+const corpora = "../../../../shared"
+
+func corpusFiles(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(corpora, folder, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Skipf("NOT RUN: no manifests in %s", filepath.Join(corpora, folder))
+	}
+	return files
+}
+
+// All manifests are read, and exactly the documents that are broken in
+// themselves are skipped.
+func TestCorpus(t *testing.T) {
+	got := map[string][]string{}
+	documents := 0
+	for _, file := range corpusFiles(t, "corpus") {
+		obs, err := Read([]string{file}, Options{SkipInvalid: true}, everything)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		documents += obs.Pods() + obs.Templates()
+		for _, err := range obs.Skipped {
+			// What is said behind document and line.
+			_, what, _ := strings.Cut(err.Error(), "): ")
+			got[filepath.Base(file)] = append(got[filepath.Base(file)], what)
+		}
+		if len(obs.Skipped) == 0 {
+			if _, err := Read([]string{file}, Options{}, everything); err != nil {
+				t.Errorf("nothing is skipped, but: %v", err)
+			}
+		}
+	}
+	want := map[string][]string{
+		"ingress-nginx.yaml": {`Deployment "kube-system/vouch-proxy": spec.template.spec.containers[0].env[0].value: want a string, found a boolean`},
+		"kube-score.yaml": {
+			`Deployment "foo": spec.template.spec.containers: at least one is required`,
+			`Deployment "foo2": spec.template.spec.containers: at least one is required`,
+			`Deployment "foo": spec.template.spec.containers: at least one is required`,
+			`Deployment "foo2": spec.template.spec.containers: at least one is required`,
+		},
+		"kubernetes-examples-volumes.yaml": {`Pod "fibre-channel-example-pod": spec.volumes[0].fc.lun: want a number of type int32, found a string`},
+		"popeye-cluster-dumps.yaml": {
+			`items[0]: Pod "default/p1": spec.containers: at least one is required`,
+			`items[1]: Pod "default/p2": spec.containers: at least one is required`,
+			`items[2]: Deployment "default/dp3": spec.template.spec.containers: at least one is required`,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+	if want := 911; documents != want {
+		t.Errorf("%d pods and templates, want %d", documents, want)
+	}
+}
+
+// What a server returned holds nothing that is broken.
+func TestLiveCorpus(t *testing.T) {
+	obs, err := Read(corpusFiles(t, "corpus-live"), Options{}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if obs.Pods()+obs.Templates() < 700 || len(obs.Unread) != 0 || len(obs.UnknownOwners) != 0 {
+		t.Errorf("%d pods, %d templates, ignored %v, unknown owners %v", obs.Pods(), obs.Templates(), obs.Unread, obs.UnknownOwners)
+	}
+}

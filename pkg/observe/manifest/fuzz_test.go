@@ -1,0 +1,94 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+)
+
+// signature is all that an observation says, but for the errors' texts.
+func signature(t *testing.T, obs *observe.Observation) string {
+	t.Helper()
+	groups, err := json.Marshal(aggregate.Groups(obs.Members, aggregate.ByWorkload, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s\n%d pods, %d templates, ignored %v, %d skipped, namespaces %q, unknown owners %q",
+		groups, obs.Pods(), obs.Templates(), obs.Unread, len(obs.Skipped), obs.Namespaces(), obs.UnknownOwners)
+}
+
+func FuzzFiles(f *testing.F) {
+	for _, s := range []string{
+		podText("a") + "--- # x\n" + podText("b"), jsonPod + jsonPod, "\ufeff" + podText("a"), "a: [\n---\n" + podText("a"), "{a: 1} {b: 2}", "...\n---\n--- x\n", "{", "\x00",
+		owned(podText("p"), "apps/v1", "ReplicaSet", "r") + "---\n" + owned(templateText("apps/v1", "ReplicaSet", "r"), "apps/v1", "Deployment", "d") + "---\n" + templateText("apps/v1", "ReplicaSet", "r"),
+		"apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: x}, spec: {containers: [{name: c}]}}, 7, {kind: List, apiVersion: v1, items: [{}]}]\n",
+		"apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: j}\nspec: {jobTemplate: {spec: {template: {spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 80}]}]}}}}}\n",
+		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\nautomountServiceAccountToken: false\n---\n" + podText("p"),
+		"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s}\nspec: {volumeClaimTemplates: [{metadata: {name: v}}], template: {spec: {containers: [{name: c}], volumes: [{name: v, hostPath: {path: /}}]}}}\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		read := func(data []byte, skipInvalid bool) (*observe.Observation, error) {
+			return readAll(bytes.NewReader(data), everything, skipInvalid)
+		}
+		whole, strictErr := read(data, strict)
+		if (whole == nil) == (strictErr == nil) {
+			t.Fatalf("an observation and an error, or neither: %v", strictErr)
+		}
+		skipping, err := read(data, lenient)
+		if err != nil {
+			t.Fatalf("skipping what is invalid fails: %v", err)
+		}
+		if (len(skipping.Skipped) > 0) != (strictErr != nil) {
+			t.Fatalf("%d skipped, but the error is %v", len(skipping.Skipped), strictErr)
+		}
+		if strictErr != nil && skipping.Skipped[0].Error() != strictErr.Error() {
+			t.Fatalf("the first one skipped: %v\nthe error: %v", skipping.Skipped[0], strictErr)
+		}
+		for _, err := range skipping.Skipped {
+			if !strings.HasPrefix(err.Error(), "reading stdin: ") {
+				t.Fatalf("an error without its file: %v", err)
+			}
+		}
+		want := signature(t, skipping)
+		if strictErr == nil && signature(t, whole) != want {
+			t.Fatalf("skipping changes what is valid:\n%s\n%s", signature(t, whole), want)
+		}
+		again, err := read(data, lenient)
+		if err != nil || signature(t, again) != want {
+			t.Fatalf("reading twice: %v\n%s\n%s", err, want, signature(t, again))
+		}
+		backwards := reversed(data)
+		if backwards == nil {
+			return
+		}
+		other, err := read(backwards, lenient)
+		if err != nil || signature(t, other) != want {
+			t.Fatalf("documents in another order: %v\n%s\n%s", err, want, signature(t, other))
+		}
+	})
+}
+
+// reversed returns the documents of a stream from last to first, or nil where
+// they cannot be told.
+func reversed(data []byte) []byte {
+	var docs [][]byte
+	for _, d := range documents(data) {
+		if d.err != nil {
+			return nil
+		}
+		docs = append(docs, d.text)
+	}
+	if len(docs) == 0 {
+		return nil
+	}
+	slices.Reverse(docs)
+	return append([]byte("---\n"), bytes.Join(docs, []byte("\n---\n"))...)
+}
