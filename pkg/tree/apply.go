@@ -108,7 +108,7 @@ func (p *Plan) stage(dir, staging string) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range p.Changed() {
+	for _, file := range p.paths() {
 		// Never written through: the old tree has the same file.
 		path := filepath.Join(staging, filepath.FromSlash(file))
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -126,7 +126,7 @@ func (p *Plan) stage(dir, staging string) error {
 		}
 	}
 	// A namespace's folder goes with the last of its files.
-	for _, file := range p.Changed() {
+	for _, file := range p.paths() {
 		folder := path.Dir(file)
 		if folder == "." || p.changes[file] != nil {
 			continue

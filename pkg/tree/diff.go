@@ -14,7 +14,7 @@ import (
 // printable is escaped as in Go, whatever the files hold.
 func (p *Plan) Diff() []byte {
 	var out bytes.Buffer
-	for _, file := range p.Changed() {
+	for _, file := range p.paths() {
 		before, after := p.old[file], p.changes[file]
 		// A line end in a name would begin a line of the diff.
 		name := strings.ReplaceAll(file, "\n", `\n`)

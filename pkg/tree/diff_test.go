@@ -67,8 +67,11 @@ diff /dev/null b/team/new.yaml
 	if diff := cmp.Diff(want, string(p.Diff())); diff != "" {
 		t.Errorf("diff (-want +got):\n%s", diff)
 	}
-	if want := []string{"kustomization.yaml", "shop/changes.yaml", "shop/gone.yaml", "shop/kustomization.yaml", "team/kustomization.yaml", "team/new.yaml"}; !slices.Equal(p.Changed(), want) {
+	if want := []string{"kustomization.yaml", "shop/changes.yaml", "shop/kustomization.yaml", "team/kustomization.yaml", "team/new.yaml"}; !slices.Equal(p.Changed(), want) {
 		t.Errorf("changed %v, want %v", p.Changed(), want)
+	}
+	if want := []string{"shop/gone.yaml"}; !slices.Equal(p.Removed(), want) {
+		t.Errorf("removed %v, want %v", p.Removed(), want)
 	}
 }
 

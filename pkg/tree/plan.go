@@ -92,8 +92,17 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 // Empty reports whether there is nothing to change.
 func (p *Plan) Empty() bool { return len(p.changes) == 0 }
 
-// Changed returns the paths that change, sorted.
-func (p *Plan) Changed() []string { return slices.Sorted(maps.Keys(p.changes)) }
+// Changed returns the paths that are written, sorted.
+func (p *Plan) Changed() []string {
+	return slices.DeleteFunc(p.paths(), func(file string) bool { return p.changes[file] == nil })
+}
+
+// Removed returns the paths that are removed, sorted.
+func (p *Plan) Removed() []string {
+	return slices.DeleteFunc(p.paths(), func(file string) bool { return p.changes[file] != nil })
+}
+
+func (p *Plan) paths() []string { return slices.Sorted(maps.Keys(p.changes)) }
 
 // Kept returns how many files stay though no observed workload has them: it may
 // be that the workload is gone, or that it was not looked at.

@@ -167,7 +167,7 @@ func TestApply(t *testing.T) {
 				t.Errorf("tree (-want +got):\n%s", diff)
 			}
 			if p := plan(t, dir, tc.want, tc.scope); !p.Empty() {
-				t.Errorf("a second run would change %v", p.Changed())
+				t.Errorf("a second run would change %v and remove %v", p.Changed(), p.Removed())
 			}
 		})
 	}

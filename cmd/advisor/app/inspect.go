@@ -256,10 +256,20 @@ func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.O
 		if err := writeOut(o.streams.Out, plan.Diff()); err != nil {
 			return err
 		}
-		return codedError{exitDrift, fmt.Errorf("%s is not up to date, %s to change: run the same command without --check", o.outputDir, report.Count(len(plan.Changed()), "file"))}
+		return codedError{exitDrift, fmt.Errorf("%s is not up to date, %s: run the same command without --check", o.outputDir, countChanges(plan, "to change", "to remove"))}
 	}
 	if err := plan.Apply(); err != nil {
 		return failureError(err)
 	}
-	return o.tellf("%s: %s changed\n", o.outputDir, report.Count(len(plan.Changed()), "file"))
+	return o.tellf("%s: %s\n", o.outputDir, countChanges(plan, "changed", "removed"))
+}
+
+// countChanges names removals apart, if any: more of them than expected are the
+// sign of manifests that were not read.
+func countChanges(plan *tree.Plan, changed, removed string) string {
+	text := report.Count(len(plan.Changed()), "file") + " " + changed
+	if n := len(plan.Removed()); n > 0 {
+		text += fmt.Sprintf(", %d %s", n, removed)
+	}
+	return text
 }
