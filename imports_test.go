@@ -46,7 +46,7 @@ var imports = map[string][]string{
 	},
 	"pkg/tree": {
 		module + "pkg/generate",
-		"github.com/rogpeppe/go-internal/diff", "golang.org/x/sys/unix", "sigs.k8s.io/yaml",
+		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
 	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable",

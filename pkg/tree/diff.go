@@ -14,18 +14,17 @@ import (
 // printable is escaped as in Go, whatever the files hold.
 func (p *Plan) Diff() []byte {
 	var out bytes.Buffer
-	for _, file := range p.paths() {
-		before, after := p.old[file], p.changes[file]
+	for _, c := range p.changes {
 		// A line end in a name would begin a line of the diff.
-		name := strings.ReplaceAll(file, "\n", `\n`)
+		name := strings.ReplaceAll(c.file, "\n", `\n`)
 		oldName, newName := "a/"+name, "b/"+name
-		if before == nil {
+		if c.before == nil {
 			oldName = "/dev/null"
 		}
-		if after == nil {
+		if c.after == nil {
 			newName = "/dev/null"
 		}
-		out.Write(printable(diff.Diff(oldName, before, newName, after)))
+		out.Write(printable(diff.Diff(oldName, c.before, newName, c.after)))
 	}
 	return out.Bytes()
 }

@@ -1,237 +1,209 @@
 package tree
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
+	"math/rand/v2"
 	"os"
-	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	"sigs.k8s.io/yaml"
 )
 
-// childEnv makes the test binary apply a tree to the folder that it names.
-const childEnv = "TREE_TEST_APPLY"
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(childEnv); dir != "" {
-		child(dir)
-		return
-	}
-	m.Run()
+// transition is a tree that becomes another one.
+type transition struct {
+	name     string
+	old, new Files
 }
 
-// child applies the new tree, and tells when it begins.
-func child(dir string) {
-	p, err := NewPlan(dir, bigTree("new"), Scope{})
-	if err != nil {
-		panic(err)
+func transitions(t *testing.T) []transition {
+	r := podtest.Rand(t)
+	list := []transition{
+		{"from nothing", Files{}, Files{"shop/a.yaml": own("a: 1"), "cluster.yaml": own("c: 1")}},
+		{"to nothing", Files{"shop/a.yaml": own("a: 1"), "cluster.yaml": own("c: 1")}, Files{}},
+		{"to another level", Files{"shop/a.yaml": own("a: 1"), "team/a.yaml": own("a: 1")}, Files{"cluster.yaml": own("c: 1")}},
+		{"from another level", Files{"cluster.yaml": own("c: 1")}, Files{"shop/a.yaml": own("a: 1"), "team/a.yaml": own("a: 1")}},
+		{"to other names", Files{"shop/a.yaml": own("a: 1")}, Files{"shop/b.yaml": own("a: 1")}},
+		{"to other namespaces", Files{"shop/a.yaml": own("a: 1")}, Files{"team/a.yaml": own("a: 1")}},
 	}
-	fmt.Fprintln(os.Stdout, "go")
-	if err := p.Apply(); err != nil {
-		panic(err)
+	for i := range 10 {
+		list = append(list, transition{fmt.Sprintf("random %d", i), randomFiles(r), randomFiles(r)})
 	}
+	return list
 }
 
-// bigTree has files enough for an apply to take a while. Half of them depend on
-// version.
-func bigTree(version string) Files {
+func randomFiles(r *rand.Rand) Files {
 	files := Files{}
-	for i := range 24 {
-		text := fmt.Sprintf("number: %d", i)
-		if i%2 == 0 {
-			text += "\nversion: " + version
+	for _, file := range []string{"a.yaml", "shop/a.yaml", "shop/b.yaml", "team/a.yaml", "team/b.yaml", "zoo/a.yaml"} {
+		if n := r.IntN(3); n > 0 {
+			files[file] = own(fmt.Sprintf("n: %d", n))
 		}
-		files[fmt.Sprintf("ns%d/file%d.yaml", i%5, i)] = own(text)
 	}
-	files[version+"/only.yaml"] = own("version: " + version)
 	return files
 }
 
-// TestInterrupted kills an apply after each of 48 delays, up to about twice the
-// time that it takes, and then after longer ones until it is done before. They
-// are in no order, so that a slow disk sees early and late ones within the
-// minute. Each time the folder is the old tree or the new one, and the next run finishes
-// the work and leaves nothing else.
+// TestInterrupted stops an apply after each of its steps, and within the next one,
+// with a temporary file half written. Each time every file is whole and every
+// kustomization true, and the next run completes the changes and leaves nothing
+// else.
 func TestInterrupted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: starts many processes")
-	}
-	parent := t.TempDir()
-	dir := filepath.Join(parent, "policies")
-	apply(t, dir, bigTree("old"), Scope{})
-	(tree{"README.md": "mine"}).write(t, dir)
-	old := content(t, dir)
-	start := time.Now()
-	apply(t, dir, bigTree("new"), Scope{})
-	step := time.Since(start) / 24
-	whole := content(t, dir)
+	for _, tc := range transitions(t) {
+		t.Run(tc.name, func(t *testing.T) {
+			before, after := treeOf(t, tc.old), treeOf(t, tc.new)
+			foreign := tree{"README.md": "mine", "shop/notes.txt": "mine"}
+			done := maps.Clone(after)
+			maps.Copy(done, foreign)
 
-	count := map[string]int{}
-	for n := 0; (n < 48 || count["finished"] < 2 || count["old"] == 0) && time.Since(start) < time.Minute; n++ {
-		apply(t, dir, bigTree("old"), Scope{})
-		finished := killAfter(t, dir, time.Duration(n*29%48*(1+n/48))*step)
-		switch got := content(t, dir); {
-		case cmp.Equal(got, old):
-			count["old"]++
-		case cmp.Equal(got, whole):
-			count["new"]++
-		default:
-			t.Fatalf("killed in attempt %d: neither the old tree (-want +got):\n%s\nnor the new one (-want +got):\n%s", n, cmp.Diff(old, got), cmp.Diff(whole, got))
-		}
-		if left, err := filepath.Glob(filepath.Join(parent, ".*")); err != nil {
-			t.Fatal(err)
-		} else if len(left) > 0 {
-			count["left"]++
-		}
-		if finished {
-			count["finished"]++
-		}
-		apply(t, dir, bigTree("new"), Scope{})
-		if diff := cmp.Diff(whole, content(t, dir)); diff != "" {
-			t.Fatalf("after the next run (-want +got):\n%s", diff)
-		}
-	}
-	t.Logf("left the old tree %d times, the new one %d times; %d times something lay beside it until the next run", count["old"], count["new"], count["left"])
-	if count["old"] == 0 || count["new"] == 0 {
-		t.Errorf("the runs were not killed at all stages: %v", count)
+			dir := filepath.Join(t.TempDir(), "policies")
+			foreign.write(t, dir)
+			apply(t, dir, tc.old, Scope{})
+			root := openRoot(t, dir)
+			steps := plan(t, dir, tc.new, Scope{}).steps()
+			for i := 0; ; i++ {
+				now := content(t, dir)
+				for file, text := range now {
+					if text != before[file] && text != after[file] && text != foreign[file] {
+						t.Errorf("after %d steps, %s is not whole: %q", i, file, text)
+					}
+				}
+				for _, missing := range untrue(t, now) {
+					t.Errorf("after %d steps, %s", i, missing)
+				}
+
+				again := filepath.Join(t.TempDir(), "policies")
+				if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				if i < len(steps) && steps[i].after != nil {
+					data := steps[i].after
+					tree{temporaryOf(steps[i].file): string(data[:len(data)/2])}.write(t, again)
+				}
+				apply(t, again, tc.new, Scope{})
+				if diff := cmp.Diff(done, content(t, again)); diff != "" {
+					t.Errorf("the next run after %d steps (-want +got):\n%s", i, diff)
+				}
+
+				if i == len(steps) {
+					break
+				}
+				if err := steps[i].apply(root); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(done, content(t, dir)); diff != "" {
+				t.Errorf("after all steps (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
-// killAfter starts a child that applies the new tree, kills it after a while and
-// reports whether it was done before.
-func killAfter(t *testing.T, dir string, after time.Duration) bool {
+// TestInTheWay changes the file of each step right before it. What somebody else
+// saved stays, and the error names it.
+func TestInTheWay(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		text string
+		want error
+	}{
+		{"a file of somebody else", "mine", errForeign},
+		{"an edit", mark + "edited: true\n", errChanged},
+		{"a link", "-> ../elsewhere", errForeign},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, tr := range transitions(t) {
+				dir := filepath.Join(t.TempDir(), "policies")
+				apply(t, dir, tr.old, Scope{})
+				root := openRoot(t, dir)
+				for i, step := range plan(t, dir, tr.new, Scope{}).steps() {
+					file := filepath.Join(dir, step.file)
+					if err := os.RemoveAll(file); err != nil {
+						t.Fatal(err)
+					}
+					tree{step.file: tc.text}.write(t, dir)
+					before := content(t, dir)
+					if err := step.apply(root); !errors.Is(err, tc.want) || !strings.HasPrefix(err.Error(), file+" was ") {
+						t.Errorf("%s, step %d: %s: error %v, want %v", tr.name, i, step.file, err, tc.want)
+					}
+					if diff := cmp.Diff(before, content(t, dir)); diff != "" {
+						t.Errorf("%s, step %d: %s: something changed (-before +after):\n%s", tr.name, i, step.file, diff)
+					}
+					if err := os.Remove(file); err != nil {
+						t.Fatal(err)
+					}
+					if step.before != nil {
+						tree{step.file: string(step.before)}.write(t, dir)
+					}
+					if err := step.apply(root); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// untrue returns what the kustomizations of a tree name that is not there, or that
+// kustomize cannot build.
+func untrue(t *testing.T, files tree) []string {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	// The race detector would make it wait for a second at its end.
-	cmd.Env = append(os.Environ(), childEnv+"="+dir, "GORACE=atexit_sleep_ms=0")
-	out, err := cmd.StdoutPipe()
+	var missing []string
+	for file, text := range files {
+		if !isKustomization(file) {
+			continue
+		}
+		for _, name := range resources(t, text) {
+			named := path.Join(path.Dir(file), name)
+			_, isFile := files[named]
+			_, isDirectory := files[path.Join(named, kustomization)]
+			if !isFile && !isDirectory {
+				missing = append(missing, file+" names "+name+", which is not there")
+			}
+		}
+	}
+	return missing
+}
+
+func resources(t *testing.T, text string) []string {
+	t.Helper()
+	var k struct {
+		APIVersion, Kind string
+		Resources        []string
+	}
+	if err := yaml.UnmarshalStrict([]byte(text), &k); err != nil || len(k.Resources) == 0 {
+		t.Errorf("a torn kustomization, error %v: %q", err, text)
+	}
+	return k.Resources
+}
+
+// treeOf returns the files with the kustomizations that are theirs.
+func treeOf(t *testing.T, files Files) tree {
+	t.Helper()
+	all := maps.Clone(files)
+	if err := addKustomizations(all); err != nil {
+		t.Fatal(err)
+	}
+	want := tree{}
+	for file, data := range all {
+		want[file] = string(data)
+	}
+	return want
+}
+
+func openRoot(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "go\n" {
-		t.Fatalf("the child says %q, %v", line, err)
-	}
-	time.Sleep(after)
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Wait() == nil
-}
-
-// TestExchangeInTwo is the exchange for file systems without one in one step.
-func TestExchangeInTwo(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		before tree
-		after  tree
-		err    bool
-	}{
-		{"new in place of old", tree{"s/new": "", "p/old": ""}, tree{"p/new": ""}, false},
-		{"no old", tree{"s/new": ""}, tree{"p/new": ""}, false},
-		{"no new: the old stays", tree{"p/old": ""}, tree{"p/old": ""}, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
-			tc.before.write(t, dir)
-			if err := exchangeInTwo(filepath.Join(dir, "s"), filepath.Join(dir, "p")); (err != nil) != tc.err {
-				t.Errorf("error %v", err)
-			}
-			if diff := cmp.Diff(tc.after, content(t, dir)); diff != "" {
-				t.Errorf("tree (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// Staging goes wrong when a file cannot be written; the old tree stays.
-func TestStagingFails(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "policies")
-	tree{"shop/a.yaml": mark, "x": "mine"}.write(t, dir)
-	before := content(t, dir)
-	tooLong := strings.Repeat("b", 256) + ".yaml"
-	if err := plan(t, dir, Files{"shop/" + tooLong: own("b: 1")}, Scope{}).Apply(); err == nil {
-		t.Error("no error")
-	}
-	if diff := cmp.Diff(before, content(t, dir)); diff != "" {
-		t.Errorf("tree (-want +got):\n%s", diff)
-	}
-	if _, err := os.Stat(stagingOf(dir)); !os.IsNotExist(err) {
-		t.Errorf("the staging folder is left: %v", err)
-	}
-}
-
-// A plan is for the folder as it was.
-func TestApplyOutOfDate(t *testing.T) {
-	for _, tc := range []struct {
-		name      string
-		meanwhile tree
-		want      string
-	}{
-		{"another run", tree{"shop/c.yaml": mark + "c: 1"}, "it was changed by somebody else meanwhile"},
-		{"a file of somebody else", tree{"shop/b.yaml": "mine"}, "was not written by the advisor"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "policies")
-			tree{"shop/a.yaml": mark}.write(t, dir)
-			p := plan(t, dir, Files{"shop/a.yaml": own("a: 1"), "shop/b.yaml": own("b: 1")}, Scope{})
-			tc.meanwhile.write(t, dir)
-			before := content(t, dir)
-			if err := p.Apply(); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("error %v, want %q", err, tc.want)
-			}
-			if diff := cmp.Diff(before, content(t, dir)); diff != "" {
-				t.Errorf("tree (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// Runs at once never mix their trees.
-func TestAtOnce(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "policies")
-	apply(t, dir, bigTree("v0"), Scope{})
-	var done, lost int
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	for worker := range 4 {
-		group.Go(func() {
-			for range 20 {
-				p, err := NewPlan(dir, bigTree(fmt.Sprintf("v%d", worker)), Scope{})
-				if err == nil {
-					err = p.Apply()
-				}
-				mu.Lock()
-				switch {
-				case err == nil:
-					done++
-				case errors.Is(err, fs.ErrNotExist), strings.Contains(err.Error(), "changed by somebody else"):
-					lost++ // the folder was exchanged while it was read, or since then
-				default:
-					t.Error(err)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	group.Wait()
-	t.Logf("%d runs were done, %d gave way", done, lost)
-	got := content(t, dir)
-	for worker := range 4 {
-		fresh := filepath.Join(t.TempDir(), "policies")
-		apply(t, fresh, bigTree(fmt.Sprintf("v%d", worker)), Scope{})
-		if cmp.Equal(got, content(t, fresh)) {
-			return
-		}
-	}
-	t.Errorf("a tree that nobody wanted:\n%v", got)
+	t.Cleanup(func() { root.Close() })
+	return root
 }

@@ -3,76 +3,80 @@ package tree
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"strings"
 )
 
-// locate returns the absolute path of dir with symbolic links followed, as far as
-// it exists.
-func locate(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
+// open opens dir, or the directory that it links to. The error is fs.ErrNotExist
+// if there is none.
+func open(dir string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); err == nil {
+			return nil, errors.New("it is a symbolic link to nothing")
+		}
 	}
-	target, err := filepath.EvalSymlinks(abs)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return target, err
-	}
-	if _, err := os.Lstat(abs); err == nil {
-		return "", errors.New("it is a symbolic link to nothing")
-	}
-	if _, err := os.Lstat(stagingOf(abs) + oldSuffix); err == nil {
-		return "", fmt.Errorf("an interrupted run left the tree at %s: rename it back", stagingOf(abs)+oldSuffix)
-	}
-	return abs, nil
+	return root, err
 }
 
-// read returns the advisor's own files in dir and its namespace folders, with
-// plain line ends, and the paths of other files there.
-func read(dir string) (own Files, foreign map[string]bool, err error) {
-	own, foreign = Files{}, map[string]bool{}
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if path == dir && errors.Is(err, fs.ErrNotExist) {
-				return fs.SkipAll
-			}
-			return err
-		}
-		if path == dir && !d.IsDir() {
-			return errors.New("it is not a folder")
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		file := filepath.ToSlash(rel)
-		switch {
-		case d.IsDir() && strings.Contains(file, "/"):
-			foreign[file] = true
-			return fs.SkipDir
-		case d.IsDir():
-			return nil
-		case !d.Type().IsRegular():
-			foreign[file] = true
-			return nil
-		}
-		data, err := os.ReadFile(path) //nolint:gosec // the folder that the user names
-		if err != nil {
-			return err
-		}
-		// Git may check files out with other line ends; that is no edit.
-		if data := bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")); bytes.HasPrefix(data, []byte(mark)) {
-			own[file] = data
-		} else {
-			foreign[file] = true
-		}
-		return nil
-	})
+// read returns the advisor's own files in the directory and in those below it, and
+// the temporary files that killed runs left there.
+func read(root *os.Root) (own Files, leftovers []string, err error) {
+	entries, err := os.ReadDir(root.Name())
 	if err != nil {
 		return nil, nil, err
 	}
-	return own, foreign, nil
+	var files []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			files = append(files, e.Name())
+			continue
+		}
+		below, err := os.ReadDir(filepath.Join(root.Name(), e.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another run may remove it
+			return nil, nil, err
+		}
+		for _, b := range below {
+			files = append(files, e.Name()+"/"+b.Name())
+		}
+	}
+	own = Files{}
+	for _, file := range files {
+		if temporary.MatchString(path.Base(file)) {
+			leftovers = append(leftovers, file)
+			continue
+		}
+		data, err := readFile(root, file)
+		switch {
+		case errors.Is(err, errForeign):
+		case err != nil:
+			return nil, nil, err
+		case data != nil:
+			own[file] = data
+		}
+	}
+	return own, leftovers, nil
+}
+
+// readFile returns what one of the advisor's own files holds, with plain line
+// ends: Git may check it out with others, and that is no edit. It is nil if there
+// is no file; the error is errForeign if it is somebody else's, or no regular file.
+func readFile(root *os.Root, file string) ([]byte, error) {
+	if info, err := root.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		return nil, at(root.Name(), file, errForeign)
+	}
+	data, err := root.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	if !bytes.HasPrefix(data, []byte(mark)) {
+		return nil, at(root.Name(), file, errForeign)
+	}
+	return data, nil
 }

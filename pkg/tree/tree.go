@@ -1,17 +1,20 @@
-// Package tree keeps a folder of generated policies: one folder per namespace,
-// one file per policy with its grants, and a kustomization.yaml at each level.
+// Package tree keeps a directory of generated policies: one directory per
+// namespace, one file per policy with its grants, and a kustomization.yaml at each
+// level.
 //
-// In go policies (Layout) and a folder (Plan); out comes a Plan, which is shown
-// as a diff or applied. Laws, each tested:
+// In go policies (Layout) and a directory (NewPlan); out comes a Plan, which is
+// shown as a diff or applied. The directory may be the top of a checkout or a
+// mounted volume, for files are replaced one at a time and nothing else is: the
+// whole is one transaction where Git makes it one. Laws, each tested:
 //   - The same policies give the same bytes; a file that would not change, but
 //     for CRLF line ends, is not written.
 //   - Only files that begin with the advisor's own mark are changed or removed;
-//     any other file of that name is an error, and other files are left alone.
-//     Folders keep their mode and, where that is allowed, their owner; one goes
-//     only with the last of the advisor's files in it.
-//   - Apply is whole or nothing: the folder is exchanged for a finished one, so
-//     an interrupted run leaves the old or the new tree. Of two runs at once, one
-//     makes its changes and the other one fails.
+//     any other file of that name is an error, and other files are left alone,
+//     also those that appear meanwhile. Files and directories keep their mode; a
+//     directory goes only with the last of the advisor's files in it.
+//   - Whenever a run ends, every file is whole, and a kustomization.yaml names only
+//     what exists. The next run completes the changes. Two runs at once may stop
+//     each other, and then the next one does.
 package tree
 
 import (

@@ -1,0 +1,55 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// change is what happens to one file: before is nil where the file is new, after
+// where it is removed.
+type change struct {
+	file          string
+	before, after []byte
+}
+
+// changes returns what turns one tree into another, sorted by path.
+func changes(before, after Files) []change {
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	var list []change
+	for _, file := range slices.Sorted(maps.Keys(all)) {
+		if !bytes.Equal(before[file], after[file]) {
+			list = append(list, change{file, before[file], after[file]})
+		}
+	}
+	return list
+}
+
+var (
+	errForeign = errors.New("was not written by the advisor: move it away or choose another directory")
+	errChanged = errors.New("was changed by another process meanwhile: run the same command again")
+)
+
+// at returns err with the path that it is about.
+func at(dir, file string, err error) error {
+	return fmt.Errorf("%s %w", filepath.Join(dir, filepath.FromSlash(file)), err)
+}
+
+// check fails unless the file is as it was before the change.
+func (c change) check(root *os.Root) error {
+	namespace := path.Dir(c.file)
+	if info, err := root.Lstat(namespace); err == nil && !info.IsDir() {
+		return at(root.Name(), namespace, errForeign) // a file, or a link to elsewhere
+	}
+	data, err := readFile(root, c.file)
+	if err == nil && !bytes.Equal(data, c.before) {
+		return at(root.Name(), c.file, errChanged)
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package tree
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNewPlanRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		before tree
+		dir    string
+		want   string
+	}{
+		{"a policy's file of someone else", tree{"p/shop/a.yaml": "kind: A"}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
+		{"a file of someone else with other line ends", tree{"p/shop/a.yaml": "kind: A\r\n" + mark}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
+		{"a kustomization of someone else", tree{"p/kustomization.yaml": "resources: []"}, "p", "p/kustomization.yaml was not written by the advisor: move it away or choose another directory"},
+		{"a kustomization in a namespace", tree{"p/shop/kustomization.yaml": ""}, "p", "p/shop/kustomization.yaml was not written by the advisor: move it away or choose another directory"},
+		{"a link in place of a file", tree{"p/shop/a.yaml": "-> ../../elsewhere", "elsewhere": mark}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
+		{"a link in place of a namespace", tree{"p/shop": "-> ../elsewhere", "elsewhere/x": ""}, "p", "p/shop was not written by the advisor: move it away or choose another directory"},
+		{"a file in place of a namespace", tree{"p/shop": "x"}, "p", "p/shop was not written by the advisor: move it away or choose another directory"},
+		{"a directory in place of a kustomization", tree{"p/kustomization.yaml/x": ""}, "p", "p/kustomization.yaml was not written by the advisor: move it away or choose another directory"},
+		{"an own file in place of a namespace", tree{"p/shop": mark}, "p", "p/shop was not written by the advisor: move it away or choose another directory"},
+		{"a directory in place of a file", tree{"p/shop/a.yaml/x": ""}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
+		{"no directory", tree{"p": mark}, "p", "reading p: open p: not a directory"},
+		{"below a file", tree{"p": mark}, "p/q", "reading p/q: open p/q: not a directory"},
+		{"a link to nothing", tree{"p": "-> nothing"}, "p", "reading p: it is a symbolic link to nothing"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			tc.before.write(t, ".")
+			_, err := NewPlan(filepath.FromSlash(tc.dir), Files{"shop/a.yaml": own("a: 1")}, Scope{})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.before, content(t, ".")); diff != "" {
+				t.Errorf("something changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Planning alone writes nothing.
+func TestNewPlanWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	before := tree{"p/shop/a.yaml": mark, "p/" + temporaryOf("shop/a.yaml"): "left by a killed run"}
+	before.write(t, dir)
+	plan(t, filepath.Join(dir, "p"), Files{"shop/b.yaml": own("b: 1")}, Scope{}).Diff()
+	plan(t, filepath.Join(dir, "q"), Files{"shop/b.yaml": own("b: 1")}, Scope{}).Diff()
+	if diff := cmp.Diff(before, content(t, dir)); diff != "" {
+		t.Errorf("something changed (-before +after):\n%s", diff)
+	}
+}

@@ -1,0 +1,27 @@
+package tree
+
+import (
+	"slices"
+	"strings"
+)
+
+// Scope says which of the advisor's files may be removed.
+type Scope struct {
+	// Namespaces that were observed; none means all. Files of others stay.
+	Namespaces []string
+	// Excluded namespaces were not observed either.
+	Excluded []string
+	// Keep is set when something there was not observed: nothing is removed.
+	Keep bool
+}
+
+func (s Scope) removes(file string) bool {
+	if s.Keep {
+		return false
+	}
+	namespace, _, inNamespace := strings.Cut(file, "/")
+	if !inNamespace {
+		return len(s.Namespaces) == 0 && len(s.Excluded) == 0
+	}
+	return !slices.Contains(s.Excluded, namespace) && (len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace))
+}
