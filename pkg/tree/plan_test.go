@@ -24,8 +24,8 @@ func TestNewPlanRefuses(t *testing.T) {
 		{"a directory in place of a kustomization", tree{"p/kustomization.yaml/x": ""}, "p", "p/kustomization.yaml was not written by the advisor: move it away or choose another directory"},
 		{"an own file in place of a namespace", tree{"p/shop": mark}, "p", "p/shop was not written by the advisor: move it away or choose another directory"},
 		{"a directory in place of a file", tree{"p/shop/a.yaml/x": ""}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
-		{"no directory", tree{"p": mark}, "p", "reading p: open p: not a directory"},
-		{"below a file", tree{"p": mark}, "p/q", "reading p/q: open p/q: not a directory"},
+		{"no directory", tree{"p": mark}, "p", "reading p: it is not a directory"},
+		{"below a file", tree{"p": mark}, "p/q", "reading p/q: stat p/q: not a directory"},
 		{"a link to nothing", tree{"p": "-> nothing"}, "p", "reading p: it is a symbolic link to nothing"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,24 +1,36 @@
 package tree
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 )
+
+// maxSize is far more than a file of the advisor's takes.
+const maxSize = 16 << 20
 
 // open opens dir, or the directory that it links to. The error is fs.ErrNotExist
 // if there is none.
 func open(dir string) (*os.Root, error) {
-	root, err := os.OpenRoot(dir)
+	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(dir); err == nil {
 			return nil, errors.New("it is a symbolic link to nothing")
 		}
 	}
-	return root, err
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, errors.New("it is not a directory") // opening a pipe waits for a writer
+	}
+	return os.OpenRoot(dir)
 }
 
 // read returns the advisor's own files in the directory and in those below it, and
@@ -33,6 +45,9 @@ func read(root *os.Root) (own Files, leftovers []string, err error) {
 		if !e.IsDir() {
 			files = append(files, e.Name())
 			continue
+		}
+		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" {
+			continue // Git's, or a disk's: no namespace has such a name
 		}
 		below, err := os.ReadDir(filepath.Join(root.Name(), e.Name()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another run may remove it
@@ -62,21 +77,31 @@ func read(root *os.Root) (own Files, leftovers []string, err error) {
 
 // readFile returns what one of the advisor's own files holds, with plain line
 // ends: Git may check it out with others, and that is no edit. It is nil if there
-// is no file; the error is errForeign if it is somebody else's, or no regular file.
+// is no file; the error is errForeign if the file is somebody else's, of which no
+// more is read than its first bytes.
 func readFile(root *os.Root, file string) ([]byte, error) {
-	if info, err := root.Lstat(file); err == nil && !info.Mode().IsRegular() {
-		return nil, at(root.Name(), file, errForeign)
+	foreign := at(root.Name(), file, errForeign)
+	if info, err := root.Lstat(file); err == nil && (!info.Mode().IsRegular() || info.Size() > maxSize) {
+		return nil, foreign
 	}
-	data, err := root.ReadFile(file)
+	f, err := root.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
-	if !bytes.HasPrefix(data, []byte(mark)) {
-		return nil, at(root.Name(), file, errForeign)
+	defer f.Close() //nolint:errcheck // only read from
+	r := bufio.NewReader(f)
+	head, err := r.Peek(len(mark) + len("\r"))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
-	return data, nil
+	if !bytes.HasPrefix(plain(head), []byte(mark)) {
+		return nil, foreign
+	}
+	data, err := io.ReadAll(r)
+	return plain(data), err
 }
+
+func plain(data []byte) []byte { return bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) }
