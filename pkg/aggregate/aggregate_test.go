@@ -150,6 +150,11 @@ func TestTrap1PodSeccompJoinsSharedAccounts(t *testing.T) {
 			[]string{"a Deployment/db: a/db(one)", "b Deployment/web: b/web(one)"},
 		},
 		{
+			"a static pod of the name of another pod",
+			[]string{"a/web ", "a/web one", "a/db one!"},
+			[]string{"a Deployment/web: a/web()", "a account one: a/db(one) a/web(one)"},
+		},
+		{
 			"only the pods under another account set it",
 			[]string{"a/db one", "a/db two!", "a/web one"},
 			[]string{"a Deployment/db: a/db(one) a/db(two)", "a Deployment/web: a/web(one)"},
@@ -376,19 +381,22 @@ func TestEachPodIsInOneGroup(t *testing.T) {
 }
 
 // No account holds two groups when one of its pods sets seccomp for the whole
-// pod, and no workload is torn apart.
+// pod, and no workload is torn apart, but for its static pods.
 func TestSharedAccountsAreSafe(t *testing.T) {
 	r := podtest.Rand(t)
 	for range 100 {
 		pods := randomPods(r)
-		groupOf := map[Workload]int{}
+		groupOf := map[unit]int{}
 		groups := Groups(fleetOf(pods...).Members(), ByWorkload, confined)
 		for i, g := range groups {
 			for _, m := range g.Members {
-				if known, ok := groupOf[m.Workload]; ok && known != i {
+				if known, ok := groupOf[unitOf(m)]; ok && known != i {
 					t.Fatalf("%v is in two groups", m.Workload)
 				}
-				groupOf[m.Workload] = i
+				groupOf[unitOf(m)] = i
+				if (m.ServiceAccount == "") != g.HasMirrorPods() {
+					t.Fatalf("%v shares a group with static pods", m.Workload)
+				}
 			}
 		}
 		for _, p := range pods {
@@ -396,7 +404,8 @@ func TestSharedAccountsAreSafe(t *testing.T) {
 				continue
 			}
 			for _, o := range pods {
-				if o.Workload.Namespace == p.Workload.Namespace && o.ServiceAccount == p.ServiceAccount && groupOf[o.Workload] != groupOf[p.Workload] {
+				if o.Workload.Namespace == p.Workload.Namespace && o.ServiceAccount == p.ServiceAccount &&
+					groupOf[unit{o.Workload, o.ServiceAccount == ""}] != groupOf[unit{p.Workload, p.ServiceAccount == ""}] {
 					t.Fatalf("account %q has a pod with seccomp and two policies:\n%s", p.ServiceAccount, strings.Join(show(groups), "\n"))
 				}
 			}

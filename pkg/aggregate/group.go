@@ -13,7 +13,8 @@ import (
 type Group struct {
 	Level     Level
 	Namespace string // empty at cluster level
-	// Workload is set when all members are of this one workload.
+	// Workload is set when all members are of this one workload. Its static pods,
+	// which have no account, are a group of their own.
 	Workload *Workload
 	// ServiceAccount is set when the members were taken together because they
 	// share this account. Mirror pods, which share that they have none, leave it
@@ -50,7 +51,7 @@ func (g Group) HasMirrorPods() bool {
 // when shares, if it is not nil, is true of some member of that account: an
 // engine may not be able to keep their policies apart.
 func Groups(members []Member, level Level, shares func(Member) bool) []Group {
-	var shared map[Workload]string
+	var shared map[unit]string
 	if level == ByWorkload && shares != nil {
 		shared = sharedAccounts(members, shares)
 	}
@@ -60,8 +61,8 @@ func Groups(members []Member, level Level, shares func(Member) bool) []Group {
 		g := groups[key]
 		if g == nil {
 			g = &Group{Level: level, Namespace: key.namespace, ServiceAccount: key.account}
-			if key.workload != (Workload{}) {
-				g.Workload = &key.workload
+			if key.unit != (unit{}) {
+				g.Workload = &key.unit.workload
 			}
 			groups[key] = g
 		}
@@ -80,19 +81,38 @@ func Groups(members []Member, level Level, shares func(Member) bool) []Group {
 	return list
 }
 
+// unit is what always shares one policy: the pods of a workload. Its static pods,
+// which have no account, are a unit of their own.
+type unit struct {
+	workload Workload
+	static   bool
+}
+
+func unitOf(m Member) unit { return unit{m.Workload, m.ServiceAccount == ""} }
+
+func (u unit) compare(o unit) int {
+	static := func(u unit) int {
+		if u.static {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(u.workload.Compare(o.workload), cmp.Compare(static(u), static(o)))
+}
+
 // groupKey identifies a group of a level: the parts that are not zero tell what
 // its members have in common.
 type groupKey struct {
 	namespace string
 	account   string
-	workload  Workload
+	unit      unit
 }
 
 func (k groupKey) compare(o groupKey) int {
-	return cmp.Or(strings.Compare(k.namespace, o.namespace), strings.Compare(k.account, o.account), k.workload.Compare(o.workload))
+	return cmp.Or(strings.Compare(k.namespace, o.namespace), strings.Compare(k.account, o.account), k.unit.compare(o.unit))
 }
 
-func keyOf(level Level, m Member, shared map[Workload]string) groupKey {
+func keyOf(level Level, m Member, shared map[unit]string) groupKey {
 	switch level {
 	case ByCluster:
 		return groupKey{}
@@ -101,45 +121,44 @@ func keyOf(level Level, m Member, shared map[Workload]string) groupKey {
 	case ByServiceAccount:
 		return groupKey{namespace: m.Workload.Namespace, account: m.ServiceAccount}
 	default:
-		if account, ok := shared[m.Workload]; ok {
+		if account, ok := shared[unitOf(m)]; ok {
 			return groupKey{namespace: m.Workload.Namespace, account: account}
 		}
-		return groupKey{namespace: m.Workload.Namespace, workload: m.Workload}
+		return groupKey{namespace: m.Workload.Namespace, unit: unitOf(m)}
 	}
 }
 
-// sharedAccounts returns, for each workload that must be taken together with
-// another one, the account that stands for them all: workloads that are linked
-// through several accounts get the smallest of these. An account that links
-// nothing is not named, so two groups never get the same one.
-func sharedAccounts(members []Member, shares func(Member) bool) map[Workload]string {
-	workloads, accounts := map[Account][]Workload{}, map[Workload][]Account{}
+// sharedAccounts returns, for each unit that must be taken together with another
+// one, the account that stands for them all: units that are linked through several
+// accounts get the smallest of these. An account that links nothing is not named,
+// so two groups never get the same one.
+func sharedAccounts(members []Member, shares func(Member) bool) map[unit]string {
+	units, accounts := map[Account][]unit{}, map[unit][]Account{}
 	linking := map[Account]bool{}
 	for _, m := range members {
-		workloads[m.Account()] = append(workloads[m.Account()], m.Workload)
+		units[m.Account()] = append(units[m.Account()], unitOf(m))
 		linking[m.Account()] = linking[m.Account()] || shares(m)
 	}
-	maps.DeleteFunc(workloads, func(a Account, list []Workload) bool { return !linking[a] || len(list) < 2 })
-	for a, list := range workloads {
-		for _, w := range list {
-			accounts[w] = append(accounts[w], a)
+	maps.DeleteFunc(units, func(a Account, list []unit) bool { return !linking[a] || len(list) < 2 })
+	for a, list := range units {
+		for _, u := range list {
+			accounts[u] = append(accounts[u], a)
 		}
 	}
-	shared := map[Workload]string{}
-	// The smallest account that a workload is linked to is the first one that
-	// reaches it.
-	for _, first := range slices.SortedFunc(maps.Keys(workloads), Account.Compare) {
+	shared := map[unit]string{}
+	// The smallest account that a unit is linked to is the first one that reaches it.
+	for _, first := range slices.SortedFunc(maps.Keys(units), Account.Compare) {
 		reached := []Account{first}
 		for len(reached) > 0 {
 			a := reached[len(reached)-1]
 			reached = reached[:len(reached)-1]
-			for _, w := range workloads[a] {
-				if _, known := shared[w]; !known {
-					shared[w] = first.Name
-					reached = append(reached, accounts[w]...)
+			for _, u := range units[a] {
+				if _, known := shared[u]; !known {
+					shared[u] = first.Name
+					reached = append(reached, accounts[u]...)
 				}
 			}
-			delete(workloads, a)
+			delete(units, a)
 		}
 	}
 	return shared

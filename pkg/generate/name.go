@@ -21,13 +21,14 @@ const prefix = "advisor"
 //
 //	advisor.NAMESPACE.KIND.NAME         one workload
 //	advisor.NAMESPACE.KIND--GROUP.NAME  one workload of a kind that is not built in
+//	advisor.NAMESPACE.static-pod.NAME   the static pods of one manifest
 //	advisor.NAMESPACE.sa.ACCOUNT        the workloads of one service account
 //	advisor.NAMESPACE.nodes             static pods taken together
 //	advisor.NAMESPACE                   namespace
 //	advisor.cluster                     cluster
 //
 // Different groups of a level have different names: neither a namespace nor a
-// kind holds a dot. Of a kind that is not built in, each word begins with a dash
+// kind holds a dot, and no built-in kind has a dash. Of a kind that is not built in, each word begins with a dash
 // (SparkApplication is spark-application), so that no letter's case is lost, and
 // its API group has its dots written - and its dashes --. Where that does not hold
 // (an owner reference may name any kind, a file any namespace), and where the name
@@ -76,6 +77,8 @@ func nameParts(g aggregate.Group) []string {
 	switch {
 	case g.Level == aggregate.ByCluster:
 		return []string{"cluster"}
+	case g.Workload != nil && g.HasMirrorPods():
+		return []string{g.Namespace, "static-pod", g.Workload.Name}
 	case g.Workload != nil:
 		return []string{g.Namespace, kindName(*g.Workload), g.Workload.Name}
 	case g.Level == aggregate.ByNamespace:

@@ -233,7 +233,7 @@ func TestWorkloads(t *testing.T) {
 		want  []string
 	}{
 		{aggregate.ByWorkload, []string{
-			"kube-system Pod/etcd as : advisor.kube-system.pod.etcd", "shop Deployment/api as web: advisor.shop.deployment.api",
+			"kube-system Pod/etcd as : advisor.kube-system.static-pod.etcd", "shop Deployment/api as web: advisor.shop.deployment.api",
 			"shop Deployment/web as other: advisor.shop.deployment.web", "shop Deployment/web as web: advisor.shop.deployment.web",
 		}},
 		{aggregate.ByCluster, []string{

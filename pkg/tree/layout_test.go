@@ -44,7 +44,7 @@ func TestLayout(t *testing.T) {
 		level aggregate.Level
 		want  []string
 	}{
-		{aggregate.ByWorkload, []string{"kube-system/pod.etcd.yaml", "shop-team/deployment.x.yaml", "shop/deployment.api.yaml", "shop/deployment.web.yaml", "shop/rollout--argoproj-io.web.yaml"}},
+		{aggregate.ByWorkload, []string{"kube-system/static-pod.etcd.yaml", "shop-team/deployment.x.yaml", "shop/deployment.api.yaml", "shop/deployment.web.yaml", "shop/rollout--argoproj-io.web.yaml"}},
 		{aggregate.ByServiceAccount, []string{"kube-system/nodes.yaml", "shop-team/sa.x.yaml", "shop/sa.api.yaml", "shop/sa.web.yaml"}},
 		{aggregate.ByNamespace, []string{"kube-system/namespace.yaml", "shop-team/namespace.yaml", "shop/namespace.yaml"}},
 		{aggregate.ByCluster, []string{"cluster.yaml"}},

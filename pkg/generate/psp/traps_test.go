@@ -138,7 +138,7 @@ func TestTrap3GrantsToAccountsOnly(t *testing.T) {
 		{
 			"a static pod has no account", aggregate.ByWorkload,
 			[]aggregate.Pod{static},
-			map[string][]rbacv1.Subject{"RoleBinding shop/advisor.shop.deployment.etcd": {group("system:nodes")}},
+			map[string][]rbacv1.Subject{"RoleBinding shop/advisor.shop.static-pod.etcd": {group("system:nodes")}},
 		},
 		{
 			"account level", aggregate.ByServiceAccount,
