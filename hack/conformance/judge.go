@@ -109,7 +109,7 @@ type judge struct {
 }
 
 func startJudge(ctx context.Context, binary string) (*judge, error) {
-	cmd := exec.CommandContext(ctx, binary, "serve")
+	cmd := exec.CommandContext(ctx, binary)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -41,7 +41,7 @@ type arrival struct {
 }
 
 func judge(request Request) (Verdict, error) {
-	verdict := Verdict{Counts: map[Outcome]int{}, Chosen: map[string]int{}}
+	verdict := Verdict{Counts: map[Outcome]int{}}
 	if err := configure(); err != nil {
 		return verdict, fmt.Errorf("configuring the server: %w", err)
 	}
@@ -121,9 +121,6 @@ func judge(request Request) (Verdict, error) {
 
 func (v *Verdict) add(pod Pod) {
 	v.Counts[pod.Outcome]++
-	if pod.Policy != "" {
-		v.Chosen[pod.Policy]++
-	}
 	if pod.Outcome != Unchanged {
 		v.Pods = append(v.Pods, pod)
 	}

@@ -540,16 +540,3 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("a pod is no policy: %+v", v)
 	}
 }
-
-func TestPrint(t *testing.T) {
-	var out strings.Builder
-	v := Judge(Request{Name: "demo", Objects: pod(func(p *corev1.Pod) { p.Spec.HostIPC = true }), Policies: psp("p", nil) + grant("p")})
-	if err := v.Print(&out); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"a/Pod/p  manifest  denied", "Host IPC is not allowed", "demo: FAIL: pods: 0 unchanged, 1 denied"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
-	}
-}

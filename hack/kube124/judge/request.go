@@ -80,8 +80,6 @@ type Verdict struct {
 	Error string `json:"error,omitempty"`
 	// Counts has the number of pod forms per outcome.
 	Counts map[Outcome]int `json:"counts"`
-	// Chosen has the number of pod forms per policy which admission chose.
-	Chosen map[string]int `json:"chosen,omitempty"`
 	// Judged is the number of policies.
 	Judged int `json:"judged"`
 	// SlackTotal and InvalidTotal sum over all policies and grants.
