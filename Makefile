@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GOLANGCI_LINT_VERSION := v2.15.0
+APP := github.com/psp-advisor/psp-advisor/cmd/advisor/app
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+PLATFORM ?= linux/$(shell go env GOARCH)
 TOOLS := $(CURDIR)/.cache/bin
 FUZZTIME ?= 30s
 FLEETS ?= 500
@@ -14,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/advisor
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/advisor ./cmd/advisor
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $(APP).version=$(VERSION)" -o bin/advisor ./cmd/advisor
 
 demo: build ## run the main job on the examples, with no cluster
 	./bin/advisor inspect -f examples/web-shop/input.yaml
@@ -54,8 +57,9 @@ e2e: ## run against real control planes and a real node
 	hack/install-node-packages.sh
 	go test -tags e2e -count=1 -timeout 60m -p 1 -v ./hack/e2e/...
 
-image: build ## write bin/advisor.tar, a container image, without a container engine
-	go run ./hack/image -o bin/advisor.tar
+image: ## write bin/advisor.tar, an image for PLATFORM, without a container engine
+	GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) $(MAKE) build
+	go run ./hack/image/cmd -version "$(VERSION)" -revision "$(shell git rev-parse HEAD)"
 
 clean: ## remove what was built
 	rm -rf bin .cache

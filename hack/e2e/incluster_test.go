@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/psp-advisor/psp-advisor/hack/e2e/cluster"
+	"github.com/psp-advisor/psp-advisor/hack/image"
 )
 
 // What the shipped manifests are called.
@@ -44,7 +45,7 @@ func startNode(t *testing.T, noContainers bool) env {
 		AdmissionPlugins: []string{"PodSecurityPolicy"},
 		Node:             true,
 		NoContainers:     noContainers,
-		Images:           []cluster.Image{{Name: homeImage, Binary: buildAdvisor(t), User: "65534:65534"}},
+		Images:           []image.Image{image.Advisor(homeImage, buildAdvisor(t), "", "")},
 	})
 	t.Logf("the node is a %s", e.Mode())
 	e.kubectl(t, permissive, "apply", "-f", "-")

@@ -24,6 +24,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/psp-advisor/psp-advisor/hack/image"
 )
 
 // Options say what to run. The zero value is a bare API server of the release
@@ -38,8 +40,9 @@ type Options struct {
 	// Node adds a machine that runs pods, and Controllers. See Cluster.Mode for
 	// the kind of machine that it turned out to be.
 	Node bool
-	// Images are what the node can run, and nothing else: it pulls nothing.
-	Images []Image
+	// Images are what the node can run, and nothing else: it pulls nothing, so
+	// the imagePullPolicy of pods must be Never or IfNotPresent.
+	Images []image.Image
 	// NoContainers makes the node run pods as plain processes, as it does by
 	// itself on hosts that cannot do better.
 	NoContainers bool

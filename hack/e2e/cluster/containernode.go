@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/psp-advisor/psp-advisor/hack/e2e/cluster/relay"
+	"github.com/psp-advisor/psp-advisor/hack/image"
 )
 
 const (
@@ -116,8 +117,8 @@ func (m *containerMachine) start(ctx context.Context) error {
 	if err := m.startContainerd(ctx); err != nil {
 		return err
 	}
-	for _, image := range append(slices.Clone(m.cluster.options.Images), Image{Name: pauseImage, Binary: m.program}) {
-		if err := m.importImage(ctx, image); err != nil {
+	for _, i := range append(slices.Clone(m.cluster.options.Images), image.Image{Name: pauseImage, Binary: m.program}) {
+		if err := m.importImage(ctx, i); err != nil {
 			return err
 		}
 	}
@@ -179,17 +180,17 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 	}
 }
 
-func (m *containerMachine) importImage(ctx context.Context, image Image) error {
+func (m *containerMachine) importImage(ctx context.Context, i image.Image) error {
 	reader, writer := io.Pipe()
 	go func() {
-		_, err := image.WriteTo(writer)
+		_, err := i.WriteTo(writer)
 		_ = writer.CloseWithError(err)
 	}()
 	err := m.ctr(ctx, reader, "-n", "k8s.io", "images", "import", "-")
 	// When ctr fails early, the writer must not wait for ever.
 	_ = reader.Close()
 	if err != nil {
-		return fmt.Errorf("importing image %s: %w", image.Name, err)
+		return fmt.Errorf("importing image %s: %w", i.Name, err)
 	}
 	return nil
 }

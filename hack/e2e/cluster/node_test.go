@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/psp-advisor/psp-advisor/hack/e2e/cluster"
+	"github.com/psp-advisor/psp-advisor/hack/image"
 )
 
 // cronJob runs a program that reads the API as its service account.
@@ -89,7 +90,7 @@ func testNode(t *testing.T, options cluster.Options) {
 	begin := time.Now()
 	options.AdmissionPlugins = []string{"PodSecurityPolicy"}
 	options.Node = true
-	options.Images = []cluster.Image{{Name: "podcount:e2e", Binary: binary}}
+	options.Images = []image.Image{{Name: "podcount:e2e", Binary: binary}}
 	c, err := cluster.Start(ctx, options)
 	if err != nil {
 		t.Fatal(err)
