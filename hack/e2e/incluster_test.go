@@ -39,15 +39,16 @@ patches:
 
 // startNode runs a cluster with a node that has the advisor's image, and enforces
 // policies: only accounts of the namespace shop may do what they want.
-func startNode(t *testing.T, noContainers bool) env {
+func startNode(t *testing.T) env {
 	t.Helper()
+	if err := cluster.CheckNode(); err != nil {
+		t.Skipf("NOT RUN: this host cannot run a node: %v", err)
+	}
 	e := start(t, cluster.Options{
 		AdmissionPlugins: []string{"PodSecurityPolicy"},
 		Node:             true,
-		NoContainers:     noContainers,
 		Images:           []image.Image{image.Advisor(homeImage, buildAdvisor(t), "", "")},
 	})
-	t.Logf("the node is a %s", e.Mode())
 	e.kubectl(t, permissive, "apply", "-f", "-")
 	e.grant(t, "permissive", []rbacv1.PolicyRule{{
 		APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"},
@@ -93,16 +94,10 @@ func overlay(t *testing.T, name, text string) string {
 // TestInCluster installs the advisor as its users do, on a node that runs it
 // under the policy that it wrote for itself.
 func TestInCluster(t *testing.T) {
-	e := startNode(t, false)
+	e := startNode(t)
 	t.Run("CronJob", e.testCronJob)
 	t.Run("controller", e.testControllerPods)
 	t.Run("README", e.testReadme)
-}
-
-// TestInClusterWithoutContainers does what every host can.
-func TestInClusterWithoutContainers(t *testing.T) {
-	e := startNode(t, true)
-	t.Run("CronJob", e.testCronJob)
 }
 
 // testCronJob waits for one tick of the clock.
@@ -150,10 +145,6 @@ func (e env) testControllerPods(t *testing.T) {
 			t.Logf("%s", e.kubectl(t, "", "describe", "--namespace", home, "deployments,pods"))
 		}
 	}()
-	if !e.contained() {
-		// Plain processes share the network of their host, and two of them one port.
-		e.kubectl(t, "", "scale", "deployment", home, "--namespace", home, "--replicas=1")
-	}
 	begin := time.Now()
 	e.kubectl(t, "", "rollout", "status", "deployment", home, "--namespace", home, "--timeout=3m")
 	t.Logf("ready after %s", time.Since(begin).Round(time.Millisecond))
@@ -186,9 +177,6 @@ var shell = regexp.MustCompile("(?s)```sh\n(.*?)```\n")
 
 // testReadme runs what README.md tells the users of a cluster to do, in order.
 func (e env) testReadme(t *testing.T) {
-	if !e.contained() {
-		t.Skip("NOT RUN: two replicas of the controller need a network each")
-	}
 	e.kubectl(t, "", "delete", "-k", filepath.Join(root(t), "manifests", "overlays", "controller"))
 	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))
 	if err != nil {
@@ -215,6 +203,3 @@ func (e env) testReadme(t *testing.T) {
 		t.Logf("%sworks, and took %s", block[1], time.Since(begin).Round(time.Millisecond))
 	}
 }
-
-// contained tells whether pods have a network of their own.
-func (e env) contained() bool { return strings.Contains(e.Mode(), "containerd") }

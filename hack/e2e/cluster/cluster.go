@@ -37,15 +37,12 @@ type Options struct {
 	AdmissionPlugins []string
 	// Controllers runs kube-controller-manager too. It is always of PSPRelease.
 	Controllers bool
-	// Node adds a machine that runs pods, and Controllers. See Cluster.Mode for
-	// the kind of machine that it turned out to be.
+	// Node adds a machine that runs pods, and Controllers. See CheckNode for
+	// what that takes of this host.
 	Node bool
 	// Images are what the node can run, and nothing else: it pulls nothing, so
 	// the imagePullPolicy of pods must be Never or IfNotPresent.
 	Images []image.Image
-	// NoContainers makes the node run pods as plain processes, as it does by
-	// itself on hosts that cannot do better.
-	NoContainers bool
 	// APIServerFlags are appended to those of kube-apiserver.
 	APIServerFlags []string
 }
@@ -60,7 +57,7 @@ type Cluster struct {
 	etcdURL   string
 	server    *process // kube-apiserver, nil while it is stopped
 	others    []*process
-	machine   machine // nil without a node
+	node      *node // nil without one
 }
 
 // Start runs a cluster and waits until it serves. The context bounds the
@@ -91,7 +88,7 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	}
 	if c.options.Node {
 		c.options.Controllers = true
-		if c.machine, err = newMachine(ctx, c); err != nil {
+		if c.node, err = newNode(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -111,8 +108,8 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if c.machine != nil {
-		return c.machine.start(ctx)
+	if c.node != nil {
+		return c.node.start(ctx)
 	}
 	return nil
 }
@@ -120,8 +117,8 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 // Stop ends every process and removes what the cluster wrote.
 func (c *Cluster) Stop() error {
 	var errs []error
-	if c.machine != nil {
-		errs = append(errs, c.machine.stop())
+	if c.node != nil {
+		errs = append(errs, c.node.stop())
 	}
 	for _, p := range c.others {
 		p.kill()
@@ -144,8 +141,8 @@ func (c *Cluster) startEtcd() error {
 // address, and waits until it is ready.
 func (c *Cluster) StartServer(ctx context.Context) error {
 	bind := c.address
-	if c.machine != nil {
-		bind = c.machine.bindAddress(c.address)
+	if c.node != nil {
+		bind = serviceAddress
 	}
 	host, port, err := net.SplitHostPort(bind)
 	if err != nil {
@@ -212,7 +209,7 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 		"--kube-api-qps=200",                         // with the default, the first service account takes 8 seconds
 		"--kube-api-burst=400",
 	}
-	if c.machine == nil {
+	if c.node == nil {
 		// Nobody keeps Node objects alive here, and no pod is evicted for it.
 		args = append(args, "--controllers=*,-nodelifecycle,-podgc")
 	}
@@ -226,6 +223,43 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 		}
 		return err == nil, err
 	})
+}
+
+// startScheduler runs kube-scheduler, which only a cluster with a node needs.
+func (c *Cluster) startScheduler() error {
+	kubeconfig, err := c.componentKubeconfig("system:kube-scheduler")
+	if err != nil {
+		return err
+	}
+	return c.run(c.binaries.psp, "kube-scheduler",
+		"--kubeconfig="+kubeconfig,
+		"--authentication-kubeconfig="+kubeconfig,
+		"--authorization-kubeconfig="+kubeconfig,
+		"--bind-address=127.0.0.1",
+		"--secure-port=0",
+		"--leader-elect=false")
+}
+
+// Kill ends the processes of a container as `kill -9` does, so that a test sees
+// what becomes of its work.
+func (c *Cluster) Kill(ctx context.Context, p *corev1.Pod, container string) error {
+	if c.node == nil {
+		return errors.New("killing a container: the cluster has no node")
+	}
+	return c.node.kill(ctx, p, container)
+}
+
+// componentKubeconfig is a kubeconfig file for a part of the cluster itself,
+// which reaches the server from the inside.
+func (c *Cluster) componentKubeconfig(user string, groups ...string) (string, error) {
+	config, err := c.Config(user, groups...)
+	if err != nil {
+		return "", err
+	}
+	if c.node != nil {
+		config.Host = "https://" + serviceAddress
+	}
+	return c.writeKubeconfig(user, config)
 }
 
 // Kubectl is the path of a kubectl that fits the control plane.
@@ -257,8 +291,8 @@ func (c *Cluster) run(binaries, part string, args ...string) error {
 // the name that the binary is called with.
 func (c *Cluster) launch(binaries, part string, args ...string) (*process, error) {
 	cmd := exec.Command(filepath.Join(binaries, part), args...) //nolint:gosec // built by this package
-	if c.machine != nil {
-		cmd = c.machine.inside(cmd)
+	if c.node != nil {
+		cmd = c.node.inside(cmd)
 	}
 	return launch(part, c.path(part+".log"), cmd)
 }

@@ -3,7 +3,6 @@
 //
 //	nodeinit                              waits: the "pause" of pod sandboxes
 //	nodeinit node SOCKET TARGET ADDRESS…  makes a machine of fresh namespaces
-//	nodeinit container ACCOUNT PROGRAM…   becomes a program with an account
 package main
 
 import (
@@ -36,8 +35,6 @@ func run(args []string) error {
 		}
 		wait()
 		return nil
-	case args[0] == "container" && len(args) > 2:
-		return becomeContainer(args[1], args[2:])
 	}
 	return fmt.Errorf("reading the arguments %q: not understood", args)
 }
