@@ -10,10 +10,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -45,47 +48,43 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 	}
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary folder
-	c := check{root: root, dir: dir, args: []string{
+	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary directory
+	c := check{root: root, args: []string{
 		"-root", root, "-corpora", "", "-fleets", fmt.Sprint(fleets), "-seed", fmt.Sprint(seed), "-fail-fast",
 	}}
-	if result, err := c.conformance(ctx, ""); err != nil {
+	if result, err := c.conformance(ctx, dir, ""); err != nil {
 		return err
 	} else if result != "" {
 		return fmt.Errorf("the advisor fails without any fault of ours: %s", result)
 	}
+	// That run has built the judge, which no fault touches.
+	c.args = append(c.args, "-judge", filepath.Join(root, ".cache", "judge"))
 
-	const row = "%-20s  %-48s  %s\n"
-	fmt.Printf(row, "FAMILY", "FAULT", "CAUGHT BY")
-	tried, survivors := 0, 0
-	var unfit []error
-	for _, m := range mutants {
-		if !strings.Contains(m.family+" "+m.what, only) {
-			continue
-		}
-		tried++
-		overlay, err := c.overlay(m)
-		result := ""
-		if err == nil {
-			result, err = c.conformance(ctx, overlay)
-		}
-		if err != nil {
-			unfit = append(unfit, fmt.Errorf("trying %s, %s: %w", m.family, m.what, err))
-			fmt.Printf(row, m.family, m.what, "not tried, see below")
-			continue
-		}
-		if result == "" {
-			survivors++
-			result = "nothing: it SURVIVES"
-		}
-		fmt.Printf(row, m.family, m.what, result)
-	}
-	fmt.Printf("%d faults, %d caught, %d survive, %d not tried\n", tried, tried-survivors-len(unfit), survivors, len(unfit))
-	if tried == 0 {
+	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
+		return !strings.Contains(m.family+" "+m.what, only)
+	})
+	if len(chosen) == 0 {
 		return fmt.Errorf("no fault is called %q", only)
 	}
+	const row = "%-20s  %-48s  %s\n"
+	fmt.Printf(row, "FAMILY", "FAULT", "CAUGHT BY")
+	survivors := 0
+	var unfit []error
+	for m, t := range c.all(ctx, dir, chosen) {
+		switch {
+		case t.err != nil:
+			unfit = append(unfit, fmt.Errorf("trying %s, %s: %w", m.family, m.what, t.err))
+			t.result = "not tried, see below"
+		case t.result == "":
+			survivors++
+			t.result = "nothing: it SURVIVES"
+		}
+		fmt.Printf(row, m.family, m.what, t.result)
+	}
+	fmt.Printf("%d faults, %d caught, %d survive, %d not tried\n",
+		len(chosen), len(chosen)-survivors-len(unfit), survivors, len(unfit))
 	if len(unfit) > 0 {
 		return errors.Join(unfit...)
 	}
@@ -97,35 +96,95 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 
 // check runs the conformance of a broken advisor.
 type check struct {
-	root, dir string
-	args      []string
+	root string
+	args []string
+}
+
+// trial is what the conformance run made of one fault: what caught it, or
+// nothing.
+type trial struct {
+	result string
+	err    error
+}
+
+// all tries the faults, one per processor at a time, and yields the trials in
+// the order of the faults.
+func (c check) all(ctx context.Context, dir string, faults []mutant) iter.Seq2[mutant, trial] {
+	queue, trials := make(chan int, len(faults)), make([]chan trial, len(faults))
+	for i := range faults {
+		queue <- i
+		trials[i] = make(chan trial, 1)
+	}
+	close(queue)
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for i := range queue {
+				result, err := c.try(ctx, filepath.Join(dir, fmt.Sprint(i)), faults[i])
+				trials[i] <- trial{result, err}
+			}
+		}()
+	}
+	return func(yield func(mutant, trial) bool) {
+		for i, m := range faults {
+			if !yield(m, <-trials[i]) {
+				return
+			}
+		}
+	}
+}
+
+// try runs the conformance of an advisor with one fault, in a directory of its
+// own.
+func (c check) try(ctx context.Context, dir string, m mutant) (string, error) {
+	overlay, err := c.overlay(dir, m)
+	if err != nil {
+		return "", err
+	}
+	result, err := c.conformance(ctx, dir, overlay)
+	return result, errors.Join(err, os.RemoveAll(dir))
 }
 
 // overlay writes the broken file and the overlay that puts it in place.
-func (c check) overlay(m mutant) (string, error) {
+func (c check) overlay(dir string, m mutant) (string, error) {
 	path := filepath.Join(c.root, m.file)
-	source, err := os.ReadFile(path) //nolint:gosec // a file of the table
+	source, err := m.apply(path)
 	if err != nil {
-		return "", fmt.Errorf("reading: %w", err)
+		return "", err
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return "", fmt.Errorf("%s has %q %d times, want once: adapt the fault to the code", m.file, m.old, n)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("creating a directory: %w", err)
 	}
-	broken := filepath.Join(c.dir, "broken.go")
-	if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-		return "", fmt.Errorf("writing: %w", err)
+	broken := filepath.Join(dir, "broken.go")
+	if err := os.WriteFile(broken, source, 0o600); err != nil {
+		return "", fmt.Errorf("writing the broken file: %w", err)
 	}
 	raw, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
 	if err != nil {
-		return "", fmt.Errorf("writing: %w", err)
+		return "", fmt.Errorf("encoding the overlay: %w", err)
 	}
-	overlay := filepath.Join(c.dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, raw, 0o600)
+	overlay := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlay, raw, 0o600); err != nil {
+		return "", fmt.Errorf("writing the overlay: %w", err)
+	}
+	return overlay, nil
 }
 
-// conformance builds and runs it, and gives the first fault it shows.
-func (c check) conformance(ctx context.Context, overlay string) (string, error) {
-	binary := filepath.Join(c.dir, "conformance")
+// apply returns the source of the file with the fault in it.
+func (m mutant) apply(path string) ([]byte, error) {
+	source, err := os.ReadFile(path) //nolint:gosec // a file of the table
+	if err != nil {
+		return nil, fmt.Errorf("reading the file of the fault: %w", err)
+	}
+	if n := bytes.Count(source, []byte(m.old)); n != 1 {
+		return nil, fmt.Errorf("%s has %q %d times, want once: adapt the fault to the code", m.file, m.old, n)
+	}
+	return bytes.Replace(source, []byte(m.old), []byte(m.new), 1), nil
+}
+
+// conformance builds it in the directory and runs it on one processor, and
+// gives the first fault it shows: on one processor that is always the same.
+func (c check) conformance(ctx context.Context, dir, overlay string) (string, error) {
+	binary := filepath.Join(dir, "conformance")
 	args := []string{"build", "-o", binary}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
@@ -138,6 +197,7 @@ func (c check) conformance(ctx context.Context, overlay string) (string, error) 
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, c.args...) //nolint:gosec // built just now
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.root, &out, &errOut
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	err := cmd.Run()
 	if err == nil {
 		return "", nil

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestMutantsFit: every fault still fits the code that it breaks. Whether the
+// conformance run catches it takes minutes; this takes none.
+func TestMutantsFit(t *testing.T) {
+	for _, m := range mutants {
+		if _, err := m.apply(filepath.Join("..", "..", m.file)); err != nil {
+			t.Errorf("%s, %s: %v", m.family, m.what, err)
+		}
+		if m.old == m.new {
+			t.Errorf("%s, %s: changes nothing", m.family, m.what)
+		}
+	}
+}
+
+func TestFirstFault(t *testing.T) {
+	for _, tc := range []struct{ name, out, want string }{
+		{"a fleet that fails", "random fleets\nFAIL fleet 3\n  denied: by policy\nFAIL fleet 4\n  changed\n", "denied: by policy"},
+		{"none", "took 3s\n", "an exit code of 1"},
+		{"cut off", "FAIL fleet 3", "an exit code of 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := firstFault(tc.out); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
