@@ -3,12 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-GOLANGCI_LINT_VERSION := v2.15.0
 APP := github.com/psp-advisor/psp-advisor/cmd/advisor/app
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
 PLATFORM ?= linux/$(shell go env GOARCH)
 NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 util-linux
-TOOLS := $(CURDIR)/.cache/bin
 FUZZTIME ?= 30s
 FLEETS ?= 500
 
@@ -27,12 +25,8 @@ test: ## unit tests, laws, goldens and command-line scripts, with the race detec
 	go test -race -shuffle=on ./...
 	cd hack/dockerfile && go test ./...
 
-lint: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## run the linters
-	$< run --build-tags e2e ./...
-
-$(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION):
-	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
-	mv $(TOOLS)/golangci-lint $@
+lint: ## run the linters on the Go code of every module and on the scripts
+	hack/lint.sh
 
 verify: ## check that what is generated is up to date
 	hack/verify-generated.sh

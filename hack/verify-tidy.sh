@@ -2,6 +2,9 @@
 # Fails when hack/update-tidy.sh would change something.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# shellcheck source=hack/verify.sh
-source hack/verify.sh
-verify hack/update-tidy.sh
+git ls-files --cached --others --exclude-standard '*go.mod' | while read -r mod; do
+  if ! (cd "$(dirname "${mod}")" && go mod tidy -diff); then
+    echo "out of date: run hack/update-tidy.sh" >&2
+    exit 1
+  fi
+done
