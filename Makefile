@@ -3,6 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# One flavour of build for everything but the race detector, so that all steps
+# share what is compiled.
+export CGO_ENABLED := 0
+export GOFLAGS := $(GOFLAGS) -trimpath
+
 APP := github.com/psp-advisor/psp-advisor/cmd/advisor/app
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
 PLATFORM ?= linux/$(shell go env GOARCH)
@@ -10,19 +15,19 @@ NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 u
 FUZZTIME ?= 30s
 FLEETS ?= 500
 
-.PHONY: help build demo test lint verify update fuzz bench conformance mutate e2e image clean
+.PHONY: help build demo test lint verify update fuzz bench kube conformance mutate e2e image clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/advisor
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $(APP).version=$(VERSION)" -o bin/advisor ./cmd/advisor
+	go build -ldflags "-s -w -X $(APP).version=$(VERSION)" -o bin/advisor ./cmd/advisor
 
 demo: build ## run the main job on the examples, with no cluster
 	./bin/advisor inspect -f examples/web-shop/input.yaml
 
 test: ## unit tests, laws, goldens and command-line scripts, with the race detector
-	go test -race -shuffle=on ./...
+	CGO_ENABLED=1 go test -race -shuffle=on ./...
 	cd hack/dockerfile && go test ./...
 
 lint: ## run the linters on the Go code of every module and on the scripts
@@ -42,8 +47,12 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+kube: ## build Kubernetes 1.24 and a current API server, which takes minutes
+	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
+	go run ./hack/e2e/cluster/build
+
 conformance: ## show the policies to the admission code of Kubernetes 1.24
-	cd hack/kube124 && CGO_ENABLED=0 go test -tags providerless ./judge
+	cd hack/kube124 && go test -tags providerless ./judge
 	go run ./hack/conformance -fleets $(FLEETS)
 
 mutate: ## break the generator and expect the conformance run to notice
