@@ -60,7 +60,7 @@ mutate: ## break the generator and expect the conformance run to notice
 
 e2e: ## run against real control planes and a real node
 	hack/install-packages.sh $(NODE_PACKAGES) || true # the tests that need them say so
-	go test -tags e2e -count=1 -timeout 60m -p 1 -v ./hack/e2e/...
+	go test -tags e2e -count=1 -timeout 60m -p 2 -parallel 3 -v ./hack/e2e/...
 
 image: ## write bin/advisor.tar, an image for PLATFORM, without a container engine
 	GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) $(MAKE) build

@@ -139,6 +139,7 @@ func (e env) reports(t *testing.T, into, namespace, text string) bool {
 // takes over in the time of the lease, finds what happened in between, and writes
 // nothing that is there.
 func TestLeaderKilled(t *testing.T) {
+	t.Parallel() // it waits for leases
 	e := start(t, cluster.Options{})
 	const into, namespace, quiet, late = "reports", "shop", "quiet", "late"
 	for _, name := range []string{into, namespace, quiet, late} {
@@ -242,6 +243,7 @@ func countPrefix(list []string, prefix string) int {
 
 // TestServerRestart takes the API server away from a controller for a while.
 func TestServerRestart(t *testing.T) {
+	t.Parallel() // it waits without a server
 	e := start(t, cluster.Options{})
 	const into, namespace = "reports", "shop"
 	e.ensureNamespace(t, into)

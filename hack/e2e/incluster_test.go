@@ -94,6 +94,7 @@ func overlay(t *testing.T, name, text string) string {
 // TestInCluster installs the advisor as its users do, on a node that runs it
 // under the policy that it wrote for itself.
 func TestInCluster(t *testing.T) {
+	t.Parallel() // it waits for the clock
 	e := startNode(t)
 	t.Run("CronJob", e.testCronJob)
 	t.Run("controller", e.testControllerPods)
