@@ -15,7 +15,7 @@ NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 u
 FUZZTIME ?= 30s
 FLEETS ?= 500
 
-.PHONY: help build demo test lint verify update fuzz bench kube conformance mutate e2e image clean
+.PHONY: help build demo test lint verify update fuzz bench kube conformance mutate e2e image release-snapshot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,5 +66,8 @@ image: ## write bin/advisor.tar, an image for PLATFORM, without a container engi
 	GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) $(MAKE) build
 	go run ./hack/image/cmd -version "$(VERSION)" -revision "$(shell git rev-parse HEAD)"
 
+release-snapshot: ## build the archives, checksums and SBOMs of a release into dist, unpublished
+	hack/release.sh --snapshot
+
 clean: ## remove what was built
-	rm -rf bin .cache
+	rm -rf bin dist .cache
