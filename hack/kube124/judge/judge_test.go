@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1beta1 "k8s.io/api/policy/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // grant lets the default account of namespace a use the named policies.
@@ -64,6 +66,24 @@ func psp(name string, tweak func(*policyv1beta1.PodSecurityPolicy)) string {
 		tweak(p)
 	}
 	return text(p)
+}
+
+func deployment(name string) *appsv1.Deployment {
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: name, UID: types.UID(name)},
+		Spec:       appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "x"}}}}},
+	}
+}
+
+func replicaSet(name, ownerKind, owner string, replicas int32) *appsv1.ReplicaSet {
+	return &appsv1.ReplicaSet{
+		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: name, OwnerReferences: []metav1.OwnerReference{
+			{APIVersion: "example.com/v1", Kind: ownerKind, Name: owner, UID: types.UID(owner), Controller: new(true)},
+		}},
+		Spec: appsv1.ReplicaSetSpec{Replicas: &replicas, Template: deployment("").Spec.Template},
+	}
 }
 
 func text(object any) string {
@@ -191,6 +211,17 @@ func TestOutcome(t *testing.T) {
 				{"apiVersion":"v1","kind":"Pod","metadata":{"name":"done","namespace":"a"},"spec":{"containers":[{"name":"c","image":"x"}]},"status":{"phase":"Succeeded"}},
 				{"apiVersion":"v1","kind":"PodTemplate","metadata":{"name":"t","namespace":"a"},"template":{"spec":{"containers":[{"name":"c","image":"x"}]}}},
 				{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"}}]}`,
+		},
+		{
+			name:     "what a controller among the objects shows counts once, without it what runs",
+			policies: psp(policy, nil) + grant(policy), want: map[Outcome]int{Unchanged: 4},
+			objects: text(deployment("d")) + text(replicaSet("d-1", "Deployment", "d", 1)) + text(replicaSet("d-0", "Deployment", "d", 0)) +
+				text(replicaSet("r-1", "Rollout", "r", 1)) + text(replicaSet("r-0", "Rollout", "r", 0)) +
+				text(replicaSet("idle", "Rollout", "idle", 0)) + `---
+{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j","namespace":"a","ownerReferences":[
+	{"apiVersion":"example.com/v1","kind":"ScaledJob","name":"s","uid":"1","controller":true}]},
+	"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"x"}]}}}}
+`,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

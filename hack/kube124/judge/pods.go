@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
@@ -51,6 +52,7 @@ func newCluster(objects []runtime.Object) (*cluster, error) {
 			owners[id] = owner
 		}
 	}
+	shown := shownBy(objects)
 	c := &cluster{}
 	accounts := map[string]*corev1.ServiceAccount{}
 	for _, object := range objects {
@@ -62,6 +64,9 @@ func newCluster(objects []runtime.Object) (*cluster, error) {
 			versioned.Namespace = namespaceOf(account)
 			// As with kubectl apply, the last one of a name holds.
 			accounts[versioned.Namespace+"/"+versioned.Name] = versioned
+			continue
+		}
+		if shown(object) {
 			continue
 		}
 		forms, err := formsOf(object)
@@ -92,6 +97,43 @@ func newCluster(objects []runtime.Object) (*cluster, error) {
 		return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
 	})
 	return c, nil
+}
+
+// shownBy returns what says of a ReplicaSet or Job that another of the objects
+// shows its pods: its controller, or where that is not among them, a ReplicaSet of
+// the same controller that has replicas while this one has none.
+func shownBy(objects []runtime.Object) func(runtime.Object) bool {
+	present, running := map[string][]types.UID{}, map[string]bool{}
+	for _, object := range objects {
+		id, meta := identify(object)
+		if meta == nil {
+			continue
+		}
+		present[id] = append(present[id], meta.GetUID())
+		if set, ok := object.(*apps.ReplicaSet); ok && set.Spec.Replicas > 0 {
+			running[ownerOf(set)] = true
+		}
+	}
+	return func(object runtime.Object) bool {
+		switch object.(type) {
+		case *apps.ReplicaSet, *batch.Job:
+		default:
+			return false
+		}
+		meta := object.(metav1.Object)
+		owner := metav1.GetControllerOf(meta)
+		if owner == nil {
+			return false
+		}
+		for _, uid := range present[ownerOf(meta)] {
+			// Manifests have no uid, and those of a dump must agree.
+			if uid == "" || owner.UID == "" || uid == owner.UID {
+				return true
+			}
+		}
+		set, ok := object.(*apps.ReplicaSet)
+		return ok && set.Spec.Replicas == 0 && running[ownerOf(set)]
+	}
 }
 
 // ownerOf names the controller of an object, if it has one.
@@ -159,8 +201,7 @@ func identify(object runtime.Object) (string, metav1.Object) {
 	return namespaceOf(meta) + "/" + kind + "/" + strings.TrimSuffix(name, suffix), meta
 }
 
-// formsOf gives the pods of one object. A ReplicaSet or Job under a
-// controller creates no pods that its controller's template does not show.
+// formsOf gives the pods of one object.
 func formsOf(object runtime.Object) ([]form, error) {
 	switch o := object.(type) {
 	case *api.Pod:
@@ -180,12 +221,9 @@ func formsOf(object runtime.Object) ([]form, error) {
 	case *apps.DaemonSet:
 		return templateForm(o, &o.Spec.Template, "daemon-set-controller")
 	case *apps.ReplicaSet:
-		if metav1.GetControllerOf(o) != nil {
-			return nil, nil
-		}
 		return templateForm(o, &o.Spec.Template, "replicaset-controller")
 	case *batch.Job:
-		if metav1.GetControllerOf(o) != nil || finished(o) {
+		if finished(o) {
 			return nil, nil
 		}
 		return templateForm(o, &o.Spec.Template, "job-controller")
