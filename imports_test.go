@@ -21,7 +21,7 @@ const module = "github.com/psp-advisor/psp-advisor/"
 var imports = map[string][]string{
 	"pkg/printable":       {},
 	"pkg/profile":         {"k8s.io/api/core/v1"},
-	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1"},
+	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery"},
 	"pkg/aggregate":       {module + "pkg/profile"},
 	"pkg/apierror":        {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -39,13 +40,13 @@ func randomFleet(seed, number uint64) []object {
 				continue
 			}
 			account := &corev1.ServiceAccount{TypeMeta: kind("v1", "ServiceAccount"), ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
-			account.AutomountServiceAccountToken = maybeBool(f)
+			account.AutomountServiceAccountToken = podtest.Often(f.Rand, true, false)
 			f.optedOut[ns+"/"+name] = account.AutomountServiceAccountToken != nil && !*account.AutomountServiceAccountToken
 			f.put(account)
 		}
 	}
 	for i := range 1 + f.IntN(6) {
-		f.workload(pick(f, namespaces...), workloadNames[i%len(workloadNames)]) // the first return, of other kinds or not
+		f.workload(podtest.Pick(f.Rand, namespaces...), workloadNames[i%len(workloadNames)]) // the first return, of other kinds or not
 	}
 	return f.objects
 }
@@ -102,7 +103,7 @@ func (f *fleet) workload(ns, name string) {
 	case 0:
 		var claims []corev1.PersistentVolumeClaim
 		if f.IntN(2) == 0 {
-			claims = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: pick(f, "v0", "data")}}}
+			claims = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: podtest.Pick(f.Rand, "v0", "data")}}}
 		}
 		f.put(&appsv1.StatefulSet{TypeMeta: kind("apps/v1", "StatefulSet"), ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template, VolumeClaimTemplates: claims}})
 		for _, claim := range claims {
@@ -131,7 +132,7 @@ func (f *fleet) workload(ns, name string) {
 	case 5:
 		template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 		cron := &batchv1.CronJob{
-			TypeMeta: kind(pick(f, "batch/v1", "batch/v1beta1"), "CronJob"), ObjectMeta: meta,
+			TypeMeta: kind(podtest.Pick(f.Rand, "batch/v1", "batch/v1beta1"), "CronJob"), ObjectMeta: meta,
 			Spec: batchv1.CronJobSpec{Schedule: "* * * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template}}},
 		}
 		f.put(cron)
@@ -145,16 +146,29 @@ func (f *fleet) workload(ns, name string) {
 		f.stored(template, meta, nil)
 	case 8, 10:
 		f.mirror(template, ns, name)
-	case 9:
+	case 9: // under a controller that nobody shows
+		for _, set := range []string{"a", "b"}[:f.IntN(3)] {
+			set := &appsv1.ReplicaSet{TypeMeta: kind("apps/v1", "ReplicaSet"), ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name + "-" + set}}
+			set.OwnerReferences = owner{"argoproj.io/v1alpha1", "Rollout", name}.reference()
+			set.Spec = appsv1.ReplicaSetSpec{Selector: selector, Template: f.template(), Replicas: podtest.Maybe(f.Rand, int32(0), 0, 2)}
+			set.Spec.Template.Labels = labels
+			f.put(set)
+		}
 		f.pods(template, owner{"argoproj.io/v1alpha1", "Rollout", name}, ns)
 	default:
-		deployment := &appsv1.Deployment{TypeMeta: kind(pick(f, "apps/v1", "apps/v1", "apps/v1", "extensions/v1beta1", "apps/v1beta2"), "Deployment"), ObjectMeta: meta}
+		deployment := &appsv1.Deployment{TypeMeta: kind(podtest.Pick(f.Rand, "apps/v1", "apps/v1", "apps/v1", "extensions/v1beta1", "apps/v1beta2"), "Deployment"), ObjectMeta: meta}
 		deployment.Spec = appsv1.DeploymentSpec{Selector: selector, Template: template}
 		f.put(deployment)
 		set := &appsv1.ReplicaSet{TypeMeta: kind("apps/v1", "ReplicaSet"), ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name + "-5f6d"}}
 		set.OwnerReferences = owner{"apps/v1", "Deployment", name}.reference()
 		set.Spec = appsv1.ReplicaSetSpec{Selector: selector, Template: template}
 		f.put(set)
+		if f.IntN(2) == 0 { // what was rolled out before
+			old := set.DeepCopy()
+			old.Name, old.Spec.Replicas, old.Spec.Template = name+"-77c9", new(int32(0)), f.template()
+			old.Spec.Template.Labels = labels
+			f.put(old)
+		}
 		f.pods(template, owner{"apps/v1", "ReplicaSet", name + "-5f6d"}, ns)
 	}
 }
@@ -178,10 +192,11 @@ func (f *fleet) pods(template corev1.PodTemplateSpec, o owner, ns string) {
 		running := *template.DeepCopy()
 		switch f.IntN(5) {
 		case 0:
-			running.Spec.ServiceAccountName = pick(f, "", "robot")
+			running.Spec.ServiceAccountName = podtest.Pick(f.Rand, "", "robot")
 			running.Spec.DeprecatedServiceAccount = ""
 		case 1:
-			running.Spec.Containers = append(running.Spec.Containers, f.container("sidecar", running.Spec.HostNetwork))
+			running.Spec.Containers = append(running.Spec.Containers, podtest.RandomContainer(f.Rand, "sidecar"))
+			makeValid(&running.Spec, running.Annotations)
 		}
 		f.stored(running, metav1.ObjectMeta{Namespace: ns, Name: fmt.Sprintf("%.40s-%s-x%d", o.name, strings.ToLower(o.kind), i)}, o.reference())
 	}
@@ -192,7 +207,7 @@ func (f *fleet) stored(template corev1.PodTemplateSpec, meta metav1.ObjectMeta, 
 	meta = withAnnotations(meta, *template.DeepCopy())
 	meta.UID, meta.OwnerReferences = f.uid(), owners
 	pod := &corev1.Pod{TypeMeta: kind("v1", "Pod"), ObjectMeta: meta, Spec: *template.Spec.DeepCopy()}
-	pod.Status.Phase = pick(f, corev1.PodRunning, corev1.PodRunning, corev1.PodPending, corev1.PodSucceeded)
+	pod.Status.Phase = podtest.Pick(f.Rand, corev1.PodRunning, corev1.PodRunning, corev1.PodPending, corev1.PodSucceeded)
 	pod.Spec.NodeName = "node1"
 	if pod.Spec.ServiceAccountName == "" {
 		pod.Spec.ServiceAccountName = pod.Spec.DeprecatedServiceAccount
@@ -230,6 +245,9 @@ func (f *fleet) mirror(template corev1.PodTemplateSpec, ns, name string) {
 		}
 	}
 	dropLostMounts(&pod.Spec)
+	for c := range podtest.Containers(&pod.Spec) {
+		c.EnvFrom = nil
+	}
 	syncSeccomp(pod)
 	hostPorts(pod)
 	f.put(pod)
@@ -243,20 +261,14 @@ func (f *fleet) admitted(pod *corev1.Pod) {
 	}
 	if automount {
 		needed := false
-		for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-			for i := range containers {
-				mounted := false
-				for _, m := range containers[i].VolumeMounts {
-					mounted = mounted || m.MountPath == tokenPath
-				}
-				if !mounted {
-					needed = true
-					containers[i].VolumeMounts = append(containers[i].VolumeMounts, corev1.VolumeMount{Name: "kube-api-access-abcde", ReadOnly: true, MountPath: tokenPath})
-				}
+		for c := range podtest.Containers(&pod.Spec) {
+			if !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == tokenPath }) {
+				needed = true
+				c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "kube-api-access-abcde", ReadOnly: true, MountPath: tokenPath})
 			}
 		}
 		if needed {
-			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "kube-api-access-abcde", VolumeSource: corev1.VolumeSource{Projected: tokenVolume()}})
+			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "kube-api-access-abcde", VolumeSource: corev1.VolumeSource{Projected: podtest.Token().Projected}})
 		}
 	}
 	hostPorts(pod)
@@ -267,25 +279,15 @@ func (f *fleet) admitted(pod *corev1.Pod) {
 
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no secret
 
-func tokenVolume() *corev1.ProjectedVolumeSource {
-	return &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-		{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token", ExpirationSeconds: new(int64(3607))}},
-		{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-root-ca.crt"}, Items: []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}}}},
-		{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{{Path: "namespace", FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"}}}}},
-	}}
-}
-
 // hostPorts: under hostNetwork the server gives each port of the container its
 // host port.
 func hostPorts(pod *corev1.Pod) {
 	if !pod.Spec.HostNetwork {
 		return
 	}
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range containers {
-			for j := range containers[i].Ports {
-				containers[i].Ports[j].HostPort = containers[i].Ports[j].ContainerPort
-			}
+	for c := range podtest.Containers(&pod.Spec) {
+		for i := range c.Ports {
+			c.Ports[i].HostPort = c.Ports[i].ContainerPort
 		}
 	}
 }
@@ -300,13 +302,11 @@ func syncSeccomp(pod *corev1.Pod) {
 		pod.Spec.SecurityContext = &corev1.PodSecurityContext{}
 	}
 	syncProfile(pod.Annotations, corev1.SeccompPodAnnotationKey, &pod.Spec.SecurityContext.SeccompProfile)
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for i := range containers {
-			if containers[i].SecurityContext == nil {
-				containers[i].SecurityContext = &corev1.SecurityContext{}
-			}
-			syncProfile(pod.Annotations, corev1.SeccompContainerAnnotationKeyPrefix+containers[i].Name, &containers[i].SecurityContext.SeccompProfile)
+	for c := range podtest.Containers(&pod.Spec) {
+		if c.SecurityContext == nil {
+			c.SecurityContext = &corev1.SecurityContext{}
 		}
+		syncProfile(pod.Annotations, corev1.SeccompContainerAnnotationKeyPrefix+c.Name, &c.SecurityContext.SeccompProfile)
 	}
 }
 
@@ -316,7 +316,7 @@ func syncProfile(annotations map[string]string, key string, field **corev1.Secco
 	case *field != nil && !annotated:
 		annotations[key] = seccompAnnotation(**field)
 	case *field == nil && annotated:
-		*field = seccompField(value)
+		*field = podtest.Seccomp(value)
 	}
 }
 
@@ -330,35 +330,3 @@ func seccompAnnotation(p corev1.SeccompProfile) string {
 		return "runtime/default"
 	}
 }
-
-func seccompField(annotation string) *corev1.SeccompProfile {
-	switch annotation {
-	case "unconfined":
-		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
-	case "runtime/default", "docker/default":
-		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
-	default:
-		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: new(annotation[len("localhost/"):])}
-	}
-}
-
-// pick takes one of the values.
-func pick[T any](f *fleet, values ...T) T { return values[f.IntN(len(values))] }
-
-// often gives the value in half of the cases, else nil.
-func often[T any](f *fleet, values ...T) *T {
-	if f.IntN(2) == 0 {
-		return nil
-	}
-	return new(pick(f, values...))
-}
-
-// maybe gives one of the values in a quarter of the cases, else nil.
-func maybe[T any](f *fleet, values ...T) *T {
-	if f.IntN(4) > 0 {
-		return nil
-	}
-	return new(pick(f, values...))
-}
-
-func maybeBool(f *fleet) *bool { return often(f, true, false) }

@@ -46,15 +46,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	o := options{levels: aggregate.Levels()}
-	flag.StringVar(&o.root, "root", ".", "the repository")
-	flag.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "folders of manifests, relative to the repository; one that is missing is reported")
-	flag.Uint64Var(&o.fleets, "fleets", 500, "how many random fleets")
-	flag.Uint64Var(&o.first, "first", 0, "number of the first fleet, to run one of them again")
-	flag.Uint64Var(&o.seed, "seed", 0, "what the fleets are drawn from; 0 takes a new one")
-	flag.IntVar(&o.show, "show", 3, "how many failing fleets to shrink and print")
-	flag.StringVar(&o.judge, "judge", "", "judge binary; built when empty")
-	flag.BoolVar(&o.fast, "fail-fast", false, "stop at the first fault, and do not shrink it")
-	flag.Parse()
+	flags := flag.NewFlagSet("conformance", flag.ExitOnError) // podtest has a flag -seed for tests
+	flags.StringVar(&o.root, "root", ".", "the repository")
+	flags.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "folders of manifests, relative to the repository; one that is missing is reported")
+	flags.Uint64Var(&o.fleets, "fleets", 500, "how many random fleets")
+	flags.Uint64Var(&o.first, "first", 0, "number of the first fleet, to run one of them again")
+	flags.Uint64Var(&o.seed, "seed", 0, "what the fleets are drawn from; 0 takes a new one")
+	flags.IntVar(&o.show, "show", 3, "how many failing fleets to shrink and print")
+	flags.StringVar(&o.judge, "judge", "", "judge binary; built when empty")
+	flags.BoolVar(&o.fast, "fail-fast", false, "stop at the first fault, and do not shrink it")
+	_ = flags.Parse(os.Args[1:]) // which exits
 	if o.seed == 0 {
 		o.seed = rand.Uint64() //nolint:gosec // no secret
 	}

@@ -3,6 +3,9 @@
 package podtest
 
 import (
+	"iter"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -80,6 +83,19 @@ func container(name string, tweaks []func(*corev1.Container)) corev1.Container {
 	return c
 }
 
+// Containers yields the init and regular containers, to be changed.
+func Containers(spec *corev1.PodSpec) iter.Seq[*corev1.Container] {
+	return func(yield func(*corev1.Container) bool) {
+		for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Annotate sets an annotation.
 func Annotate(key, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
@@ -115,6 +131,19 @@ func Mount(name string, mount corev1.VolumeMount) func(*corev1.Container) {
 // HostPath is the source of a hostPath volume.
 func HostPath(path string) corev1.VolumeSource {
 	return corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path}}
+}
+
+// Seccomp is the seccompProfile field that says the same as an annotation's value.
+func Seccomp(annotation string) *corev1.SeccompProfile {
+	file, local := strings.CutPrefix(annotation, "localhost/")
+	switch {
+	case local:
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: &file}
+	case annotation == "unconfined":
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
+	default: // runtime/default, docker/default
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	}
 }
 
 // Token is the source of the token volume that admission gives to a pod.
