@@ -1,9 +1,18 @@
 package profile
 
-// addCapabilities records what a container adds, one value per capability, and
-// what it drops, as one list: what all containers drop can be told only from
-// whole lists. Spelling is kept, as admission compares literally
-// (pkg/security/podsecuritypolicy/capabilities/capabilities.go).
+/*
+Observed fields:
+
+	spec.containers[*].securityContext.capabilities.add
+	spec.containers[*].securityContext.capabilities.drop
+
+Values: each added capability; the whole list of drops of each container, because
+only whole lists show what all containers drop.
+
+Spelling is kept: admission compares literally
+(pkg/security/podsecuritypolicy/capabilities/capabilities.go).
+*/
+
 func (p *Profile) addCapabilities(c container) {
 	caps := c.sc.Capabilities
 	if caps == nil {

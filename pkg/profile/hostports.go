@@ -1,9 +1,16 @@
 package profile
 
-// addHostPorts records the host ports of a container. Protocol and host address
-// are left out: no policy engine of 1.24 looks at them
-// (pkg/security/podsecuritypolicy/provider.go, hasInvalidHostPort). Port 0 is
-// "no host port".
+/*
+Observed fields:
+
+	spec.containers[*].ports[*].hostPort
+
+Values: ports above 0; 0 means no host port.
+
+Protocol and hostIP are ignored: admission does not check them
+(pkg/security/podsecuritypolicy/provider.go, hasInvalidHostPort).
+*/
+
 func (p *Profile) addHostPorts(c container) {
 	for _, port := range c.Ports {
 		if port.HostPort > 0 {

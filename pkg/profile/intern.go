@@ -6,18 +6,18 @@ import (
 	"weak"
 )
 
-// Interner makes equal profiles one: a fleet has few distinct ones, so memory
-// then grows with the distinct pod templates and not with the pods. It holds
-// its profiles weakly: one that nobody uses any more is collected. The zero
-// Interner is ready for use, by several goroutines at once.
+// Interner keeps one copy of equal profiles: a fleet has few distinct ones, so
+// memory grows with the distinct pod templates, not with the pods. References are
+// weak: an unused profile is garbage-collected. The zero Interner is ready for use
+// and safe for concurrent use.
 type Interner struct {
 	mu       sync.Mutex
 	profiles map[string]weak.Pointer[Profile]
-	scratch  []byte // the key that is looked up
+	scratch  []byte // reused for each lookup
 }
 
-// Intern returns the profile equal to p, evidence included, that was interned
-// first.
+// Intern returns the first profile that was interned and is equal to p, evidence
+// included.
 func (in *Interner) Intern(p *Profile) *Profile {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -41,7 +41,7 @@ func (in *Interner) Len() int {
 	return len(in.profiles)
 }
 
-// forget drops a collected profile, unless an equal one has taken its place.
+// forget removes a collected profile unless an equal one has replaced it.
 func (in *Interner) forget(key string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()

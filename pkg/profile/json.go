@@ -8,16 +8,16 @@ import (
 	"slices"
 )
 
-// The JSON of a profile is an object with a field per attribute that has a
-// value, in a fixed order. Each field is a list of items: a value, typed as the
-// attribute is, and the containers that have it.
+// The JSON of a profile is an object with one field per attribute that has values,
+// in a fixed order. A field is a list of items: a value, of the type of the
+// attribute, and the containers that have it.
 //
 //	{"privileged": [{"value": null, "containers": ["web"]}],
 //	 "hostPaths": [{"value": {"path": "/var/log", "writable": false}}]}
 //
-// null is what nobody set.
+// null is an unset value.
 
-// item is an Item as it is written. Only the evidence of one member is.
+// item is the JSON of an Item. It has no members: only containers.
 type item struct {
 	Value      json.RawMessage `json:"value"`
 	Containers []string        `json:"containers,omitempty"`
@@ -42,8 +42,8 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// UnmarshalJSON implements json.Unmarshaler. An attribute that is not known is an
-// error: what it says would be lost.
+// UnmarshalJSON implements json.Unmarshaler. An unknown attribute is an error: it
+// would be lost.
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -154,7 +154,7 @@ func (n *Name) UnmarshalJSON(data []byte) error {
 	return err //nolint:wrapcheck // the decoder names the place
 }
 
-// MarshalJSON writes a list, if need be an empty one.
+// MarshalJSON writes a list, never null.
 func (n Names) MarshalJSON() ([]byte, error) {
 	if n == nil {
 		return []byte("[]"), nil
@@ -170,7 +170,7 @@ func (n *Names) UnmarshalJSON(data []byte) error {
 	return err //nolint:wrapcheck // the decoder names the place
 }
 
-// seLinuxFields are SELinuxOptions as they are written.
+// seLinuxFields is the JSON of SELinuxOptions.
 type seLinuxFields struct {
 	User  string `json:"user,omitempty"`
 	Role  string `json:"role,omitempty"`
@@ -178,7 +178,7 @@ type seLinuxFields struct {
 	Level string `json:"level,omitempty"`
 }
 
-// MarshalJSON writes an object, or null where no options are set.
+// MarshalJSON writes an object, or null if no options are set.
 func (s SELinuxOptions) MarshalJSON() ([]byte, error) {
 	if !s.Set {
 		return []byte("null"), nil

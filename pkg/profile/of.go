@@ -2,25 +2,25 @@ package profile
 
 import corev1 "k8s.io/api/core/v1"
 
-// Options says what Of takes into account.
+// Options of Of.
 type Options struct {
-	// EphemeralContainers makes debug containers count like any other. Default
-	// off: a pod that is created again has none.
+	// EphemeralContainers includes debug containers. Default false: a recreated
+	// pod has none.
 	EphemeralContainers bool
 }
 
-// container is one container of a pod together with the pod-level settings that
-// it falls back to.
+// container is one container of a pod with the pod-level settings that it
+// inherits.
 type container struct {
 	*corev1.Container
 	pod *corev1.Pod
-	// sc and podSC are never nil: an absent context is one that sets nothing.
+	// sc and podSC are never nil: an absent context is an empty one.
 	sc    *corev1.SecurityContext
 	podSC *corev1.PodSecurityContext
 }
 
-// Of returns what the pod uses, as the API server would store it: absent fields
-// count as what they default to.
+// Of returns the profile of the pod as the API server would store it: absent fields
+// have their default.
 func Of(pod *corev1.Pod, o Options) *Profile {
 	podSC := podSecurityContext(pod)
 	containers := containersOf(pod, podSC, o)
@@ -78,8 +78,8 @@ func containersOf(pod *corev1.Pod, podSC *corev1.PodSecurityContext, o Options) 
 	}
 	if o.EphemeralContainers {
 		for i := range spec.EphemeralContainers {
-			// EphemeralContainerCommon has the fields of a Container by
-			// construction (k8s.io/api/core/v1/types.go, converted upstream too).
+			// EphemeralContainerCommon has the fields of a Container
+			// (k8s.io/api/core/v1/types.go; upstream converts it in the same way).
 			add((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
 		}
 	}
@@ -94,10 +94,10 @@ func either[T any](own, pods *T) *T {
 	return pods
 }
 
-// presence is the state of a boolean field whose absence means false.
+// presence returns the value of a boolean field that defaults to false.
 func presence(b bool) Flag { return flagOf(&b) }
 
-// nameOf returns an optional string.
+// nameOf returns the value of an optional string.
 func nameOf[S ~string](s *S) Name {
 	if s == nil {
 		return ""

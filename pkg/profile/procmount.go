@@ -2,8 +2,15 @@ package profile
 
 import corev1 "k8s.io/api/core/v1"
 
-// procMount returns the container's proc mount type, Default when absent
-// (pkg/securitycontext/accessors.go, ProcMount).
+/*
+Observed fields:
+
+	spec.containers[*].securityContext.procMount
+
+Values: Default, also if unset (pkg/securitycontext/accessors.go, ProcMount), or
+Unmasked.
+*/
+
 func (c container) procMount() Name {
 	if c.sc.ProcMount == nil {
 		return Name(corev1.DefaultProcMount)

@@ -1,11 +1,11 @@
-// Package profile says what a pod was seen to use.
+// Package profile describes the privileges that pods use.
 //
-// A Profile is a struct of sets of observed values, one set per attribute of a
-// pod that matters for its privileges. Each value carries its evidence: the
-// containers that have it. Of reads one pod; Join is the union of profiles, and
-// Gather a union that still tells whose value is whose. Nothing is decided here:
-// ranges, intersections and rules are the business of the engines that read a
-// profile, so that another engine needs no new observation.
+// Input is a pod (Of); output is a Profile: one set of observed values per
+// attribute of a pod that matters for its privileges. Each value carries its
+// evidence, the containers that have it. Join is the union of profiles; Gather is
+// a union that keeps track of which profile a value came from. The package decides
+// nothing: the engines that read a profile choose ranges, intersections and rules,
+// so another engine needs no new observation.
 //
 // Laws, each tested:
 //   - Join is commutative, associative and idempotent, and the zero Profile ("no
@@ -13,10 +13,10 @@
 //   - a.Covers(b) exactly when Join(a, b) equals a.
 //   - Gather equals Join but for the evidence.
 //   - Of, Join and Gather never change their arguments.
-//   - A profile that is written as JSON and read again is the same.
+//   - A profile written as JSON and read back is the same.
 //
 // Values are effective values: the container's own setting, else the pod's; the
-// field, else the legacy annotation. Unset is a value as well.
+// field, else the legacy annotation. Unset is a value too.
 package profile
 
 import (
@@ -25,13 +25,13 @@ import (
 )
 
 // Profile is a set of observed values per attribute. The zero Profile is "no
-// pod seen". "Container" below means init, regular and, when asked for,
-// ephemeral container.
+// pod seen". "Container" below means an init or regular container, and an
+// ephemeral one if Options include those.
 type Profile struct {
 	Privileged               Set[Flag]     // per container
-	HostNetwork              Set[Flag]     // per pod; absent counts as False
-	HostPID                  Set[Flag]     // per pod; absent counts as False
-	HostIPC                  Set[Flag]     // per pod; absent counts as False
+	HostNetwork              Set[Flag]     // per pod; absent means False
+	HostPID                  Set[Flag]     // per pod; absent means False
+	HostIPC                  Set[Flag]     // per pod; absent means False
 	HostPorts                Set[ID]       // host ports above 0
 	AllowPrivilegeEscalation Set[Flag]     // per container
 	ReadOnlyRootFilesystem   Set[Flag]     // per container
@@ -42,31 +42,31 @@ type Profile struct {
 	FlexVolumeDrivers        Set[Name]
 	CSIDrivers               Set[Name] // inline volumes only
 	Sysctls                  Set[Name] // literal spelling
-	ProcMount                Set[Name] // per container; absent counts as Default
+	ProcMount                Set[Name] // per container; absent means Default
 	RuntimeClass             Set[Name] // per pod
 	SELinux                  Set[SELinux]
 	RunAsUser                Set[User]    // per container
 	RunAsGroup               Set[ID]      // per container
 	FSGroup                  Set[ID]      // per pod
-	SupplementalGroups       Set[ID]      // per pod; an absent or empty list is one unset value
-	Seccomp                  Set[Seccomp] // as admission in 1.24 reads it
+	SupplementalGroups       Set[ID]      // per pod; an absent or empty list is unset
+	Seccomp                  Set[Seccomp] // fields and annotations, as admission in 1.24 reads them
 	AppArmor                 Set[Name]    // per container, from the annotation
 
-	SeccompField             Set[Seccomp] // seccompProfile fields alone, in their own spelling
-	AppArmorField            Set[Name]    // appArmorProfile fields, set ones only; 1.24 does not know them
+	SeccompField             Set[Seccomp] // seccompProfile fields only, in their own spelling
+	AppArmorField            Set[Name]    // appArmorProfile fields, set ones only; unknown to 1.24
 	HostProcess              Set[Flag]    // Windows; per container, set ones only
 	WindowsUser              Set[Name]    // Windows; set ones only
 	HostUsers                Set[Flag]    // per pod, set ones only
 	ShareProcessNamespace    Set[Flag]    // per pod, set ones only
 	SupplementalGroupsPolicy Set[Name]    // per pod, set ones only
 	MountPropagation         Set[Name]    // per mount, set ones only
-	ProbeHosts               Set[Name]    // hosts that probes and lifecycle hooks name
-	SecretEnv                Set[Name]    // names of Secrets that reach an environment
-	RuntimeUser              Set[Name]    // what the server reports of the running user
-	EphemeralContainers      Set[Name]    // debug containers, whether or not they count
+	ProbeHosts               Set[Name]    // host fields of probes and lifecycle hooks
+	SecretEnv                Set[Name]    // names of Secrets in environment variables
+	RuntimeUser              Set[Name]    // user in the container status
+	EphemeralContainers      Set[Name]    // debug containers, whatever Options say
 }
 
-// attribute is a set without its element type, so that the operations on whole
+// attribute is a Set without its element type, so that operations on whole
 // profiles are written once.
 type attribute interface {
 	json.Marshaler
@@ -84,7 +84,7 @@ type row struct {
 	set  attribute
 }
 
-// rows is the one table of attributes; a test holds it against the struct.
+// rows is the only table of attributes; a test compares it with the struct.
 func (p *Profile) rows() [35]row {
 	return [...]row{
 		{"privileged", &p.Privileged},
@@ -125,8 +125,7 @@ func (p *Profile) rows() [35]row {
 	}
 }
 
-// Attributes returns the names of all attributes, in the order in which they are
-// written.
+// Attributes returns the names of all attributes in their canonical order.
 func Attributes() []string {
 	var names []string
 	for _, r := range (&Profile{}).rows() {
@@ -135,7 +134,7 @@ func Attributes() []string {
 	return names
 }
 
-// Text returns the values of the named attribute as text, for people. Different
+// Text returns the values of the named attribute as human-readable text. Different
 // values have different texts.
 func (p *Profile) Text(attribute string) []string {
 	for _, r := range p.rows() {
@@ -146,12 +145,12 @@ func (p *Profile) Text(attribute string) []string {
 	return nil
 }
 
-// Join returns what the profiles hold together. Evidence names containers alone:
-// those of different pods that have one name count once.
+// Join returns the union of the profiles. Evidence has container names only, so
+// containers of the same name in different pods are one.
 func Join(profiles ...*Profile) *Profile { return unite(profiles, false) }
 
-// Gather returns what the profiles hold together. Evidence names containers by
-// the index of their profile.
+// Gather returns the union of the profiles. Evidence has, with each container, the
+// index of its profile.
 func Gather(profiles ...*Profile) *Profile { return unite(profiles, true) }
 
 func unite(profiles []*Profile, members bool) *Profile {
@@ -171,7 +170,7 @@ func unite(profiles []*Profile, members bool) *Profile {
 	return united
 }
 
-// Equal reports whether p and o hold the same values; evidence is ignored.
+// Equal reports whether p and o have the same values; evidence is ignored.
 func (p *Profile) Equal(o *Profile) bool {
 	others := o.rows()
 	for i, r := range p.rows() {
@@ -182,7 +181,7 @@ func (p *Profile) Equal(o *Profile) bool {
 	return true
 }
 
-// Covers reports whether p holds every value of o: o ⊑ p.
+// Covers reports whether p has every value of o: o ⊑ p.
 func (p *Profile) Covers(o *Profile) bool {
 	others := o.rows()
 	for i, r := range p.rows() {
@@ -193,8 +192,8 @@ func (p *Profile) Covers(o *Profile) bool {
 	return true
 }
 
-// appendKey appends what is the same for two profiles exactly when values and
-// evidence are.
+// appendKey appends a key that two profiles share if and only if their values and
+// evidence are the same.
 func (p *Profile) appendKey(key []byte) []byte {
 	for _, r := range p.rows() {
 		key = r.set.appendKey(key)
@@ -234,8 +233,8 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 	return key
 }
 
-// appendText appends a text with its length, so that no two lists of texts look
-// the same.
+// appendText appends a text with its length, so that no two lists of texts have
+// the same key.
 func appendText(key []byte, text string) []byte {
 	return append(binary.AppendUvarint(key, uint64(len(text))), text...)
 }

@@ -6,19 +6,32 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Seccomp is the seccomp setting of one pod, in the annotation's spelling:
-// runtime/default, unconfined, localhost/PATH, or empty for unset. Both levels
-// stand together, because admission judges the pod's own profile beside each
-// container's (pkg/security/podsecuritypolicy/seccomp/strategy.go).
+/*
+Observed fields:
+
+	spec.containers[*].securityContext.seccompProfile
+	spec.securityContext.seccompProfile
+	metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"]
+	metadata.annotations["container.seccomp.security.alpha.kubernetes.io/*"]
+
+Values: a Seccomp per pod. That of the attribute Seccomp has the effective profiles
+in the spelling of the annotations: runtime/default, unconfined, localhost/PATH.
+That of SeccompField has the fields only: RuntimeDefault, Unconfined,
+Localhost/PATH.
+*/
+
+// Seccomp has the profiles of a pod and of its containers. They are one value,
+// because admission checks the pod's own profile as well as each container's
+// (pkg/security/podsecuritypolicy/seccomp/strategy.go).
 type Seccomp struct {
 	Pod Name `json:"pod"`
 	// Containers are the distinct effective profiles of the containers.
 	Containers Names `json:"containers"`
 }
 
-// seccompOf reads the pod level from the annotation first and the containers
-// from the field first: that is the order of ValidatePod and of
-// profileForContainer in pkg/security/podsecuritypolicy/seccomp/strategy.go.
+// seccompOf returns the effective profiles. For the pod the annotation precedes the
+// field, for a container the field precedes the annotation: the order of ValidatePod
+// and profileForContainer in pkg/security/podsecuritypolicy/seccomp/strategy.go.
 func seccompOf(pod *corev1.Pod, containers []container) Seccomp {
 	s := Seccomp{Pod: Name(pod.Annotations[corev1.SeccompPodAnnotationKey])}
 	if sc := pod.Spec.SecurityContext; s.Pod == "" && sc != nil {
@@ -32,8 +45,7 @@ func seccompOf(pod *corev1.Pod, containers []container) Seccomp {
 	return s
 }
 
-// seccompFieldOf reads the fields alone, in their own spelling: RuntimeDefault,
-// Unconfined, Localhost/PATH.
+// seccompFieldOf returns what the fields set, without the annotations.
 func seccompFieldOf(podSC *corev1.PodSecurityContext, containers []container) Seccomp {
 	s := Seccomp{Pod: seccompOwn(podSC.SeccompProfile)}
 	var used []Name
@@ -51,7 +63,7 @@ func seccompOwn(f *corev1.SeccompProfile) Name {
 	return fieldOf(f.Type, f.LocalhostProfile)
 }
 
-// fieldOf writes a profile field in one word: its type, and behind a slash the
+// fieldOf returns a profile field as one name: its type, followed by a slash and the
 // path of a local profile.
 func fieldOf[T ~string](profileType T, path *string) Name {
 	if path == nil {
@@ -73,7 +85,7 @@ func (c container) seccomp() Name {
 	return Name(c.pod.Annotations[corev1.SeccompPodAnnotationKey])
 }
 
-// seccompAnnotation writes a field in the annotation's spelling
+// seccompAnnotation returns a field in the spelling of the annotations
 // (pkg/api/pod/util.go, SeccompAnnotationForField).
 func seccompAnnotation(f *corev1.SeccompProfile) Name {
 	if f == nil {

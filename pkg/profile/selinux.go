@@ -9,14 +9,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// SELinuxOptions are the options of one level of a pod.
+/*
+Observed fields:
+
+	spec.containers[*].securityContext.seLinuxOptions
+	spec.securityContext.seLinuxOptions
+
+Values: an SELinux per pod.
+*/
+
+// SELinuxOptions are the options of a pod or of a container.
 type SELinuxOptions struct {
 	Set                     bool
 	User, Role, Type, Level string
 }
 
-// SELinux is the setting of one pod. Both levels stand together, because
-// admission judges the pod's own options beside each container's
+// SELinux has the options of a pod and of its containers. They are one value,
+// because admission checks the pod's own options as well as each container's
 // (pkg/security/podsecuritypolicy/provider.go, ValidatePod).
 type SELinux struct {
 	Pod SELinuxOptions `json:"pod"`

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Value is what a Set holds: a small value with a total order. Two values are
+// Value is an element of a Set: a small value with a total order. Two values are
 // the same when Compare returns 0.
 type Value[T any] interface {
 	Compare(T) int
@@ -17,18 +17,18 @@ type Value[T any] interface {
 // Item is a value together with the evidence for it.
 type Item[T Value[T]] struct {
 	Value T
-	// Uses lists who has the value, sorted, each once. It takes no part in
-	// Equal and Covers.
+	// Uses are the containers that have the value, sorted, without duplicates.
+	// Equal and Covers ignore them.
 	Uses []Use
 }
 
 // Use is one container that has a value, or a pod as a whole.
 type Use struct {
-	// Member is the index of the profile, among those given to Gather, that the
-	// value comes from. It is 0 in any other profile.
+	// Member is the index of the profile among the arguments of Gather. It is 0 in
+	// any other profile.
 	Member int
-	// Container is empty for a fact of the whole pod. Such a fact is listed only
-	// where no container of the same member is.
+	// Container is empty for a setting of the whole pod. It is listed only if no
+	// container of the same member has the value.
 	Container string
 }
 
@@ -43,7 +43,7 @@ type Set[T Value[T]] struct {
 	items []Item[T]
 }
 
-// SetOf returns the set of the given values, as facts of a whole pod.
+// SetOf returns the set of the given values, as settings of a whole pod.
 func SetOf[T Value[T]](values ...T) Set[T] {
 	var s Set[T]
 	for _, v := range values {
@@ -73,7 +73,8 @@ func (s Set[T]) Has(v T) bool {
 	return found
 }
 
-// Uses returns who has a value that satisfies f, sorted, each once.
+// Uses returns the containers that have a value that satisfies f, sorted, without
+// duplicates.
 func (s Set[T]) Uses(f func(T) bool) []Use {
 	var lists [][]Use
 	for _, it := range s.Where(f).items {
@@ -87,8 +88,8 @@ func (s Set[T]) Any(f func(T) bool) bool {
 	return slices.ContainsFunc(s.items, func(it Item[T]) bool { return f(it.Value) })
 }
 
-// All reports whether s has a value and every value satisfies f: a demand that
-// nothing was observed to meet is not made.
+// All reports whether s has a value and every value satisfies f. It is false for an
+// empty set: a policy must not require what no pod was observed to do.
 func (s Set[T]) All(f func(T) bool) bool {
 	return s.Len() > 0 && !s.Any(func(v T) bool { return !f(v) })
 }
@@ -104,7 +105,7 @@ func (s Set[T]) Where(f func(T) bool) Set[T] {
 	return Set[T]{kept}
 }
 
-// Map returns the set of what f makes of the values of s, with their uses.
+// Map returns the set of f(v) for each value v of s, with the uses of v.
 func Map[T Value[T], U Value[U]](s Set[T], f func(T) U) Set[U] {
 	items := make([]Item[U], len(s.items))
 	for i, it := range s.items {
@@ -122,7 +123,7 @@ func Map[T Value[T], U Value[U]](s Set[T], f func(T) U) Set[U] {
 	return m
 }
 
-// Equal reports whether s and o hold the same values.
+// Equal reports whether s and o have the same values.
 func (s Set[T]) Equal(o Set[T]) bool {
 	return slices.EqualFunc(s.items, o.items, func(a, b Item[T]) bool { return a.Value.Compare(b.Value) == 0 })
 }
@@ -132,8 +133,8 @@ func (s Set[T]) Covers(o Set[T]) bool {
 	return !o.Any(func(v T) bool { return !s.Has(v) })
 }
 
-// add inserts v with the container that has it; "" stands for the whole pod. It
-// is for building a set only: once handed out, a set never changes.
+// add inserts v with the container that has it; "" is the whole pod. It may be
+// called only while the set is built: a set in use never changes.
 func (s *Set[T]) add(v T, container string) {
 	i, found := s.find(v)
 	if !found {
@@ -152,9 +153,9 @@ func (s *Set[T]) add(v T, container string) {
 	}
 }
 
-// union returns the values of all sets. With members, uses are numbered by the
-// position of their set. The distinct values are sorted once, however many sets
-// there are.
+// union returns the values of all sets. If members is true, the Member of a use is
+// the index of its set. The distinct values are sorted only once, whatever the
+// number of sets.
 func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 	var values []T
 	for _, s := range sets {
@@ -192,12 +193,12 @@ func (s Set[T]) find(v T) (int, bool) {
 	return sort.Find(len(s.items), func(i int) int { return v.Compare(s.items[i].Value) })
 }
 
-// Uses returns the uses of all lists, sorted, each once.
+// Uses returns the uses of all lists, sorted, without duplicates.
 func Uses(lists ...[]Use) []Use {
 	all := slices.Concat(lists...)
 	slices.SortFunc(all, Use.Compare)
 	all = slices.Compact(all)
-	// The whole pod stands before its containers, if there are any.
+	// The whole pod comes before its containers, which replace it.
 	kept := all[:0]
 	for i, u := range all {
 		if u.Container == "" && i+1 < len(all) && all[i+1].Member == u.Member {
@@ -208,7 +209,7 @@ func Uses(lists ...[]Use) []Use {
 	return slices.Clip(kept)
 }
 
-// Containers returns the distinct containers of a list of uses, in order.
+// Containers returns the distinct container names of a list of uses, sorted.
 func Containers(uses []Use) []string {
 	var names []string
 	for _, u := range uses {

@@ -8,8 +8,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// addUngoverned records what a container uses that no PodSecurityPolicy can
-// allow or deny.
+/*
+Fields that PodSecurityPolicy cannot restrict.
+
+Observed fields:
+
+	spec.containers[*].securityContext.windowsOptions.{hostProcess,runAsUserName}
+	spec.securityContext.windowsOptions.{hostProcess,runAsUserName}
+	spec.containers[*].volumeMounts[*].mountPropagation
+	spec.containers[*].{liveness,readiness,startup}Probe.{httpGet,tcpSocket}.host
+	spec.containers[*].lifecycle.{postStart,preStop}.{httpGet,tcpSocket}.host
+	spec.containers[*].env[*].valueFrom.secretKeyRef.name
+	spec.containers[*].envFrom[*].secretRef.name
+	spec.hostUsers
+	spec.shareProcessNamespace
+	spec.securityContext.supplementalGroupsPolicy
+	spec.ephemeralContainers[*].name
+	status.containerStatuses[*].user.linux
+
+Values: what is set; unset is no value.
+*/
+
+// addUngoverned adds the fields of a container.
 func (p *Profile) addUngoverned(c container) {
 	if w := c.windows(); w != nil {
 		if w.HostProcess != nil {
@@ -53,7 +73,7 @@ func (c container) windows() *corev1.WindowsSecurityContextOptions {
 	}
 }
 
-// handler is what probes and lifecycle hooks have in common.
+// handler has the actions that probes and lifecycle hooks share.
 type handler struct {
 	http *corev1.HTTPGetAction
 	tcp  *corev1.TCPSocketAction
@@ -87,7 +107,7 @@ func handlerHost(h handler) Name {
 	}
 }
 
-// addUngovernedPod is addUngoverned for the settings of the whole pod.
+// addUngovernedPod adds the fields of the pod.
 func (p *Profile) addUngovernedPod(pod *corev1.Pod, podSC *corev1.PodSecurityContext) {
 	if pod.Spec.HostUsers != nil {
 		p.HostUsers.add(flagOf(pod.Spec.HostUsers), "")

@@ -2,7 +2,19 @@ package profile
 
 import "cmp"
 
-// User is the user a container runs as: both fields decide together.
+/*
+Observed fields:
+
+	spec.containers[*].securityContext.runAsUser
+	spec.containers[*].securityContext.runAsNonRoot
+	spec.securityContext.runAsUser
+	spec.securityContext.runAsNonRoot
+
+Values: a User per container, each field the container's own, else the pod's.
+*/
+
+// User is the user that a container runs as. One value has both fields, because
+// admission considers them together.
 type User struct {
 	UID     ID   `json:"runAsUser"`
 	NonRoot Flag `json:"runAsNonRoot"`

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// How an attribute that nobody set and an empty list are written.
+// The texts of an unset attribute and of an empty list.
 const (
 	unset = "unset"
 	none  = "none"
 )
 
-// Flag is a boolean field that may be unset: unset is an observation too.
+// Flag is an optional boolean field: unset is a value too.
 type Flag int8
 
 // The states of a Flag.
@@ -23,7 +23,7 @@ const (
 	True
 )
 
-// flagOf returns the state of an optional boolean field.
+// flagOf returns the value of an optional boolean field.
 func flagOf(b *bool) Flag {
 	switch {
 	case b == nil:
@@ -42,7 +42,7 @@ func (f Flag) String() string {
 	return [...]string{unset, "false", "true"}[f]
 }
 
-// ID is a user, group or port number that may be unset.
+// ID is an optional user, group or port number.
 type ID struct {
 	Set    bool
 	Number int64
@@ -74,14 +74,14 @@ func (i ID) String() string {
 	return strconv.FormatInt(i.Number, 10)
 }
 
-// Name is a string as it stands in the pod; the empty Name means unset.
+// Name is a string as spelled in the pod; the empty Name means unset.
 type Name string
 
 // Compare orders names bytewise.
 func (n Name) Compare(o Name) int { return strings.Compare(string(n), string(o)) }
 
-// String quotes a name that could be taken for something else, so that
-// different values never print the same.
+// String quotes a name that could be mistaken for another value, so that
+// different values never have the same text.
 func (n Name) String() string {
 	switch {
 	case n == "":
@@ -93,7 +93,7 @@ func (n Name) String() string {
 	}
 }
 
-// Names is a sorted list of distinct strings that stand together, such as the
+// Names is a sorted list of distinct strings that are one value, such as the
 // capabilities that one container drops.
 type Names []string
 

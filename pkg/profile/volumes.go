@@ -9,16 +9,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// ServiceAccountToken is the volume type recorded for a projected volume that
-// holds nothing but what every pod's token volume holds: admission lets a
-// policy that allows secrets admit it.
+/*
+Observed fields:
+
+	spec.volumes[*]
+	spec.volumes[*].hostPath.path
+	spec.volumes[*].flexVolume.driver
+	spec.volumes[*].csi.driver
+	spec.containers[*].volumeMounts[*].readOnly
+
+Values: the type of each volume; the path of each hostPath volume and whether it is
+writable; the driver of each flexVolume and inline csi volume.
+*/
+
+// ServiceAccountToken is the volume type of a projected volume with the same sources
+// as the token volume of a pod. A policy that allows secret volumes admits it.
 const ServiceAccountToken Name = "serviceAccountToken"
 
 // HostPath is one hostPath volume of a pod and how it is mounted.
 type HostPath struct {
 	Path string `json:"path"`
-	// Writable is true when some container mounts the volume other than
-	// read-only. An unmounted volume is not writable.
+	// Writable is true if some container mounts the volume without readOnly. An
+	// unmounted volume is not writable.
 	Writable bool `json:"writable"`
 }
 
@@ -34,14 +46,12 @@ func (h HostPath) String() string {
 	return strconv.Quote(h.Path) + " read-only"
 }
 
-// addVolumes records volume types, and for the types that a policy can narrow
-// down, the host path or driver.
 func (p *Profile) addVolumes(pod *corev1.Pod, containers []container) {
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		if volumeType(&v.VolumeSource) == ServiceAccountToken {
-			// Every container gets it. Templates do not have it yet, and what is
-			// said of them has to be what is said of their pods.
+			// Admission mounts it in every container. A template, which does not
+			// have it yet, must have the same evidence as its pods.
 			p.addVolume(v, nil)
 			continue
 		}
@@ -49,7 +59,7 @@ func (p *Profile) addVolumes(pod *corev1.Pod, containers []container) {
 	}
 }
 
-// mount is a use of one volume by one container.
+// mount is a mount of one volume by one container.
 type mount struct {
 	container string
 	readOnly  bool
@@ -112,9 +122,9 @@ func volumeType(s *corev1.VolumeSource) Name {
 }
 
 // onlyToken is IsOnlyServiceAccountTokenSources of 1.24
-// (pkg/security/podsecuritypolicy/util/util.go): the token at its usual path
-// with no audience, the cluster's root certificate, the namespace's name. A
-// projection without sources passes too.
+// (pkg/security/podsecuritypolicy/util/util.go): every source is the token at its
+// usual path without an audience, the root certificate of the cluster, or the name
+// of the namespace. It is true for a projection without sources.
 func onlyToken(v *corev1.ProjectedVolumeSource) bool {
 	for _, s := range v.Sources {
 		if s.ServiceAccountToken == nil && s.ConfigMap == nil && s.DownwardAPI == nil {

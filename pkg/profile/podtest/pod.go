@@ -1,5 +1,6 @@
-// Package podtest makes pods for tests: a minimal valid one and the tweaks that
-// turn it into the case at hand, and random ones for tests of laws.
+// Package podtest creates pods for tests: a minimal valid pod with tweaks for the
+// case at hand, random pods for tests of laws, and pairs of pods that differ in one
+// attribute of a profile.
 package podtest
 
 import (
