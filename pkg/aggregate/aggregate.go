@@ -1,17 +1,17 @@
-// Package aggregate groups observed pods by what a policy is to be written for.
+// Package aggregate groups the observed pods that share a policy.
 //
-// Pods go in, one by one and in any order (Fleet.Add); members come out
-// (Fleet.Members): the part of each workload that runs under one service account.
-// Groups takes the members of a level together, each group with the union of its
-// members' profiles. Laws, each tested:
-//   - Any order, and any repetition, of the same pods gives the same groups.
-//   - Every pod is a member of exactly one group, and the group's profile covers
-//     the pod's.
-//   - A group's evidence names, for each value, the members that have it.
+// Input is pods, in any order (Fleet.Add); output is members (Fleet.Members): the
+// part of each workload that runs under one service account. Groups returns the
+// groups of members of a level, each with the union of their profiles. Laws, each
+// tested:
+//   - The same pods in any order, and any number of times, give the same groups.
+//   - Every pod is in exactly one group, and the profile of the group covers that of
+//     the pod.
+//   - The evidence of a group has, for each value, the members that have it.
 //   - Join is commutative, associative and idempotent.
 //
 // A Fleet grows with the distinct profiles, not with the pods, if equal profiles
-// are one (see profile.Interner).
+// are interned (see profile.Interner).
 package aggregate
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Workload is what created a pod, and will create it again: the top of its
-// controller owner chain, or the pod itself.
+// Workload is what created a pod and will recreate it: the last controller in its
+// chain of owners, or the pod itself.
 type Workload struct {
 	Namespace string
 	Group     string // API group of the kind; empty for the core group
@@ -53,13 +53,12 @@ func (a Account) Compare(o Account) int {
 // Member is the part of one workload that runs under one service account.
 type Member struct {
 	Workload Workload
-	// ServiceAccount is the account the pods run under, in the workload's
-	// namespace. Empty for the mirrors of static pods, which have none: there the
-	// node itself asks for admission.
+	// ServiceAccount of the pods, in the namespace of the workload. Empty for mirror
+	// pods, which have none: the node itself requests their admission.
 	ServiceAccount string
-	// Pods and Templates are how many of each were observed.
+	// Pods and Templates are the numbers of observed pods and templates.
 	Pods, Templates int
-	// Profile is the union of their profiles.
+	// Profile is the union of the profiles of the pods and templates.
 	Profile *profile.Profile
 }
 

@@ -7,8 +7,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Pod is what aggregation needs to know of one pod, or of the pods that one
-// template creates.
+// Pod is an observed pod, or a template that creates pods.
 type Pod struct {
 	Workload       Workload
 	ServiceAccount string // see Member
@@ -16,7 +15,7 @@ type Pod struct {
 	Profile        *profile.Profile
 }
 
-// Fleet gathers pods. The zero Fleet is empty and ready for use.
+// Fleet collects pods. The zero Fleet is empty and ready for use.
 type Fleet struct {
 	members map[memberKey]*tally
 }
@@ -26,8 +25,8 @@ type memberKey struct {
 	account  string
 }
 
-// tally is a member in the making. Pods of one template share an interned
-// profile, so that profiles are few.
+// tally collects the pods of a member. Pods of one template share an interned
+// profile, so there are few profiles.
 type tally struct {
 	pods, templates int
 	profiles        []*profile.Profile
@@ -54,7 +53,7 @@ func (f *Fleet) Add(p Pod) {
 	}
 }
 
-// Members returns what was added, sorted by workload and account.
+// Members returns the members of all added pods, sorted by workload and account.
 func (f *Fleet) Members() []Member {
 	list := make([]Member, 0, len(f.members))
 	for key, t := range f.members {
@@ -64,9 +63,9 @@ func (f *Fleet) Members() []Member {
 	return list
 }
 
-// Join returns the members of several observations, sorted. Of a member that
-// several of them hold, the profiles are joined; its counts are the highest, so
-// that what was observed twice is counted once.
+// Join returns the members of several observations, sorted. A member that is in
+// several of them has the union of their profiles and the highest of their counts,
+// so that what was observed twice is counted once.
 func Join(lists ...[]Member) []Member {
 	byKey := map[memberKey][]Member{}
 	for _, list := range lists {

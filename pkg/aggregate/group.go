@@ -13,22 +13,21 @@ import (
 type Group struct {
 	Level     Level
 	Namespace string // empty at cluster level
-	// Workload is set when all members are of this one workload. Its static pods,
-	// which have no account, are a group of their own.
+	// Workload is set if all members belong to this workload. Its static pods, which
+	// have no account, are a separate group.
 	Workload *Workload
-	// ServiceAccount is set when the members were taken together because they
-	// share this account. Mirror pods, which share that they have none, leave it
-	// empty.
+	// ServiceAccount is set if the members form a group because they share this
+	// account. It is empty for a group of mirror pods, which have none.
 	ServiceAccount string
 	// Members, sorted by workload and account.
 	Members []Member
-	// Profile is the union of the members' profiles. Its evidence names them by
-	// their index in Members.
+	// Profile is the union of the profiles of the members. Use.Member in its
+	// evidence is the index in Members.
 	Profile *profile.Profile
 }
 
-// ServiceAccounts returns the distinct accounts of the members, sorted; mirror
-// pods, which have none, are excluded.
+// ServiceAccounts returns the distinct accounts of the members, sorted. Mirror pods
+// have none.
 func (g Group) ServiceAccounts() []Account {
 	var list []Account
 	for _, m := range g.Members {
@@ -47,9 +46,9 @@ func (g Group) HasMirrorPods() bool {
 
 // Groups returns the groups of a level, sorted by namespace and name parts.
 //
-// At workload level, workloads that share a service account are taken together
-// when shares, if it is not nil, is true of some member of that account: an
-// engine may not be able to keep their policies apart.
+// At workload level, workloads that share a service account form one group if shares
+// is not nil and is true for some member of that account: an engine may be unable to
+// write separate policies for them.
 func Groups(members []Member, level Level, shares func(Member) bool) []Group {
 	var shared map[unit]string
 	if level == ByWorkload && shares != nil {
@@ -81,8 +80,8 @@ func Groups(members []Member, level Level, shares func(Member) bool) []Group {
 	return list
 }
 
-// unit is what always shares one policy: the pods of a workload. Its static pods,
-// which have no account, are a unit of their own.
+// unit is the smallest group: the pods of a workload. Its static pods, which have no
+// account, are a separate unit.
 type unit struct {
 	workload Workload
 	static   bool
@@ -100,8 +99,8 @@ func (u unit) compare(o unit) int {
 	return cmp.Or(u.workload.Compare(o.workload), cmp.Compare(static(u), static(o)))
 }
 
-// groupKey identifies a group of a level: the parts that are not zero tell what
-// its members have in common.
+// groupKey identifies a group of a level: its non-zero fields are what the members
+// share.
 type groupKey struct {
 	namespace string
 	account   string
@@ -128,10 +127,10 @@ func keyOf(level Level, m Member, shared map[unit]string) groupKey {
 	}
 }
 
-// sharedAccounts returns, for each unit that must be taken together with another
-// one, the account that stands for them all: units that are linked through several
-// accounts get the smallest of these. An account that links nothing is not named,
-// so two groups never get the same one.
+// sharedAccounts returns, for each unit that must be in a group with another unit,
+// the account that identifies the group: the smallest one of those that link its
+// units. An account that links no units identifies none, so no two groups have the
+// same account.
 func sharedAccounts(members []Member, shares func(Member) bool) map[unit]string {
 	units, accounts := map[Account][]unit{}, map[unit][]Account{}
 	linking := map[Account]bool{}
@@ -146,7 +145,7 @@ func sharedAccounts(members []Member, shares func(Member) bool) map[unit]string 
 		}
 	}
 	shared := map[unit]string{}
-	// The smallest account that a unit is linked to is the first one that reaches it.
+	// In this order, the first account that reaches a unit is the smallest one.
 	for _, first := range slices.SortedFunc(maps.Keys(units), Account.Compare) {
 		reached := []Account{first}
 		for len(reached) > 0 {

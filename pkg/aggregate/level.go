@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Level is how far pods are taken together.
+// Level is what the pods of a group have in common.
 type Level string
 
-// The levels, from the tightest policies to the fewest.
+// The levels, from the tightest policies to the fewest policies.
 const (
 	ByWorkload       Level = "workload"
 	ByServiceAccount Level = "serviceaccount"
@@ -16,10 +16,10 @@ const (
 	ByCluster        Level = "cluster"
 )
 
-// Levels lists the levels, tightest policies first.
+// Levels returns the levels, tightest policies first.
 func Levels() []Level { return []Level{ByWorkload, ByServiceAccount, ByNamespace, ByCluster} }
 
-// ParseLevel returns the level of that name.
+// ParseLevel returns the level with that name.
 func ParseLevel(name string) (Level, error) {
 	if l := Level(name); slices.Contains(Levels(), l) {
 		return l, nil
