@@ -1,9 +1,7 @@
-// Package apierror says what an error of an API server means: whether another try
-// may help, and in one word what to publish of it.
+// Package apierror classifies the errors of requests to an API server.
 //
-// An error goes in; a Reason comes out. A reason holds nothing of the request: no
-// address, no port, no name. So it is the same for as long as the problem is, and
-// fit to be published.
+// Input is an error; output is a Reason, which can be published: it has no address,
+// no port and no name, and it stays the same for as long as the problem does.
 package apierror
 
 import (
@@ -22,36 +20,37 @@ type Reason string
 
 // The reasons.
 const (
-	// Forbidden: the server does not allow it.
+	// Forbidden: the user has no permission.
 	Forbidden Reason = "Forbidden"
 	// NotServed: the server has no such resource.
 	NotServed Reason = "NotServed"
 	// Unauthorized: the server does not know the user.
 	Unauthorized Reason = "Unauthorized"
-	// QuotaExceeded: a quota of the namespace allows no more.
+	// QuotaExceeded: a quota of the namespace is used up.
 	QuotaExceeded Reason = "QuotaExceeded"
-	// Conflict: another client has written the object meanwhile.
+	// Conflict: another client has changed the object.
 	Conflict Reason = "Conflict"
-	// Expired: the pages of a list, or the version of a watch, are gone.
+	// Expired: the continue token or the resource version is too old.
 	Expired Reason = "Expired"
-	// Overloaded: the server asks to try again later.
+	// Overloaded: the server asks the client to retry later.
 	Overloaded Reason = "Overloaded"
 	// ServerError: the server failed.
 	ServerError Reason = "ServerError"
-	// Pending: it was not done yet, or is being done again.
+	// Pending: the request has not completed yet.
 	Pending Reason = "Pending"
-	// Interrupted: the connection broke.
+	// Interrupted: the connection was lost.
 	Interrupted Reason = "Interrupted"
-	// Unreachable: no connection could be made.
+	// Unreachable: no connection could be established.
 	Unreachable Reason = "Unreachable"
-	// Timeout: there was no time left, or the work was stopped.
+	// Timeout: the deadline passed, or the request was canceled.
 	Timeout Reason = "Timeout"
-	// Refused: the server does not accept the request, for another reason.
+	// Refused: the server rejected the request for another reason.
 	Refused Reason = "Refused"
 )
 
-// Of returns the reason for an error, which is not nil. An error that no server
-// has sent is Unreachable, or Timeout if a context has ended.
+// Of returns the reason of an error, which must not be nil. An error that is not a
+// response of a server is Timeout if a context ended, Interrupted if a connection
+// was lost, and Unreachable otherwise.
 func Of(err error) Reason {
 	var status apierrors.APIStatus
 	switch {
@@ -90,13 +89,13 @@ func ofStatus(err error, code int32) Reason {
 	}
 }
 
-// isQuota reports whether a quota refuses another object
+// isQuota reports whether a quota forbids another object
 // (apiserver/pkg/admission/plugin/resourcequota/controller.go).
 func isQuota(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
-// Transient reports whether the same request may do better later.
+// Transient reports whether the same request may succeed later.
 func (r Reason) Transient() bool {
 	switch r {
 	case Pending, Expired, Overloaded, ServerError, Interrupted, Unreachable, Timeout:
@@ -106,6 +105,6 @@ func (r Reason) Transient() bool {
 	}
 }
 
-// Refusal reports whether the server does not let something be observed, or does
-// not have it, and answers otherwise.
+// Refusal reports whether the server responds, but does not permit or does not serve
+// the request.
 func (r Reason) Refusal() bool { return r == Forbidden || r == NotServed }
