@@ -1,10 +1,10 @@
-// Package printable makes strings of a cluster safe to show.
+// Package printable escapes strings of a cluster so that they are safe to print.
 //
-// Any string goes in, valid UTF-8 or not; text comes out in which every character
-// is printable: none begins a line, drives a terminal, changes the reading
-// direction or hides. Laws, each tested:
-//   - Text of printable text is that text.
-//   - JSON means the same before and after.
+// Input is any string, valid UTF-8 or not; output is text with printable characters
+// only: none starts a line, controls a terminal, changes the reading direction or is
+// invisible. Laws, each tested:
+//   - Text does not change printable text.
+//   - JSON does not change the meaning of JSON text.
 package printable
 
 import (
@@ -17,8 +17,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s with Go's escape in place of each character that is not
-// printable.
+// Text returns s with each character that is not printable replaced by its Go
+// escape.
 func Text(s string) string {
 	var out strings.Builder
 	for i, r := range s {
@@ -35,11 +35,11 @@ func Text(s string) string {
 	return out.String()
 }
 
-// Short is Text of at most n characters, and of one more, an ellipsis, when there
-// are more of them.
+// Short returns the first n characters of Text, followed by an ellipsis if there are
+// more.
 func Short(s string, n int) string {
 	if most := utf8.UTFMax * (n + 1); len(s) > most {
-		s = s[:most] // what follows is not shown, and may be long
+		s = s[:most] // the rest, which may be long, is not printed
 	}
 	text := []rune(Text(s))
 	if len(text) > n {
@@ -48,12 +48,11 @@ func Short(s string, n int) string {
 	return string(text)
 }
 
-// Line is the text in one line of at most n characters: white space of any kind
-// becomes a single space.
+// Line returns Short of s with each run of white space replaced by one space.
 func Line(s string, n int) string { return Short(strings.Join(strings.Fields(s), " "), n) }
 
-// JSON escapes what is not printable in JSON text, where it can stand within
-// strings only. encoding/json escapes ASCII control characters alone.
+// JSON escapes the characters of JSON text that are not printable, which can only be
+// inside strings. encoding/json escapes only ASCII control characters.
 func JSON(data []byte) []byte {
 	if !bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 		return data
