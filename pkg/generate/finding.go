@@ -6,21 +6,20 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 )
 
-// Finding is something that a reader of policies should know.
+// Finding is a fact about policies that their users should know.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	// Rule names the kind of finding, in kebab case.
 	Rule string `json:"rule"`
-	// Namespace is where; empty for a finding about several namespaces.
+	// Namespace is empty for a finding about several namespaces.
 	Namespace string `json:"namespace,omitempty"`
-	// Workloads that it is about, sorted; with their namespace where Namespace is
-	// empty.
+	// Workloads concerned, sorted; with their namespace if Namespace is empty.
 	Workloads []string `json:"workloads,omitempty"`
-	// Message says it to people.
+	// Message for people.
 	Message string `json:"message"`
 }
 
-// Severity is how much a finding matters.
+// Severity of a finding.
 type Severity string
 
 // The severities.
@@ -29,8 +28,8 @@ const (
 	Info    Severity = "info"
 )
 
-// About returns a finding about members, at least one, sorted. Its message is
-// the caller's.
+// About returns a finding without a message about members, which must be sorted and
+// not empty.
 func About(members []aggregate.Member, severity Severity, rule string) Finding {
 	f := Finding{Severity: severity, Rule: rule, Namespace: members[0].Workload.Namespace}
 	if slices.ContainsFunc(members, func(m aggregate.Member) bool { return m.Workload.Namespace != f.Namespace }) {

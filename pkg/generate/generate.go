@@ -1,14 +1,13 @@
-// Package generate holds what every engine and every sink of policies share.
+// Package generate has what all engines and all sinks of policies share.
 //
-// Groups of pods go in; Outputs come out: the Kubernetes objects for each group,
-// with the reasons for what they permit. An Engine makes the outputs of one kind
-// of policy and knows its rules; this package knows names, labels, who needs what,
-// and how objects are written. A sink knows outputs and no engine. Laws, each
-// tested:
+// Input is groups of pods; output is one Output per group: its Kubernetes objects,
+// with the reasons for what they permit. An Engine generates the outputs of one kind
+// of policy and knows its rules. This package knows names, labels, evidence as text,
+// and how objects are written. Sinks depend on outputs, never on an engine. Laws,
+// each tested:
 //   - Different groups of a level have different names and different keys.
-//   - YAML and JSON hold the same objects; comments are all that is added.
-//   - Whatever strings a cluster holds, they stay within their value and their
-//     line.
+//   - YAML and JSON have the same objects; YAML adds comments only.
+//   - A string of a cluster never leaves its value or its line.
 package generate
 
 import (
@@ -18,28 +17,28 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Engine makes one kind of policy.
+// Engine generates one kind of policy.
 type Engine struct {
-	// Name is what users call it.
+	// Name for users, in lower case.
 	Name string
-	// Resource is what a server must serve for the policies to have an effect.
+	// Resource that a server must serve for the policies to have an effect.
 	Resource schema.GroupVersionResource
-	// Note says what else to know where the server does not.
+	// Note for users whose server does not serve Resource.
 	Note string
-	// Shares reports whether the workloads of the member's service account need one
-	// policy together; nil means never.
+	// Shares reports whether all workloads of the member's service account must share
+	// one policy; nil means never.
 	Shares func(aggregate.Member) bool
-	// Generate returns the output of one group. It changes nothing.
+	// Generate returns the output of a group, which it does not change.
 	Generate func(aggregate.Group) Output
-	// Findings says what a reader of the outputs, all of one level, should know of
-	// this kind of policy.
+	// Findings returns what users of the outputs, which are of one level, should know
+	// about this kind of policy.
 	Findings func([]Output) []Finding
-	// Inexpressible are the attributes of a profile that no policy of this kind can
-	// govern. Every other attribute makes a difference to some output.
+	// Inexpressible are the attributes of a profile that this kind of policy cannot
+	// restrict. Every other attribute makes a difference to some output.
 	Inexpressible []string
 }
 
-// Result is what one engine makes of the members of an observation.
+// Result has the outputs of one engine for the members of an observation.
 type Result struct {
 	Engine  Engine
 	Level   aggregate.Level
@@ -55,7 +54,7 @@ func Run(engines []Engine, members []aggregate.Member, level aggregate.Level) []
 	return results
 }
 
-// Findings returns what the engine says of its outputs.
+// Findings returns the findings of the engine about the outputs.
 func (r Result) Findings() []Finding { return r.Engine.Findings(r.Outputs) }
 
 // Outputs returns the output of each group of a level.
@@ -68,9 +67,9 @@ func (e Engine) Outputs(members []aggregate.Member, level aggregate.Level) []Out
 	return outputs
 }
 
-// Output is what one group gets.
+// Output is what an engine generates for one group.
 type Output struct {
-	// Group that the output was made from.
+	// Group that the output is for.
 	Group aggregate.Group
 	// Name of the policy; see Name.
 	Name string
@@ -78,28 +77,28 @@ type Output struct {
 	Objects []Object
 }
 
-// Key says where the output stands among those of its level.
+// Key identifies the output among those of its level.
 func (o Output) Key() Key { return KeyOf(o.Group) }
 
 // Object is one Kubernetes object.
 type Object struct {
 	// Value marshals to the object's JSON.
 	Value any
-	// Title says in one line whom the object is for.
+	// Title says in one line which workloads the object is for.
 	Title string
-	// Reasons are lines about a field, by its path: "spec.volumes[0]". Title and
-	// reasons are safe to print in a YAML comment.
+	// Reasons for the values of fields. Title and reasons are safe to print in a YAML
+	// comment.
 	Reasons Reasons
 }
 
-// Reasons are lines of text by the path of the field that they explain.
+// Reasons are lines of text by the path of the field that they explain, such as
+// "spec.volumes[0]".
 type Reasons map[string][]string
 
 // Item returns the path of an item of the list at path.
 func Item(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
 
-// The label that every generated object carries, so that all of them can be
-// selected and pruned.
+// The label of every generated object, by which they can be selected and pruned.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "psp-advisor"

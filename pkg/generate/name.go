@@ -23,17 +23,17 @@ const prefix = "advisor"
 //	advisor.NAMESPACE.KIND--GROUP.NAME  one workload of a kind that is not built in
 //	advisor.NAMESPACE.static-pod.NAME   the static pods of one manifest
 //	advisor.NAMESPACE.sa.ACCOUNT        the workloads of one service account
-//	advisor.NAMESPACE.nodes             static pods taken together
-//	advisor.NAMESPACE                   namespace
-//	advisor.cluster                     cluster
+//	advisor.NAMESPACE.nodes             all static pods
+//	advisor.NAMESPACE                   a namespace
+//	advisor.cluster                     the cluster
 //
-// Different groups of a level have different names: neither a namespace nor a
-// kind holds a dot, and no built-in kind has a dash. Of a kind that is not built in, each word begins with a dash
-// (SparkApplication is spark-application), so that no letter's case is lost, and
-// its API group has its dots written - and its dashes --. Where that does not hold
-// (an owner reference may name any kind, a file any namespace), and where the name
-// is too long for an object or has other characters, it is cleaned, cut and ends
-// in a hash of its parts.
+// Different groups of a level have different names: namespaces and kinds have no
+// dots, and built-in kinds have no dashes. The words of a kind that is not built in
+// are separated by dashes (SparkApplication is spark-application), so that the case
+// of letters is not lost; in its API group, dots become - and dashes become --. A
+// name that breaks these rules (an owner reference may have any kind, a manifest any
+// namespace), is too long, or is not a DNS subdomain is cleaned and cut, and ends in
+// a hash of its parts.
 func Name(g aggregate.Group) string {
 	parts := slices.Concat([]string{prefix}, nameParts(g))
 	if odd(g, parts) {
@@ -42,13 +42,13 @@ func Name(g aggregate.Group) string {
 	return strings.Join(parts, ".")
 }
 
-// Key says where an output stands among those of its level: the parts of its name
-// apart, so that nothing has to be read out of the name again.
+// Key identifies an output among those of its level. It has the parts of the name,
+// so that nobody has to parse the name.
 type Key struct {
-	// Namespace is that of the group; empty for the whole cluster.
+	// Namespace of the group; empty for the cluster.
 	Namespace string
-	// Name is the part of the policy's name after the namespace, "namespace" for the
-	// policy of a whole namespace.
+	// Name is the part of the policy's name after the namespace, or "namespace" for
+	// the policy of a whole namespace.
 	Name string
 }
 
@@ -64,14 +64,14 @@ func KeyOf(g aggregate.Group) Key {
 	}
 	all := slices.Concat([]string{prefix}, parts)
 	if odd(g, all) {
-		// Cut where the whole name is.
+		// Cut at the same place as the whole name.
 		limit := validation.DNS1123SubdomainMaxLength - len(prefix+".."+g.Namespace)
 		return Key{Namespace: g.Namespace, Name: hashed(parts[1:], hashOf(all), limit)}
 	}
 	return Key{Namespace: g.Namespace, Name: strings.Join(parts[1:], ".")}
 }
 
-// nameParts returns the parts of a group's name, the namespace first if it has
+// nameParts returns the parts of a group's name: first the namespace, if it has
 // one.
 func nameParts(g aggregate.Group) []string {
 	switch {
@@ -90,12 +90,12 @@ func nameParts(g aggregate.Group) []string {
 	}
 }
 
-// odd reports whether the parts do not make a name by themselves.
+// odd reports whether the name of these parts needs a hash.
 func odd(g aggregate.Group, parts []string) bool {
 	return strings.Contains(g.Namespace, ".") || len(validation.IsDNS1123Subdomain(strings.Join(parts, "."))) > 0
 }
 
-// builtInKinds stand in a name without their API group.
+// builtInKinds appear in names without their API group.
 var builtInKinds = map[schema.GroupKind]bool{
 	{Group: "", Kind: "Pod"}:                   true,
 	{Group: "", Kind: "PodTemplate"}:           true,
@@ -108,13 +108,13 @@ var builtInKinds = map[schema.GroupKind]bool{
 	{Group: "batch", Kind: "Job"}:              true,
 }
 
-// properKind is what a kind looks like that an API server serves.
+// properKind matches the kinds that an API server can serve.
 var properKind = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*$`)
 
 var capital = regexp.MustCompile(`[A-Z]`)
 
-// kindName is the workload's kind in lower case, with its API group unless it
-// is built in.
+// kindName returns the kind of the workload in lower case, with its API group unless
+// it is built in.
 func kindName(w aggregate.Workload) string {
 	switch {
 	case builtInKinds[schema.GroupKind{Group: w.Group, Kind: w.Kind}]:
@@ -123,7 +123,7 @@ func kindName(w aggregate.Workload) string {
 		words := strings.ToLower(capital.ReplaceAllString(w.Kind, "-$0"))
 		return words[1:] + "--" + strings.NewReplacer("-", "--", ".", "-").Replace(w.Group)
 	default:
-		// The quotes make the name one that is hashed.
+		// Because of the quotes the name gets a hash.
 		return strconv.Quote(w.Kind) + strconv.Quote(w.Group)
 	}
 }
@@ -135,7 +135,7 @@ func hashOf(parts []string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// hashed returns a name of at most limit characters that an object may have.
+// hashed returns a valid name of an object with at most limit characters.
 func hashed(parts []string, hash string, limit int) string {
 	natural := notInNames.ReplaceAllString(strings.ToLower(strings.Join(parts, ".")), "-")
 	var labels []string

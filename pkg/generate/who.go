@@ -11,21 +11,21 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Bounds that keep a comment short whatever the cluster holds.
+// Limits that keep a comment short whatever the cluster contains.
 const (
 	maxNames = 3
 	maxText  = 120
 )
 
-// Who names the workloads and containers that uses of the group's profile stand
-// for: the first few of them.
+// Who names the first few workloads and containers of a list of uses in the group's
+// profile.
 func Who(g aggregate.Group, uses []profile.Use) string {
 	var names []string
 	more := 0
 	for i := 0; i < len(uses); {
 		first := i
 		w := g.Members[uses[i].Member].Workload
-		// A workload with two accounts is two members.
+		// A workload with two accounts has two members.
 		for ; i < len(uses) && g.Members[uses[i].Member].Workload == w; i++ {
 		}
 		if len(names) == maxNames {
@@ -37,7 +37,7 @@ func Who(g aggregate.Group, uses []profile.Use) string {
 	return few(names, more)
 }
 
-// For says in one line whom the policy of a group is for.
+// For says in one line which workloads the policy of a group is for.
 func For(g aggregate.Group) string {
 	if g.Namespace == "" {
 		return "for all observed pods of the cluster"
@@ -62,7 +62,7 @@ func For(g aggregate.Group) string {
 	return line
 }
 
-// FirstFew joins the first three names and counts the others.
+// FirstFew returns the first three names and the number of the others.
 func FirstFew(names []string) string {
 	shown := min(len(names), maxNames)
 	return few(names[:shown], len(names)-shown)
@@ -76,8 +76,8 @@ func few(names []string, more int) string {
 	return list
 }
 
-// nameIn names a workload in a comment on the policy of g: with its namespace,
-// where the policy has none.
+// nameIn returns the name of a workload in a comment on the policy of g: with its
+// namespace if g has none.
 func nameIn(g aggregate.Group, w aggregate.Workload) string {
 	if g.Namespace == "" {
 		return short(w.Namespace) + " " + short(w.String())
@@ -104,5 +104,5 @@ func inContainers(names []string) string {
 	return word + list + ")"
 }
 
-// short is a string of the cluster as it may stand in a comment.
+// short makes a string of the cluster safe for a comment.
 func short(s string) string { return printable.Short(s, maxText) }

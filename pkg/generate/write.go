@@ -11,9 +11,9 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
 
-// YAML writes the objects of outputs as YAML documents that kubectl applies as they
-// are, ordered by namespace, kind and name. With explain, comments say whom an
-// object is for and who needs what it permits.
+// YAML returns the objects of outputs as YAML documents for kubectl apply, ordered by
+// namespace, position in the output, and name. If explain is true, comments name the
+// workloads that an object is for and those that need what it permits.
 func YAML(outputs []Output, explain bool) ([]byte, error) {
 	var out bytes.Buffer
 	for _, o := range ordered(outputs) {
@@ -33,7 +33,7 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// JSON writes the objects of outputs as one List, in the order of YAML.
+// JSON returns the objects of outputs as one List, in the order of YAML.
 func JSON(outputs []Output) ([]byte, error) {
 	list := struct {
 		APIVersion string `json:"apiVersion"`
@@ -50,8 +50,8 @@ func JSON(outputs []Output) ([]byte, error) {
 	return append(printable.JSON(data), '\n'), nil
 }
 
-// ordered returns the objects by namespace, then in the order in which an output
-// has them, then by name: what is granted stands before the grant.
+// ordered returns the objects by namespace, then by position in their output, then by
+// name: a policy comes before the objects that grant it.
 func ordered(outputs []Output) []Object {
 	type entry struct {
 		output   Output

@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// The YAML writer for generated objects. Every value is on one line: a string
-// either is a plain word or is quoted, with everything that is not printable
-// escaped. So whatever a cluster's strings hold, they neither begin a line, nor
-// drive a terminal, nor change the order in which it shows the text.
+// The YAML writer for generated objects. Every value is on one line: a string is
+// either a plain word or quoted, with all characters escaped that are not printable.
+// So no string of a cluster can start a line, control a terminal or change the
+// reading direction.
 
-// encoder writes one object. Names of fields are our own and short: YAML takes
-// none above 1,024 characters on one line.
+// encoder writes one object. Its field names are ours and short: YAML allows at most
+// 1,024 characters for a key on one line.
 type encoder struct {
 	out     bytes.Buffer
 	reasons Reasons
 }
 
-// toYAML writes the JSON form of object, map keys sorted, with the reasons for a
-// field above it.
+// toYAML returns the JSON of object as YAML, map keys sorted, with the reasons for a
+// field or list item above it.
 func toYAML(object any, reasons Reasons) ([]byte, error) {
 	data, err := json.Marshal(object)
 	if err != nil {
@@ -46,7 +46,7 @@ func (e *encoder) comments(path, indent string) {
 	}
 }
 
-// fields writes a map: its first line behind first, the others behind indent.
+// fields writes a map: its first line after first, the others after indent.
 func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := strings.TrimPrefix(path+"."+name, ".")
@@ -69,7 +69,7 @@ func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 	}
 }
 
-// items writes a list, whose items stand at the indentation of its name.
+// items writes a list, with its items at the indentation of its name.
 func (e *encoder) items(items []any, path, indent string) {
 	if len(items) == 0 {
 		e.out.WriteString(" []\n")
@@ -87,7 +87,7 @@ func (e *encoder) items(items []any, path, indent string) {
 	}
 }
 
-// plain writes what is neither a map with fields nor a list.
+// plain returns a value that is neither a map with fields nor a list.
 func plain(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -101,8 +101,8 @@ func plain(value any) string {
 	}
 }
 
-// isWord reports whether a string means itself without quotes: no indicator, no
-// number, and a colon only within.
+// isWord reports whether a string needs no quotes: it has no indicator, is no number,
+// and has a colon only in the middle.
 func isWord(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -123,13 +123,13 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// notWords are the words that YAML 1.1 takes for something else than a string.
+// notWords are the words that are not strings in YAML 1.1.
 var notWords = map[string]bool{
 	"y": true, "n": true, "yes": true, "no": true, "true": true, "false": true,
 	"on": true, "off": true, "null": true,
 }
 
-// scalar writes a string. Go's escapes are YAML's.
+// scalar returns a string as YAML. Go's escapes are valid YAML.
 func scalar(s string) string {
 	if isWord(s) && !notWords[strings.ToLower(s)] {
 		return s
