@@ -24,7 +24,7 @@ func seccomp() *profile.Profile {
 	})), profile.Options{})
 }
 
-// confined is what the workloads of an account are taken together for.
+// confined makes the workloads of an account one group.
 func confined(m Member) bool {
 	return m.Profile.Seccomp.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
 }

@@ -8,13 +8,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// appArmorAllowedAnnotation lists the AppArmor profiles that a policy allows.
+/*
+Restricted fields:
+
+	metadata.annotations["container.apparmor.security.beta.kubernetes.io/*"]
+
+Allowed values: the profiles in use if every container sets one, otherwise any: no
+annotation. A list denies a container without a profile, and has no wildcard
+(pkg/security/podsecuritypolicy/apparmor/strategy.go).
+
+There is never a default profile: it would break nodes without AppArmor.
+*/
+
+// appArmorAllowedAnnotation is the list of AppArmor profiles that a policy allows.
 const appArmorAllowedAnnotation = "apparmor.security.beta.kubernetes.io/allowedProfileNames"
 
-// appArmor: the profiles used when every container sets one; else no
-// annotation, which allows any, since a list denies a container without a
-// profile (pkg/security/podsecuritypolicy/apparmor/strategy.go). There is no
-// wildcard. A default is never given: it would break nodes without AppArmor.
 func (d *draft) appArmor() {
 	used := d.profile.AppArmor
 	if !used.All(func(n profile.Name) bool { return validAppArmor(string(n)) }) {
@@ -28,7 +36,7 @@ func (d *draft) appArmor() {
 	d.annotate(appArmorAllowedAnnotation, strings.Join(names, ","))
 }
 
-// validAppArmor reports whether a list may name the profile
+// validAppArmor reports whether the list can contain the profile
 // (pkg/apis/core/validation/validation.go, ValidateAppArmorProfileFormat).
 func validAppArmor(n string) bool {
 	switch {

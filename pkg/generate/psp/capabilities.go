@@ -8,19 +8,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// all is the literal with which a container drops every capability, wildcard the
-// one with which a policy allows every capability.
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.capabilities.add
+	spec.containers[*].securityContext.capabilities.drop
+
+Allowed values: add, every capability that a container adds; drop, required for
+every capability that all containers drop. defaultAddCapabilities is never set.
+
+Admission compares literally, so the spelling of the pods is kept
+(pkg/security/podsecuritypolicy/capabilities/capabilities.go). The API rejects a
+capability in both lists, and any required drop together with the wildcard
+(pkg/apis/policy/validation/validation.go).
+*/
+
+// A container drops every capability with all; a policy allows every capability with
+// wildcard.
 const (
 	all      = "ALL"
 	wildcard = "*"
 )
 
-// capabilities: the union of what containers add is allowed, what all of them
-// drop must be dropped, and nothing is ever added by default. Admission compares
-// literally, so the pods' spelling is kept
-// (pkg/security/podsecuritypolicy/capabilities/capabilities.go). The API refuses
-// a capability in both lists, and any required drop beside the wildcard
-// (pkg/apis/policy/validation/validation.go).
 func (d *draft) capabilities() {
 	added := d.profile.AddedCapabilities
 	const path = "spec.allowedCapabilities"
@@ -39,12 +48,12 @@ func (d *draft) capabilities() {
 		}
 	}
 	if slices.Contains(d.spec.RequiredDropCapabilities, all) {
-		// Whatever else they drop is dropped already.
+		// It includes the others.
 		d.spec.RequiredDropCapabilities = []corev1.Capability{all}
 	}
 }
 
-// commonDrops returns what every container drops.
+// commonDrops returns the capabilities that every container drops.
 func commonDrops(lists profile.Set[profile.Names]) []string {
 	var common []string
 	for i, list := range lists.Values() {

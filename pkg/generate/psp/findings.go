@@ -13,19 +13,19 @@ import (
 
 // The rules of findings.
 const (
-	// ruleNotGoverned: the policy can neither allow nor deny it.
+	// ruleNotGoverned: no policy can allow or deny it.
 	ruleNotGoverned = "not-governed"
 	// ruleNotAllowable: no policy can allow it.
 	ruleNotAllowable = "not-allowable"
-	// ruleWildcard: the policy allows more than is used, or refuses updates.
+	// ruleWildcard: the policy allows more than is used.
 	ruleWildcard = "wildcard"
 	// ruleSharedAccount: a pod may use what another workload of its account needs.
 	ruleSharedAccount = "shared-account"
-	// ruleRedundant: fewer policies would allow as little.
+	// ruleRedundant: fewer policies would allow no more.
 	ruleRedundant = "redundant-policies"
 )
 
-// inexpressible are the attributes that PodSecurityPolicy does not know.
+// inexpressible are the attributes that PodSecurityPolicy cannot restrict.
 var inexpressible = []string{
 	"appArmorProfile", "hostProcess", "runAsUserName", "hostUsers", "shareProcessNamespace", "supplementalGroupsPolicy",
 	"mountPropagation", "probeHosts", "secretEnv", "runtimeUser", "ephemeralContainers",
@@ -34,28 +34,28 @@ var inexpressible = []string{
 // attributeRule is a finding about one attribute of profiles.
 type attributeRule struct {
 	rule string
-	// uses reports whether a profile has what the rule is about.
+	// uses reports whether the rule applies to a profile.
 	uses func(*profile.Profile) bool
 	// message has the workloads in place of %s.
 	message string
 }
 
 var attributeRules = []attributeRule{
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostProcess.Has(profile.True) }, "windowsOptions.hostProcess gives %s the node; no PodSecurityPolicy can allow or deny it"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.WindowsUser.Len() > 0 }, "windowsOptions.runAsUserName of %s is not governed by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostUsers.Has(profile.False) }, "hostUsers: false of %s can be neither demanded nor kept by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ShareProcessNamespace.Has(profile.True) }, "shareProcessNamespace of %s is not governed by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.MountPropagation.Has("Bidirectional") }, "mountPropagation Bidirectional of %s is not governed by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ProbeHosts.Len() > 0 }, "hosts that probes or hooks of %s name are reached from the node; PodSecurityPolicy does not govern them"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.SecretEnv.Len() > 0 }, "Secrets reach the environment of %s; PodSecurityPolicy governs only those that are mounted"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostProcess.Has(profile.True) }, "windowsOptions.hostProcess gives %s access to the node; PodSecurityPolicy can neither allow nor deny it"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.WindowsUser.Len() > 0 }, "windowsOptions.runAsUserName of %s is not restricted by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostUsers.Has(profile.False) }, "hostUsers: false of %s is not enforced by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ShareProcessNamespace.Has(profile.True) }, "shareProcessNamespace of %s is not restricted by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.MountPropagation.Has("Bidirectional") }, "mountPropagation Bidirectional of %s is not restricted by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ProbeHosts.Len() > 0 }, "probes or lifecycle hooks of %s set a host that the node connects to; PodSecurityPolicy does not restrict it"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.SecretEnv.Len() > 0 }, "environment variables of %s come from Secrets; PodSecurityPolicy restricts mounted Secrets only"},
 	{ruleNotGoverned, func(p *profile.Profile) bool {
 		return p.Volumes.Has("persistentVolumeClaim") || p.Volumes.Has("ephemeral")
-	}, "persistent volumes of %s escape allowedHostPaths where they are of type hostPath"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.SupplementalGroupsPolicy.Len() > 0 }, "supplementalGroupsPolicy of %s is not governed by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.AppArmorField.Len() > 0 }, "appArmorProfile of %s is unknown to servers with PodSecurityPolicy, which read the annotation only"},
-	{ruleNotAllowable, func(p *profile.Profile) bool { return p.ProcMount.Has("Unmasked") }, "procMount Unmasked of %s is refused by servers with PodSecurityPolicy whose feature gate ProcMountType is off, the default: no policy can allow it there"},
+	}, "persistent volumes of %s are not checked against allowedHostPaths, even if they are of type hostPath"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.SupplementalGroupsPolicy.Len() > 0 }, "supplementalGroupsPolicy of %s is not restricted by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.AppArmorField.Len() > 0 }, "appArmorProfile of %s is unknown to servers with PodSecurityPolicy, which read only the annotation"},
+	{ruleNotAllowable, func(p *profile.Profile) bool { return p.ProcMount.Has("Unmasked") }, "procMount Unmasked of %s is denied by servers with PodSecurityPolicy unless their feature gate ProcMountType, off by default, is on: no policy can allow it there"},
 	{ruleNotAllowable, func(p *profile.Profile) bool { return p.Volumes.Has("image") }, "image volumes of %s are unknown to servers with PodSecurityPolicy: no policy can allow them"},
-	{ruleWildcard, func(p *profile.Profile) bool { return p.Seccomp.Any(unlistedSeccomp) }, "the seccomp profile of %s has a name that no policy can list: any profile is allowed, and updates of the running pods are refused"},
+	{ruleWildcard, func(p *profile.Profile) bool { return p.Seccomp.Any(unlistedSeccomp) }, "the seccomp profile of %s has a name that a policy cannot list: the policy allows any profile, and admission denies updates of the running pods"},
 }
 
 // unlistedSeccomp reports whether a pod has a profile that a policy cannot list.
@@ -63,7 +63,8 @@ func unlistedSeccomp(s profile.Seccomp) bool {
 	return slices.ContainsFunc(seccompNames(s), func(n string) bool { return n != "" && !validSeccomp(n) })
 }
 
-// findings says what the outputs, all of one level, cannot do or need not.
+// findings returns what the outputs, which are of one level, cannot restrict or do not
+// need.
 func findings(outputs []generate.Output) []generate.Finding {
 	var members []aggregate.Member
 	for _, o := range outputs {
@@ -87,8 +88,8 @@ func findings(outputs []generate.Output) []generate.Finding {
 	return slices.Concat(list, sharedAccounts(members, decisions(outputs)), redundant(outputs))
 }
 
-// sharedAccounts tells of accounts that give a pod more than it needs: any pod of
-// an account may use every policy of that account.
+// sharedAccounts returns the accounts that give a pod more than it needs: a pod may
+// use every policy of its account.
 func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decision) []generate.Finding {
 	var list []generate.Finding
 	for _, users := range byAccount(members) {
@@ -97,15 +98,15 @@ func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decis
 			continue
 		}
 		f := generate.About(users, generate.Warning, ruleSharedAccount)
-		f.Message = fmt.Sprintf("service account %s is shared by workloads of different privilege, %s: each may use what any of them needs",
+		f.Message = fmt.Sprintf("service account %s is used by workloads with different privileges, %s: each of them may use what any of them needs",
 			users[0].ServiceAccount, generate.FirstFew(f.Workloads))
 		list = append(list, f)
 	}
 	return list
 }
 
-// byAccount returns the members of each account that several workloads share, in
-// the order of the accounts. Mirror pods have none to share.
+// byAccount returns the members of each account that has several, in the order of the
+// accounts. Mirror pods have no account.
 func byAccount(members []aggregate.Member) [][]aggregate.Member {
 	accounts := map[aggregate.Account][]aggregate.Member{}
 	for _, m := range members {
@@ -122,20 +123,20 @@ func byAccount(members []aggregate.Member) [][]aggregate.Member {
 	return list
 }
 
-// decision is what a policy says, without names and reasons.
+// decision is a policy without name and reasons.
 type decision struct {
 	annotations map[string]string
 	spec        policySpec
 }
 
-// decide returns what the policy of members says.
+// decide returns the decision for members.
 func decide(members ...aggregate.Member) decision {
 	d := newDraft(aggregate.Groups(members, aggregate.ByCluster, nil)[0])
 	return decision{d.annotations, d.spec}
 }
 
-// decisions returns what the policy of a single member says, as a function that
-// looks it up where there is an output of it alone.
+// decisions returns a function that returns the decision for a single member: that of
+// its own output if there is one.
 func decisions(outputs []generate.Output) func(aggregate.Member) decision {
 	type key struct {
 		workload aggregate.Workload
@@ -156,9 +157,8 @@ func decisions(outputs []generate.Output) func(aggregate.Member) decision {
 	}
 }
 
-// redundant tells of policies of one workload each that allow nothing which
-// another policy of the same account does not: their accounts would be given as
-// little by one policy.
+// redundant returns the policies of one workload each that allow nothing but what
+// another policy of the same account allows.
 func redundant(outputs []generate.Output) []generate.Finding {
 	var members []aggregate.Member
 	for _, o := range outputs {
@@ -180,6 +180,6 @@ func redundant(outputs []generate.Output) []generate.Finding {
 		return nil
 	}
 	f := generate.About(of, generate.Info, ruleRedundant)
-	f.Message = fmt.Sprintf("%d of %d policies allow nothing that another one of the same service account does not: --level serviceaccount gives as little with fewer objects", n, len(outputs))
+	f.Message = fmt.Sprintf("%d of %d policies allow only what another policy of the same service account allows: --level serviceaccount generates fewer objects and allows no more", n, len(outputs))
 	return []generate.Finding{f}
 }

@@ -35,18 +35,18 @@ func TestFindings(t *testing.T) {
 		want []string
 	}{
 		{"nothing to say", []aggregate.Pod{deploymentOf("shop/web", "web")}, nil},
-		{"shared account of equal privilege", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web")}, []string{
-			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow nothing",
+		{"shared account, equal privileges", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web")}, []string{
+			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow only",
 		}},
-		{"shared account of different privilege", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web", podtest.Security(privileged))}, []string{
-			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow nothing",
-			"shared-account shop [Deployment/api Deployment/web]: service account web is shared by workloads of different privilege",
+		{"shared account, different privileges", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web", podtest.Security(privileged))}, []string{
+			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow only",
+			"shared-account shop [Deployment/api Deployment/web]: service account web is used by workloads with different privileges",
 		}},
 		{"one workload of different pods shares with nobody", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/web", "web", podtest.Security(privileged))}, nil},
 		{"accounts of one name in two namespaces", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("team/web", "web", podtest.Security(privileged))}, nil},
 		{"static pods share no account", []aggregate.Pod{deploymentOf("kube-system/etcd", ""), deploymentOf("kube-system/api", "", podtest.Security(privileged))}, nil},
 		{"host process", []aggregate.Pod{deploymentOf("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{HostProcess: new(true)}))}, []string{
-			"not-governed shop [Deployment/win]: windowsOptions.hostProcess gives Deployment/win the node",
+			"not-governed shop [Deployment/win]: windowsOptions.hostProcess gives Deployment/win access to the node",
 		}},
 		{"no host process", []aggregate.Pod{deploymentOf("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{HostProcess: new(false)}))}, nil},
 		{"Windows user", []aggregate.Pod{deploymentOf("shop/win", "win", windows(corev1.WindowsSecurityContextOptions{RunAsUserName: new("Admin")}))}, []string{
@@ -65,21 +65,21 @@ func TestFindings(t *testing.T) {
 		{"mounts from the host only", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Volume("v", podtest.HostPath("/x"), &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationHostToContainer)}))}, nil},
 		{"probe of another host", []aggregate.Pod{deploymentOf("shop/web", "web", container(func(c *corev1.Container) {
 			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Host: "metadata"}}}
-		}))}, []string{"not-governed shop [Deployment/web]: hosts that probes or hooks of Deployment/web name"}},
+		}))}, []string{"not-governed shop [Deployment/web]: probes or lifecycle hooks of Deployment/web set a host"}},
 		{"hook to another host", []aggregate.Pod{deploymentOf("shop/web", "web", container(func(c *corev1.Container) {
 			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{TCPSocket: &corev1.TCPSocketAction{Host: "db"}}}
-		}))}, []string{"not-governed shop [Deployment/web]: hosts that probes or hooks of Deployment/web name"}},
+		}))}, []string{"not-governed shop [Deployment/web]: probes or lifecycle hooks of Deployment/web set a host"}},
 		{"secret in the environment", []aggregate.Pod{deploymentOf("shop/web", "web", container(func(c *corev1.Container) {
 			c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s"}}}}
-		}))}, []string{"not-governed shop [Deployment/web]: Secrets reach the environment"}},
+		}))}, []string{"not-governed shop [Deployment/web]: environment variables of Deployment/web come from Secrets"}},
 		{"persistent volume", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c"}}, nil))}, []string{
-			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web escape allowedHostPaths",
+			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web are not checked against allowedHostPaths",
 		}},
 		{"ephemeral volume", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}, nil))}, []string{
-			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web escape allowedHostPaths",
+			"not-governed shop [Deployment/web]: persistent volumes of Deployment/web are not checked against allowedHostPaths",
 		}},
 		{"proc mount", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.UnmaskedProcMount) }))}, []string{
-			"not-allowable shop [Deployment/web]: procMount Unmasked of Deployment/web is refused",
+			"not-allowable shop [Deployment/web]: procMount Unmasked of Deployment/web is denied",
 		}},
 		{"the default proc mount", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.DefaultProcMount) }))}, nil},
 		{"groups policy", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
@@ -92,17 +92,17 @@ func TestFindings(t *testing.T) {
 			"not-allowable shop [Deployment/web]: image volumes",
 		}},
 		{"seccomp profile that no list can name", []aggregate.Pod{deploymentOf("shop/web", "web", podSeccomp("Localhost", "a,b"))}, []string{
-			"wildcard shop [Deployment/web]: the seccomp profile of Deployment/web has a name that no policy can list",
+			"wildcard shop [Deployment/web]: the seccomp profile of Deployment/web has a name that a policy cannot list",
 		}},
 		{"a wider one of the same account", []aggregate.Pod{
 			deploymentOf("shop/a", "x", podtest.Security(privileged)), deploymentOf("shop/b", "x"), deploymentOf("shop/c", "x"), deploymentOf("shop/d", "y"),
 		}, []string{
-			"redundant-policies shop [Deployment/a Deployment/b Deployment/c]: 2 of 4 policies allow nothing that another one of the same service account does not",
-			"shared-account shop [Deployment/a Deployment/b Deployment/c]: service account x is shared by workloads of different privilege",
+			"redundant-policies shop [Deployment/a Deployment/b Deployment/c]: 2 of 4 policies allow only what another policy of the same service account allows",
+			"shared-account shop [Deployment/a Deployment/b Deployment/c]: service account x is used by workloads with different privileges",
 		}},
 		{"each of an account needs something else", []aggregate.Pod{
 			deploymentOf("shop/a", "x", podtest.Security(privileged)), deploymentOf("shop/b", "x", func(p *corev1.Pod) { p.Spec.HostPID = true }),
-		}, []string{"shared-account shop [Deployment/a Deployment/b]: service account x is shared by workloads of different privilege"}},
+		}, []string{"shared-account shop [Deployment/a Deployment/b]: service account x is used by workloads with different privileges"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var f aggregate.Fleet

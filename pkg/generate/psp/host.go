@@ -2,8 +2,16 @@ package psp
 
 import "github.com/psp-advisor/psp-advisor/pkg/profile"
 
-// hostNamespaces: hostNetwork, hostPID and hostIPC are allowed when a pod uses
-// them (provider.go, ValidatePod).
+/*
+Restricted fields:
+
+	spec.hostNetwork
+	spec.hostPID
+	spec.hostIPC
+
+Allowed values: true if a pod sets true, otherwise false (provider.go, ValidatePod).
+*/
+
 func (d *draft) hostNamespaces() {
 	for _, f := range []struct {
 		name  string

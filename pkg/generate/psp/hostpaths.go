@@ -9,15 +9,24 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// hostPaths: the paths used, each read-only unless some container mounts it
-// writable, less those that another used path covers. Never a parent that nobody
-// uses. The list is empty only when no pod has a hostPath: with the volume type
-// allowed, an empty list would allow every path
-// (pkg/security/podsecuritypolicy/util/util.go, AllowsHostVolumePath).
+/*
+Restricted fields:
+
+	spec.volumes[*].hostPath.path
+	spec.containers[*].volumeMounts[*].readOnly
+
+Allowed values: the paths in use, read-only unless a container mounts the path
+writable, without those that another one covers. Never an unused parent.
+
+The list is empty only if no pod has a hostPath volume: if the volume type is allowed,
+an empty list allows every path (pkg/security/podsecuritypolicy/util/util.go,
+AllowsHostVolumePath).
+*/
+
 func (d *draft) hostPaths() {
 	var needed []*neededPath
-	// The needed paths above the present one: a read-only and a writable one at
-	// most, since they cover all below.
+	// The needed paths above the current one. There are at most a read-only and a
+	// writable one, which cover everything below them.
 	var above []*neededPath
 	for _, it := range topDown(d.profile.HostPaths.Items()) {
 		for len(above) > 0 && !hasPathPrefix(it.Value.Path, above[len(above)-1].Path) {
@@ -42,15 +51,15 @@ func (d *draft) hostPaths() {
 	}
 }
 
-// neededPath is a path that a policy must list, with the uses that it covers.
+// neededPath is a path that the policy must list, with the uses that it covers.
 type neededPath struct {
 	profile.HostPath
 	uses [][]profile.Use
 }
 
-// topDown orders paths so that each stands after all that are above it, with
-// nothing in between but what is below those. Of two spellings of one path, a
-// writable one comes first.
+// topDown returns the paths in depth-first order: each comes after its parents, and
+// between a parent and it come only other paths below that parent. Of two spellings
+// of one path, a writable one comes first.
 func topDown(items []profile.Item[profile.HostPath]) []profile.Item[profile.HostPath] {
 	segments := make(map[string][]string, len(items))
 	for _, it := range items {
@@ -72,13 +81,13 @@ func topDown(items []profile.Item[profile.HostPath]) []profile.Item[profile.Host
 	})
 }
 
-// covers reports whether a policy entry made from h admits o.
+// covers reports whether a policy that lists h admits o.
 func covers(h, o profile.HostPath) bool {
 	return hasPathPrefix(o.Path, h.Path) && (h.Writable || !o.Writable)
 }
 
 // hasPathPrefix is hasPathPrefix of pkg/security/podsecuritypolicy/util/util.go:
-// one trailing slash is dropped from both, and the prefix ends at a segment.
+// it ignores one trailing slash of both, and a prefix ends at a segment.
 func hasPathPrefix(path, prefix string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), strings.TrimSuffix(prefix, "/"))
 	return ok && (rest == "" || rest[0] == '/')

@@ -5,8 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The fields of policy/v1beta1 (k8s.io/api v0.24) that a policy here can have.
-// Fields that give privileges or defaults to pods are missing on purpose.
+// The fields of policy/v1beta1 (k8s.io/api v0.24) that a generated policy can have.
+// Fields that give pods privileges or defaults are missing on purpose.
 
 type podSecurityPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -29,17 +29,17 @@ type policySpec struct {
 	SupplementalGroups       idRule                 `json:"supplementalGroups"`
 	FSGroup                  idRule                 `json:"fsGroup"`
 	ReadOnlyRootFilesystem   bool                   `json:"readOnlyRootFilesystem,omitempty"`
-	AllowPrivilegeEscalation bool                   `json:"allowPrivilegeEscalation"` // its absence means true
+	AllowPrivilegeEscalation bool                   `json:"allowPrivilegeEscalation"` // absent means true
 	AllowedHostPaths         []allowedHostPath      `json:"allowedHostPaths,omitempty"`
 	AllowedFlexVolumes       []allowedFlexVolume    `json:"allowedFlexVolumes,omitempty"`
 	AllowedCSIDrivers        []allowedCSIDriver     `json:"allowedCSIDrivers,omitempty"`
 	AllowedUnsafeSysctls     []string               `json:"allowedUnsafeSysctls,omitempty"`
 	ForbiddenSysctls         []string               `json:"forbiddenSysctls,omitempty"`
 	AllowedProcMountTypes    []corev1.ProcMountType `json:"allowedProcMountTypes,omitempty"`
-	RuntimeClass             runtimeClassRule       `json:"runtimeClass"` // its absence allows any
+	RuntimeClass             runtimeClassRule       `json:"runtimeClass"` // absent allows any
 }
 
-// The rules that a policy here may have.
+// The rules that a generated policy can have.
 const (
 	mustRunAs        = "MustRunAs"
 	mustRunAsNonRoot = "MustRunAsNonRoot"

@@ -2,8 +2,15 @@ package psp
 
 import "github.com/psp-advisor/psp-advisor/pkg/profile"
 
-// privileged: allowed when some container is privileged; false is the tightest
-// (provider.go, validateContainer).
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.privileged
+
+Allowed values: true if a container sets true, otherwise false or unset
+(provider.go, validateContainer).
+*/
+
 func (d *draft) privileged() {
 	if d.profile.Privileged.Has(profile.True) {
 		d.spec.Privileged = true

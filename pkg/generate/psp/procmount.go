@@ -6,8 +6,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// procMount: the types used. The absent list means Default only, and a list
-// without Default denies it (provider.go, validateContainer).
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.procMount
+
+Allowed values: the types in use. Without a list only Default is allowed, and a list
+without Default denies it (provider.go, validateContainer).
+*/
+
 func (d *draft) procMount() {
 	used := d.profile.ProcMount
 	if !used.Any(func(n profile.Name) bool { return n != profile.Name(corev1.DefaultProcMount) }) {

@@ -1,17 +1,19 @@
-// Package psp turns a group of pods into the tightest PodSecurityPolicy that
-// admits all of them unchanged, and the RBAC that lets their service accounts
-// use it.
+// Package psp generates the tightest PodSecurityPolicy that admits a group of pods
+// unchanged, and the RBAC that lets their service accounts use it.
 //
-// An aggregate.Group goes in; a generate.Output comes out, with a reason for each
-// thing that the policy permits. Laws, checked with Kubernetes 1.24's own
-// admission code:
-//   - sound: every member of the group is admitted and not changed;
-//   - minimal: no field can be tightened by one step and still be sound.
+// Input is an aggregate.Group; output is a generate.Output, with a reason for
+// everything that the policy permits. Laws, checked with the admission code of
+// Kubernetes 1.24:
+//   - sound: every pod of the group is admitted and not changed;
+//   - minimal: no field can be tightened by one step without breaking soundness.
 //
-// Each file holds one field family and opens with its rule. "Unchanged" is
-// strict: a policy never even fills in a default, since admission prefers
-// policies that do not mutate and refuses updates of running pods under one
-// that would (plugin/pkg/admission/security/podsecuritypolicy/admission.go,
+// Each file has one family of fields and opens with the restricted fields, the values
+// that the policy allows, and why. Source files are those of Kubernetes 1.24;
+// provider.go is in pkg/security/podsecuritypolicy.
+//
+// A policy never sets a default either: admission prefers policies that do not
+// change the pod, and denies updates of running pods under one that would
+// (plugin/pkg/admission/security/podsecuritypolicy/admission.go,
 // computeSecurityContext).
 package psp
 
@@ -36,7 +38,7 @@ func Engine() generate.Engine {
 	}
 }
 
-// draft is a policy in the making.
+// draft is a policy while it is generated.
 type draft struct {
 	group       aggregate.Group
 	profile     *profile.Profile
@@ -81,7 +83,7 @@ func generateOutput(g aggregate.Group) generate.Output {
 	}
 	title := generate.For(g)
 	if g.Level == aggregate.ByWorkload && g.Workload == nil {
-		title += ", taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe"
+		title += "; one policy, since with a pod-level seccomp profile admission could choose the wrong one"
 	}
 	objects := []generate.Object{{Value: policy, Title: title, Reasons: d.reasons}}
 	for _, grant := range grants(g, name) {
@@ -102,16 +104,16 @@ func is[T profile.Value[T]](v T) func(T) bool {
 	return func(o T) bool { return o.Compare(v) == 0 }
 }
 
-// because notes at path, after lead, who the uses stand for; nothing when there
-// are none.
+// because adds a reason at path: lead, followed by the workloads and containers of
+// uses. Without uses it adds nothing.
 func (d *draft) because(path, lead string, uses []profile.Use) {
 	if len(uses) > 0 {
 		d.note(path, lead+" "+generate.Who(d.group, uses))
 	}
 }
 
-// usedBy notes at path who has a value.
+// usedBy adds a reason at path: the workloads and containers of uses.
 func (d *draft) usedBy(path string, uses []profile.Use) { d.because(path, "used by", uses) }
 
-// note adds a plain line at path.
+// note adds a line at path.
 func (d *draft) note(path, line string) { d.reasons[path] = append(d.reasons[path], line) }

@@ -11,8 +11,8 @@ type idRange struct {
 	Max int64 `json:"max"`
 }
 
-// ranges returns the fewest ranges that hold exactly the numbers of ids, with
-// their users noted at path; unset is no number.
+// ranges returns the fewest ranges that contain exactly the numbers of ids, unset
+// excluded. It adds a reason for each at path.
 func (d *draft) ranges(path string, ids profile.Set[profile.ID]) []idRange {
 	var list []idRange
 	var uses [][][]profile.Use

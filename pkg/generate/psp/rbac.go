@@ -7,13 +7,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// grants lets the accounts of a group use its policy: those of the members, at
-// namespace and cluster level all that there are. A pod is admitted by what its
-// own account may use in its own namespace, so a RoleBinding there is enough and
-// lets the account use the policy nowhere else.
-// The account counts without the group system:authenticated
+// grants returns the RBAC objects that let the accounts of a group use its policy: at
+// namespace and cluster level all accounts, otherwise those of the members.
+//
+// Admission authorizes the account of the pod in the namespace of the pod, so a
+// RoleBinding there is enough and lets the account use the policy in no other
+// namespace. The account is authorized without the group system:authenticated
 // (plugin/pkg/admission/security/podsecuritypolicy/admission.go,
-// isAuthorizedForPolicy); a mirror pod has no account, there the node counts.
+// isAuthorizedForPolicy). For a mirror pod, which has no account, the node is.
 func grants(g aggregate.Group, name string) []any {
 	rules := []rbacv1.PolicyRule{{
 		APIGroups:     []string{"policy"},

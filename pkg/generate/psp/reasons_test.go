@@ -88,14 +88,14 @@ func TestFor(t *testing.T) {
 		{"of two accounts", aggregate.ByWorkload, []aggregate.Pod{podOf("web", "one", podtest.Pod()), podOf("web", "two", podtest.Pod())}, "for Deployment/web, under 2 service accounts"},
 		{"static", aggregate.ByWorkload, []aggregate.Pod{podOf("etcd", "", podtest.Pod())}, "for Deployment/etcd, static pods"},
 		{
-			"taken together", aggregate.ByWorkload,
+			"one policy", aggregate.ByWorkload,
 			[]aggregate.Pod{podOf("web", "a", podtest.Pod(sc)), podOf("db", "a", podtest.Pod())},
-			"for Deployment/db, Deployment/web, under service account a, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe",
+			"for Deployment/db, Deployment/web, under service account a; one policy, since with a pod-level seccomp profile admission could choose the wrong one",
 		},
 		{
-			"static and taken together", aggregate.ByWorkload,
+			"static, one policy", aggregate.ByWorkload,
 			[]aggregate.Pod{podOf("api", "", podtest.Pod(sc)), podOf("etcd", "", podtest.Pod())},
-			"for Deployment/api, Deployment/etcd, static pods, taken together: a seccomp profile for the whole pod makes the choice between their policies unsafe",
+			"for Deployment/api, Deployment/etcd, static pods; one policy, since with a pod-level seccomp profile admission could choose the wrong one",
 		},
 		{
 			"static beside others", aggregate.ByNamespace,

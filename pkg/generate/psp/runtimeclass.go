@@ -2,9 +2,17 @@ package psp
 
 import "github.com/psp-advisor/psp-advisor/pkg/generate"
 
-// runtimeClass: the classes used, an empty list when none is; without the field
-// any class would do. A pod that names none is always admitted (provider.go,
-// validateRuntimeClassName).
+/*
+Restricted fields:
+
+	spec.runtimeClassName
+
+Allowed values: the classes in use; unset is always allowed (provider.go,
+validateRuntimeClassName).
+
+If there are none, the list is empty, not absent: without it every class is allowed.
+*/
+
 func (d *draft) runtimeClass() {
 	names := []string{}
 	for _, it := range d.profile.RuntimeClass.Items() {

@@ -11,24 +11,36 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// seccompAllowedAnnotation lists the seccomp profiles that a policy allows.
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.seccompProfile
+	spec.securityContext.seccompProfile
+	metadata.annotations["seccomp.security.alpha.kubernetes.io/pod"]
+	metadata.annotations["container.seccomp.security.alpha.kubernetes.io/*"]
+
+Allowed values: unset if nothing sets a profile; the profiles in use if every pod sets
+one at pod level and for every container; otherwise any.
+
+Without the annotation a pod must not set a profile, not even unconfined. With a list,
+the profile of the pod and that of each container must be in it
+(pkg/security/podsecuritypolicy/seccomp/strategy.go, ValidatePod and
+ValidateContainer), so a pod that sets only some of them needs the wildcard.
+docker/default and runtime/default allow each other.
+*/
+
+// seccompAllowedAnnotation is the list of seccomp profiles that a policy allows.
 const seccompAllowedAnnotation = "seccomp.security.alpha.kubernetes.io/allowedProfileNames"
 
-// shares is true of a member with a seccompProfile field for a whole pod. Such a pod
-// makes every policy count as mutating (1.24 writes the field as an annotation
-// during admission, pkg/security/podsecuritypolicy/provider.go, MutatePod), so
-// that the alphabetically first policy that admits it wins, even one that really
-// changes it. An account must not have two to choose from. With the annotation there
-// already, nothing is written.
+// shares reports whether a pod of the member has a pod-level seccompProfile field. For
+// such a pod admission considers every policy as mutating, because it writes the field
+// as an annotation (provider.go, MutatePod). So it uses the alphabetically first policy
+// that admits the pod, even one that changes it, and the account must not have two
+// policies. A pod that has only the annotation is not affected.
 func shares(m aggregate.Member) bool {
 	return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
 }
 
-// seccomp: without the annotation a pod may set no profile at all, not even
-// unconfined. With a list, the pod's own profile and each container's must stand
-// in it, so a pod that sets some of them only fits the wildcard
-// (pkg/security/podsecuritypolicy/seccomp/strategy.go, ValidatePod and
-// ValidateContainer). docker/default and runtime/default allow each other.
 func (d *draft) seccomp() {
 	const path = "metadata.annotations." + seccompAllowedAnnotation
 	uses := map[string][][]profile.Use{}
@@ -55,15 +67,15 @@ func (d *draft) seccomp() {
 			unlisted = append(unlisted, uses[n]...)
 		}
 	}
-	d.because(path, "not set for the whole pod and every container:", profile.Uses(uses[""]...))
-	d.because(path, "set to what a list cannot name:", profile.Uses(unlisted...))
+	d.because(path, "not set at pod level and for every container:", profile.Uses(uses[""]...))
+	d.because(path, "set to a profile that cannot be listed:", profile.Uses(unlisted...))
 }
 
-// maxName bounds a profile's name in a comment.
+// maxName is the maximum length of the name of a profile in a comment.
 const maxName = 120
 
-// seccompNames returns the profiles of a pod, at both levels, by their present
-// names; the empty one means unset.
+// seccompNames returns the profiles of a pod and of its containers, with
+// docker/default as runtime/default; the empty name means unset.
 func seccompNames(s profile.Seccomp) []string {
 	names := append([]string{string(s.Pod)}, s.Containers...)
 	for i, n := range names {
@@ -74,9 +86,9 @@ func seccompNames(s profile.Seccomp) []string {
 	return names
 }
 
-// validSeccomp reports whether a list may name the profile, one of seccompNames:
+// validSeccomp reports whether the list can contain the profile, one of seccompNames:
 // it is set, the API accepts it (pkg/apis/core/validation/validation.go,
-// ValidateSeccompProfile) and it does not hold the comma that separates the list.
+// ValidateSeccompProfile), and it has no comma, which separates the list.
 func validSeccomp(n string) bool {
 	switch {
 	case strings.Contains(n, ","):

@@ -68,8 +68,8 @@ func TestSeccompReasons(t *testing.T) {
 	for _, tc := range []rowCase[[]string]{
 		{"listed", pods(podtest.Pod(podSeccomp("RuntimeDefault", ""))), []string{"runtime/default: used by Deployment/web"}},
 		{"the old name", pods(docker), []string{"runtime/default: used by Deployment/web"}},
-		{"partly", pods(podtest.Pod(podSeccomp("RuntimeDefault", "")), podtest.Pod()), []string{"not set for the whole pod and every container: Deployment/web"}},
-		{"not to be listed", pods(podtest.Pod(podSeccomp("Localhost", "a,b"))), []string{"set to what a list cannot name: Deployment/web"}},
+		{"partly", pods(podtest.Pod(podSeccomp("RuntimeDefault", "")), podtest.Pod()), []string{"not set at pod level and for every container: Deployment/web"}},
+		{"not to be listed", pods(podtest.Pod(podSeccomp("Localhost", "a,b"))), []string{"set to a profile that cannot be listed: Deployment/web"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, policyFor(t, tc.pods...).why(seccompAllowedAnnotation)); diff != "" {

@@ -8,11 +8,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// seLinux: MustRunAs when every pod sets the same options for the whole pod and
-// no container differs; a pod without options of its own would be changed even
-// where all its containers have some (provider.go, MutatePod). Else RunAsAny.
-// MustRunAs always carries options: without them the API accepts the policy and
-// admission ignores it (pkg/security/podsecuritypolicy/selinux/mustrunas.go).
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.seLinuxOptions
+	spec.securityContext.seLinuxOptions
+
+Allowed values: the options in use if every pod sets the same ones at pod level and no
+container differs, otherwise any.
+
+MustRunAs would change a pod without pod-level options, even if all its containers set
+them (provider.go, MutatePod). MustRunAs always has options: without them the API
+accepts the policy and admission ignores it
+(pkg/security/podsecuritypolicy/selinux/mustrunas.go).
+*/
+
 func (d *draft) seLinux() {
 	used := d.profile.SELinux.Values()
 	if len(used) > 0 {
@@ -26,7 +36,7 @@ func (d *draft) seLinux() {
 		}
 	}
 	d.spec.SELinux.Rule = runAsAny
-	d.because("spec.seLinux", "options of their own:", d.profile.SELinux.Uses(func(s profile.SELinux) bool {
+	d.because("spec.seLinux", "options set by", d.profile.SELinux.Uses(func(s profile.SELinux) bool {
 		return s.Pod.Set || !allSame(s, s.Pod)
 	}))
 }
@@ -36,8 +46,8 @@ func allSame(s profile.SELinux, want profile.SELinuxOptions) bool {
 		!slices.ContainsFunc(s.Containers, func(c profile.SELinuxOptions) bool { return !sameOptions(c, want) })
 }
 
-// sameOptions compares as mustrunas.go does: the categories of a level may
-// stand in any order, and ranges of them are not expanded.
+// sameOptions compares as mustrunas.go does: the categories of a level can be in any
+// order, and ranges of categories are not expanded.
 func sameOptions(a, b profile.SELinuxOptions) bool {
 	sameLevel := a.Level == b.Level || sameCategories(a.Level, b.Level)
 	a.Level, b.Level = "", ""

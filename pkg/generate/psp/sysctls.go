@@ -9,7 +9,21 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// safeSysctls are admitted unless forbidden
+/*
+Restricted fields:
+
+	spec.securityContext.sysctls[*].name
+
+Allowed values: the sysctls in use. Unsafe ones are allowed by name. If a pod uses
+sysctls, the safe ones that none uses are forbidden; otherwise all sysctls are.
+
+A name with slashes does not match its spelling with dots, and a policy cannot list it
+(pkg/apis/policy/validation/validation.go, SysctlPatternFmt): only a pattern that ends
+before its first slash allows it. The API rejects a forbidden name that an allowed
+pattern matches.
+*/
+
+// safeSysctls are allowed unless they are forbidden
 // (pkg/security/podsecuritypolicy/sysctl/mustmatchpatterns.go, 1.24).
 var safeSysctls = []string{
 	"kernel.shm_rmid_forced",
@@ -19,12 +33,6 @@ var safeSysctls = []string{
 	"net.ipv4.tcp_syncookies",
 }
 
-// sysctls: used ones that are not safe are allowed by name; when none is used at
-// all, all are forbidden, else the safe ones that nobody uses. A name written
-// with slashes is never taken for its dotted twin, and a policy may not name it
-// (pkg/apis/policy/validation/validation.go, SysctlPatternFmt): only the prefix
-// up to the first slash admits it. The API refuses a forbidden name that an
-// allowed pattern matches.
 func (d *draft) sysctls() {
 	used := d.profile.Sysctls
 	if used.Len() == 0 {
@@ -44,9 +52,8 @@ func (d *draft) sysctls() {
 	}
 }
 
-// sysctlPatterns returns the tightest patterns that admit the used sysctls that
-// are not safe: a name, or a prefix where some name is written with slashes. No
-// pattern matches another one.
+// sysctlPatterns returns the tightest patterns that allow the unsafe sysctls in use:
+// names, or prefixes of names with slashes. No pattern matches another one.
 func sysctlPatterns(used profile.Set[profile.Name]) profile.Set[profile.Name] {
 	var all, prefixes []string
 	for _, n := range used.Values() {
@@ -62,8 +69,8 @@ func sysctlPatterns(used profile.Set[profile.Name]) profile.Set[profile.Name] {
 	}
 	others := used.Where(func(n profile.Name) bool { return !slices.Contains(safeSysctls, string(n)) })
 	return profile.Map(others, func(n profile.Name) profile.Name {
-		// A prefix of n is the last one that is not above n: between the two stands
-		// nothing but what has that prefix too.
+		// If some prefix is one of n, it is the last one that is not greater than n:
+		// everything between the two has that prefix too.
 		i := sort.Search(len(prefixes), func(i int) bool { return prefixes[i] > string(n) })
 		if i > 0 && strings.HasPrefix(string(n), prefixes[i-1]) {
 			return profile.Name(prefixes[i-1] + wildcard)
@@ -72,8 +79,7 @@ func sysctlPatterns(used profile.Set[profile.Name]) profile.Set[profile.Name] {
 	})
 }
 
-// matches reports whether pattern, a name or a prefix followed by *, admits
-// name.
+// matches reports whether pattern, a name or a prefix followed by *, allows name.
 func matches(pattern, name string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, wildcard); ok {
 		return strings.HasPrefix(name, prefix)

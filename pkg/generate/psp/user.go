@@ -2,11 +2,23 @@ package psp
 
 import "github.com/psp-advisor/psp-advisor/pkg/profile"
 
-// runAsUser: exact ranges when every container has a user number; MustRunAsNonRoot
-// when none runs as 0, none says runAsNonRoot: false, and each has a number or
-// says true; else RunAsAny (pkg/security/podsecuritypolicy/user/nonroot.go,
-// mustrunas.go). MustRunAs always carries a range: without one the API accepts
-// the policy and admission ignores it.
+/*
+Restricted fields:
+
+	spec.containers[*].securityContext.runAsUser
+	spec.containers[*].securityContext.runAsNonRoot
+	spec.securityContext.runAsUser
+	spec.securityContext.runAsNonRoot
+
+Allowed values: the users in use if every container sets runAsUser; any but root if no
+container sets user 0 or runAsNonRoot: false, and each sets a user or
+runAsNonRoot: true; otherwise any
+(pkg/security/podsecuritypolicy/user/mustrunas.go, nonroot.go).
+
+MustRunAs always has a range: without one the API accepts the policy and admission
+ignores it.
+*/
+
 func (d *draft) runAsUser() {
 	users := d.profile.RunAsUser
 	switch {
@@ -17,7 +29,7 @@ func (d *draft) runAsUser() {
 		d.spec.RunAsUser.Rule = mustRunAsNonRoot
 	default:
 		d.spec.RunAsUser.Rule = runAsAny
-		d.because("spec.runAsUser", "may be root:", users.Uses(func(u profile.User) bool { return !nonRoot(u) }))
+		d.because("spec.runAsUser", "may run as root:", users.Uses(func(u profile.User) bool { return !nonRoot(u) }))
 	}
 }
 

@@ -7,23 +7,35 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Volume types of a policy that take more than their name.
+/*
+Restricted fields:
+
+	spec.volumes[*]
+	spec.volumes[*].flexVolume.driver
+	spec.volumes[*].csi.driver
+
+Allowed values: the volume types and drivers in use.
+
+The secret type allows the token volume of a pod (provider.go, allowsVolumeType) and
+is tighter than projected. If another volume needs projected, that allows the token
+volume too. An empty list of drivers allows every driver, but it is empty only if the
+volume type is not allowed (provider.go, validatePodVolumes).
+*/
+
+// Volume types of a policy that allow more than the type with their name.
 const (
 	secretVolume    = "secret"
 	projectedVolume = "projected"
 )
 
-// spellings are the volume types whose name in a policy differs from the field's
-// name in a pod (k8s.io/api v0.24 policy/v1beta1/types.go).
+// spellings are the volume types whose name in a policy differs from the field in a
+// pod (k8s.io/api v0.24 policy/v1beta1/types.go).
 var spellings = map[profile.Name]profile.Name{"cephfs": "cephFS"}
 
-// unknownVolumes are volume types that 1.24 does not have: no policy can allow
-// them, and the API would refuse one that names them.
+// unknownVolumes are volume types that 1.24 does not have: the API rejects a policy
+// that lists them.
 var unknownVolumes = []profile.Name{"image"}
 
-// volumes: the types used. The token volume that every pod gets is admitted by
-// secret (provider.go, allowsVolumeType), which is tighter than projected; where
-// another volume needs projected anyway, that covers the token too.
 func (d *draft) volumes() {
 	used := d.profile.Volumes
 	known := used.Where(func(v profile.Name) bool { return !slices.Contains(unknownVolumes, v) })
@@ -47,9 +59,6 @@ func volumeType(v profile.Name, projected bool) profile.Name {
 	return v
 }
 
-// drivers: the FlexVolume and inline CSI drivers used. An empty list allows any
-// driver, but only of a volume type that is then not allowed (provider.go,
-// validatePodVolumes).
 func (d *draft) drivers() {
 	for i, it := range d.profile.FlexVolumeDrivers.Items() {
 		d.spec.AllowedFlexVolumes = append(d.spec.AllowedFlexVolumes, allowedFlexVolume{Driver: string(it.Value)})
