@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Apply makes the changes, one file at a time. It stops at a file that is not as it
-// was when the plan was made; the same command, run again, completes the changes.
+// Apply makes the changes, one file at a time. It stops at a file that has changed
+// since NewPlan. Another run completes the changes.
 func (p *Plan) Apply() error {
 	if err := p.apply(); err != nil {
 		return fmt.Errorf("writing %s: %w", p.dir, err)
@@ -35,7 +35,7 @@ func (p *Plan) apply() error {
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // a directory holds nothing unwritten
+	defer root.Close() //nolint:errcheck // a directory has no unwritten data
 	for _, c := range now.steps() {
 		if err := c.apply(root); err != nil {
 			return err
@@ -49,9 +49,9 @@ func (p *Plan) apply() error {
 	return nil
 }
 
-// steps returns the changes in the order that keeps every kustomization.yaml true:
-// a file or a directory is complete before a kustomization names it, and stays until
-// none does.
+// steps returns the changes in an order that keeps every kustomization.yaml valid: a
+// file or directory is complete before a kustomization lists it, and is removed only
+// when none lists it.
 func (p *Plan) steps() []change {
 	turn := func(c change) int {
 		inner := strings.HasSuffix(c.file, "/"+kustomization)

@@ -250,9 +250,9 @@ func TestApplyOutOfDate(t *testing.T) {
 		meanwhile tree
 		want      string
 	}{
-		{"another run", tree{"shop/c.yaml": mark + "c: 1"}, "shop/c.yaml was changed by another process meanwhile: run the same command again"},
-		{"an edit", tree{"shop/a.yaml": mark + "a: 2"}, "shop/a.yaml was changed by another process meanwhile: run the same command again"},
-		{"an edit that is what is wanted", tree{"shop/a.yaml": string(own("a: 1"))}, "shop/a.yaml was changed by another process meanwhile: run the same command again"},
+		{"another run", tree{"shop/c.yaml": mark + "c: 1"}, "shop/c.yaml was changed by another process: run the command again"},
+		{"an edit", tree{"shop/a.yaml": mark + "a: 2"}, "shop/a.yaml was changed by another process: run the command again"},
+		{"an edit that is what is wanted", tree{"shop/a.yaml": string(own("a: 1"))}, "shop/a.yaml was changed by another process: run the command again"},
 		{"a file of somebody else", tree{"shop/b.yaml": "mine"}, "shop/b.yaml was not written by the advisor: move it away or choose another directory"},
 		{"a file that was the advisor's", tree{"shop/a.yaml": "mine"}, "shop/a.yaml was not written by the advisor: move it away or choose another directory"},
 		{"a file in place of a namespace", tree{"team": "mine"}, "team was not written by the advisor: move it away or choose another directory"},

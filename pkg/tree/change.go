@@ -11,14 +11,14 @@ import (
 	"slices"
 )
 
-// change is what happens to one file: before is nil where the file is new, after
-// where it is removed.
+// change is the change of one file: before is nil if the file is new, after if it is
+// removed.
 type change struct {
 	file          string
 	before, after []byte
 }
 
-// changes returns what turns one tree into another, sorted by path.
+// changes returns the changes from one tree to another, sorted by path.
 func changes(before, after Files) []change {
 	all := maps.Clone(before)
 	maps.Copy(all, after)
@@ -33,19 +33,19 @@ func changes(before, after Files) []change {
 
 var (
 	errForeign = errors.New("was not written by the advisor: move it away or choose another directory")
-	errChanged = errors.New("was changed by another process meanwhile: run the same command again")
+	errChanged = errors.New("was changed by another process: run the command again")
 )
 
-// at returns err with the path that it is about.
+// at returns err with the path of the file.
 func at(dir, file string, err error) error {
 	return fmt.Errorf("%s %w", filepath.Join(dir, filepath.FromSlash(file)), err)
 }
 
-// check fails unless the file is as it was before the change.
+// check returns an error unless the file is still as before the change.
 func (c change) check(root *os.Root) error {
 	namespace := path.Dir(c.file)
 	if info, err := root.Lstat(namespace); err == nil && !info.IsDir() {
-		return at(root.Name(), namespace, errForeign) // a file, or a link to elsewhere
+		return at(root.Name(), namespace, errForeign) // a file or a symbolic link
 	}
 	data, err := readFile(root, c.file)
 	if err == nil && !bytes.Equal(data, c.before) {

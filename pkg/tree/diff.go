@@ -10,12 +10,12 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// Diff returns the changes as a unified diff that is safe to print: what is not
-// printable is escaped as in Go, whatever the files hold.
+// Diff returns the changes as a unified diff that is safe to print: characters that
+// are not printable are escaped as in Go.
 func (p *Plan) Diff() []byte {
 	var out bytes.Buffer
 	for _, c := range p.changes {
-		// A line end in a name would begin a line of the diff.
+		// A line feed in a name would start a line of the diff.
 		name := strings.ReplaceAll(c.file, "\n", `\n`)
 		oldName, newName := "a/"+name, "b/"+name
 		if c.before == nil {
@@ -29,8 +29,8 @@ func (p *Plan) Diff() []byte {
 	return out.Bytes()
 }
 
-// printable escapes what could drive a terminal, overwrite a line, change the
-// reading direction or be invisible. Lines and tabs stay.
+// printable escapes characters that could control a terminal, overwrite a line, change
+// the reading direction or be invisible. It keeps line feeds and tabs.
 func printable(text []byte) []byte {
 	var out bytes.Buffer
 	for len(text) > 0 {
@@ -38,7 +38,7 @@ func printable(text []byte) []byte {
 		char := text[:size]
 		text = text[size:]
 		invalid := r == utf8.RuneError && size == 1
-		// Letters and marks without a width of their own are printable to Go.
+		// For Go, letters and marks without a width are printable.
 		invisible := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 		if r == '\n' || r == '\t' || unicode.IsPrint(r) && !invalid && !invisible {
 			out.Write(char)

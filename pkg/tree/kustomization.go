@@ -14,22 +14,22 @@ func isKustomization(file string) bool {
 	return file == kustomization || strings.HasSuffix(file, "/"+kustomization)
 }
 
-// addKustomizations adds a kustomization.yaml to the top and to each folder,
-// which lists what stands beside it.
+// addKustomizations adds a kustomization.yaml to the top and to each directory, which
+// lists the other files and directories there.
 func addKustomizations(files Files) error {
 	resources := map[string][]string{}
 	for file := range files {
-		folder, name, inFolder := strings.Cut(file, "/")
-		if !inFolder {
+		dir, name, inDir := strings.Cut(file, "/")
+		if !inDir {
 			resources[""] = append(resources[""], file)
 			continue
 		}
-		if len(resources[folder]) == 0 {
-			resources[""] = append(resources[""], folder)
+		if len(resources[dir]) == 0 {
+			resources[""] = append(resources[""], dir)
 		}
-		resources[folder] = append(resources[folder], name)
+		resources[dir] = append(resources[dir], name)
 	}
-	for folder, list := range resources {
+	for dir, list := range resources {
 		slices.Sort(list)
 		doc, err := yaml.Marshal(struct {
 			APIVersion string   `json:"apiVersion"`
@@ -40,8 +40,8 @@ func addKustomizations(files Files) error {
 			return fmt.Errorf("writing kustomization: %w", err)
 		}
 		file := kustomization
-		if folder != "" {
-			file = folder + "/" + kustomization
+		if dir != "" {
+			file = dir + "/" + kustomization
 		}
 		files[file] = append([]byte(mark), doc...)
 	}

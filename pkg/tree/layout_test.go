@@ -101,7 +101,7 @@ func TestLayoutOfOddNamespaces(t *testing.T) {
 func TestLayoutRefusesOnePlaceForTwo(t *testing.T) {
 	for _, namespaces := range [][2]string{{"shop", "shop"}, {"shop", "SHOP"}} {
 		list := slices.Concat(policies(aggregate.ByNamespace, workload(namespaces[0], "web")), policies(aggregate.ByNamespace, workload(namespaces[1], "api")))
-		if files, err := Layout(list, true); err == nil || !strings.Contains(err.Error(), "is the file of policy") {
+		if files, err := Layout(list, true); err == nil || !strings.Contains(err.Error(), "has the same file") {
 			t.Errorf("%v: got %v and error %v, want an error", namespaces, slices.Sorted(maps.Keys(files)), err)
 		}
 	}

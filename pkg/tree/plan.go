@@ -7,29 +7,28 @@ import (
 	"maps"
 )
 
-// Plan is what has to change in a directory.
+// Plan is a set of changes to a directory.
 type Plan struct {
-	// dir, want and scope are what the plan was made for.
+	// dir, want and scope are the arguments of NewPlan.
 	dir   string
 	want  Files
 	scope Scope
-	// old are the advisor's own files in dir, leftovers the temporary files that
-	// killed runs left there.
+	// old are the advisor's files in dir, leftovers the temporary files of killed
+	// runs.
 	old       Files
 	leftovers []string
 	changes   []change
-	// kept counts the files that are not wanted and stay, as they are out of
-	// scope.
+	// kept is the number of files that are not wanted, but out of scope.
 	kept int
 }
 
-// NewPlan compares the wanted files with what dir holds; a dir that does not
-// exist is an empty one.
+// NewPlan compares the wanted files with those in dir. A dir that does not exist is
+// empty.
 func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 	p := &Plan{dir: dir, want: want, scope: scope, old: Files{}}
 	root, err := open(dir)
 	if err == nil {
-		defer root.Close() //nolint:errcheck // only read from
+		defer root.Close() //nolint:errcheck // only read
 		p.old, p.leftovers, err = read(root)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -49,7 +48,7 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 	}
 	p.changes = changes(p.old, all)
 	if root == nil {
-		return p, nil // nothing is in the way
+		return p, nil // no file can be in the way
 	}
 	for _, c := range p.changes {
 		if err := c.check(root); err != nil {
@@ -62,10 +61,10 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 // Empty reports whether there is nothing to change.
 func (p *Plan) Empty() bool { return len(p.changes) == 0 }
 
-// Changed returns the paths that are written, sorted.
+// Changed returns the paths of the files to write, sorted.
 func (p *Plan) Changed() []string { return p.files(func(c change) bool { return c.after != nil }) }
 
-// Removed returns the paths that are removed, sorted.
+// Removed returns the paths of the files to remove, sorted.
 func (p *Plan) Removed() []string { return p.files(func(c change) bool { return c.after == nil }) }
 
 func (p *Plan) files(of func(change) bool) []string {
@@ -78,6 +77,6 @@ func (p *Plan) files(of func(change) bool) []string {
 	return files
 }
 
-// Kept returns how many files stay though no observed workload has them: it may
-// be that the workload is gone, or that it was not looked at.
+// Kept returns the number of files that stay although no observed workload needs them,
+// because their workloads may exist without having been observed.
 func (p *Plan) Kept() int { return p.kept }

@@ -26,7 +26,7 @@ func TestNewPlanRefuses(t *testing.T) {
 		{"a directory in place of a file", tree{"p/shop/a.yaml/x": ""}, "p", "p/shop/a.yaml was not written by the advisor: move it away or choose another directory"},
 		{"no directory", tree{"p": mark}, "p", "reading p: it is not a directory"},
 		{"below a file", tree{"p": mark}, "p/q", "reading p/q: stat p/q: not a directory"},
-		{"a link to nothing", tree{"p": "-> nothing"}, "p", "reading p: it is a symbolic link to nothing"},
+		{"a link to nothing", tree{"p": "-> nothing"}, "p", "reading p: it is a dangling symbolic link"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -12,29 +12,29 @@ import (
 	"strings"
 )
 
-// maxSize is far more than a file of the advisor's takes.
+// maxSize in bytes is far more than any file of the advisor has.
 const maxSize = 16 << 20
 
-// open opens dir, or the directory that it links to. The error is fs.ErrNotExist
-// if there is none.
+// open opens dir, which may be a symbolic link. The error is fs.ErrNotExist if it does
+// not exist.
 func open(dir string) (*os.Root, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(dir); err == nil {
-			return nil, errors.New("it is a symbolic link to nothing")
+			return nil, errors.New("it is a dangling symbolic link")
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, errors.New("it is not a directory") // opening a pipe waits for a writer
+		return nil, errors.New("it is not a directory") // opening a pipe would wait for a writer
 	}
 	return os.OpenRoot(dir)
 }
 
-// read returns the advisor's own files in the directory and in those below it, and
-// the temporary files that killed runs left there.
+// read returns the advisor's files in the directory and one level below, and the
+// temporary files of killed runs.
 func read(root *os.Root) (own Files, leftovers []string, err error) {
 	entries, err := os.ReadDir(root.Name())
 	if err != nil {
@@ -47,7 +47,7 @@ func read(root *os.Root) (own Files, leftovers []string, err error) {
 			continue
 		}
 		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" {
-			continue // Git's, or a disk's: no namespace has such a name
+			continue // .git or a mounted disk: no namespace has such a name
 		}
 		below, err := os.ReadDir(filepath.Join(root.Name(), e.Name()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another run may remove it
@@ -75,10 +75,10 @@ func read(root *os.Root) (own Files, leftovers []string, err error) {
 	return own, leftovers, nil
 }
 
-// readFile returns what one of the advisor's own files holds, with plain line
-// ends: Git may check it out with others, and that is no edit. It is nil if there
-// is no file; the error is errForeign if the file is somebody else's, of which no
-// more is read than its first bytes.
+// readFile returns the content of one of the advisor's files, with CRLF replaced by
+// LF: Git may check out files with CRLF, which is no edit. The content is nil if the
+// file does not exist. The error is errForeign if the file is not one of the
+// advisor's; then only its first bytes are read.
 func readFile(root *os.Root, file string) ([]byte, error) {
 	foreign := at(root.Name(), file, errForeign)
 	if info, err := root.Lstat(file); err == nil && (!info.Mode().IsRegular() || info.Size() > maxSize) {
@@ -91,7 +91,7 @@ func readFile(root *os.Root, file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close() //nolint:errcheck // only read
 	r := bufio.NewReader(f)
 	head, err := r.Peek(len(mark) + len("\r"))
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Scope says which of the advisor's files may be removed.
+// Scope limits which of the advisor's files may be removed.
 type Scope struct {
-	// Namespaces that were observed; none means all. Files of others stay.
+	// Namespaces that were observed; none means all. Files of other namespaces stay.
 	Namespaces []string
-	// Excluded namespaces were not observed either.
+	// Excluded namespaces, which were not observed. Their files stay.
 	Excluded []string
-	// Keep is set when something there was not observed: nothing is removed.
+	// Keep all files, because the observation is not complete.
 	Keep bool
 }
 

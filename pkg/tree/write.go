@@ -20,18 +20,18 @@ func (c change) apply(root *os.Root) error {
 	return remove(root, c.file)
 }
 
-// temporary matches the names of files that are being written; a killed run leaves
-// one. It is no name of a manifest, and many a .gitignore has "*~".
+// temporary matches the names of files that are being written, which a killed run
+// leaves behind. Tools that read manifests ignore such names, and so does Git if its
+// ignore file has "*~".
 var temporary = regexp.MustCompile(`^\.advisor-[A-Z2-7]{26,}~$`)
 
-// temporaryOf returns where the file is written before it is put in its place. No
-// two runs write to the same one.
+// temporaryOf returns the temporary name for a file, which is unique to this call.
 func temporaryOf(file string) string {
 	return path.Join(path.Dir(file), ".advisor-"+rand.Text()+"~")
 }
 
-// write puts the file in its place in one step: whoever reads it finds what was
-// there before or what is there after, whole.
+// write replaces the file atomically: a reader gets the complete old or the complete
+// new content.
 func (c change) write(root *os.Root) error {
 	temp := temporaryOf(c.file)
 	err := root.MkdirAll(path.Dir(c.file), 0o755)
@@ -39,7 +39,7 @@ func (c change) write(root *os.Root) error {
 		err = c.writeTo(root, temp)
 	}
 	if err == nil {
-		err = c.check(root) // as late as this: writing took a while
+		err = c.check(root) // as late as possible
 	}
 	if err == nil {
 		err = root.Rename(temp, c.file)
@@ -54,8 +54,8 @@ func (c change) write(root *os.Root) error {
 	return nil
 }
 
-// writeTo writes the new content to another file, with the mode of the old one, and
-// to the disk: a crash after the rename must not leave an empty file.
+// writeTo writes the new content to another file, with the mode of the old one. It
+// syncs the file, so that a crash after the rename does not leave an empty one.
 func (c change) writeTo(root *os.Root, file string) (err error) {
 	f, err := root.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -73,7 +73,7 @@ func (c change) writeTo(root *os.Root, file string) (err error) {
 	return f.Sync()
 }
 
-// remove removes a file, and a namespace's directory with the last file in it.
+// remove removes a file and, with the last file in it, the directory of a namespace.
 func remove(root *os.Root, file string) error {
 	if err := root.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -83,7 +83,7 @@ func remove(root *os.Root, file string) error {
 		return nil
 	}
 	err := root.Remove(namespace)
-	// It holds other files (ErrExist), is a mount point, or another run removed it.
+	// It has other files (ErrExist), is a mount point, or was removed by another run.
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.EBUSY) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
