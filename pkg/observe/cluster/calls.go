@@ -2,9 +2,9 @@ package cluster
 
 import "sync"
 
-// calls counts what is under way, so that its end can be waited for. Unlike a
-// WaitGroup it may be waited for while something tries to begin: the reflector
-// lists in a goroutine that it does not wait for.
+// calls counts the calls in progress, so that close can wait for them. Unlike with a
+// WaitGroup, a call may begin while close waits: the reflector lists in a goroutine
+// that it does not wait for.
 type calls struct {
 	mu     sync.Mutex
 	n      int
@@ -14,7 +14,7 @@ type calls struct {
 
 func newCalls() *calls { return &calls{idle: make(chan struct{})} }
 
-// begin reports false when it is too late to begin.
+// begin reports false after close.
 func (c *calls) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -32,7 +32,7 @@ func (c *calls) end() {
 	}
 }
 
-// close lets nothing begin any more and waits for what has begun.
+// close prevents new calls and waits for those in progress.
 func (c *calls) close() {
 	c.mu.Lock()
 	c.closed = true

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// The forms in which a server may send metadata alone
+// The forms in which a server can send only the metadata of objects
 // (apiserver/pkg/endpoints/handlers/response.go, since 1.15).
 const (
 	acceptMetadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1," +
@@ -24,8 +24,8 @@ const (
 		"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
 
-// client asks a server for objects, in protobuf where it can. There is one way
-// to ask for whole objects and for their metadata, which clientsets do not have.
+// client requests objects from a server, in protobuf if possible. Unlike a clientset it
+// requests whole objects and metadata in the same way.
 type client struct {
 	http       *http.Client
 	groups     map[schema.GroupVersion]*rest.RESTClient
@@ -45,7 +45,7 @@ func newClient(config *rest.Config) (*client, error) {
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	config.ContentType = runtime.ContentTypeProtobuf
-	// The server's priority and fairness decides how fast to go.
+	// Priority and fairness in the server limits the rate of requests.
 	config.QPS, config.RateLimiter = -1, nil
 	config.WarningHandler, config.WarningHandlerWithContext = rest.NoWarnings{}, nil
 	if config.UserAgent == "" {
@@ -73,14 +73,14 @@ func newClient(config *rest.Config) (*client, error) {
 	return c, nil
 }
 
-// get begins a request for a resource, in one namespace or in all.
+// get returns a request for a resource in one namespace or in all.
 func (c *client) get(r resource, namespace string) *rest.Request {
 	return c.groups[r.GroupVersion()].Get().
 		NamespaceIfScoped(namespace, namespace != metav1.NamespaceAll).
 		Resource(r.Resource)
 }
 
-// list begins a request for a page of objects.
+// list returns a request for a page of objects.
 func (c *client) list(r resource, namespace string, o metav1.ListOptions) *rest.Request {
 	request := c.get(r, namespace).VersionedParams(&o, c.parameters)
 	if r.metadata {
@@ -89,7 +89,7 @@ func (c *client) list(r resource, namespace string, o metav1.ListOptions) *rest.
 	return request
 }
 
-// watch begins a request for the changes of objects.
+// watch returns a request for the changes of objects.
 func (c *client) watch(r resource, namespace string, o metav1.ListOptions) *rest.Request {
 	o.Watch = true
 	request := c.get(r, namespace).VersionedParams(&o, c.parameters)
@@ -99,5 +99,5 @@ func (c *client) watch(r resource, namespace string, o metav1.ListOptions) *rest
 	return request
 }
 
-// close lets go of connections that stand by.
+// close closes idle connections.
 func (c *client) close() { utilnet.CloseIdleConnectionsFor(c.http.Transport) }

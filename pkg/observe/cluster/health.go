@@ -9,34 +9,35 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// health is how it stands with the listing and watching of one resource. It is well
-// when the store holds a whole list, and all that has changed since.
+// health is the state of listing and watching one resource. A resource is healthy if
+// the store has a complete list and all changes since.
 type health struct {
-	// synced reports whether the store holds a whole list.
+	// synced reports whether the store has a complete list.
 	synced func() bool
-	// refused is closed when the server first refuses the resource.
+	// refused is closed when the server refuses the resource for the first time.
 	refused chan struct{}
-	// failed is closed when there is no hope for a first list; see cause.
+	// failed is closed when the first list has failed for good; see cause.
 	failed chan struct{}
 
 	mu sync.Mutex
-	// cause is how the last list or watch failed; nil when all is well.
+	// cause is the error of the last list or watch; nil if it succeeded.
 	cause error
-	// catchUp is what must happen before the store holds all there is.
+	// catchUp is what the store waits for until it is complete.
 	catchUp catchUp
-	// unread is an object whose template could not be read, and refusal why.
+	// unread is an object whose template is forbidden, and refusal the error.
 	unread   *metav1.PartialObjectMetadata
 	refusal  error
 	failures int
 }
 
-// catchUp is what a store waits for. A watch that is accepted after a failure has
-// not brought yet what it missed, and nothing tells when it has: only another list
-// does, which is in the store when the watch that follows it begins.
+// catchUp is what a store waits for until it is complete. A watch that the server
+// accepts after a failure has not delivered yet what was missed, and does not signal
+// when it has. Only a list does: its result is in the store when the next watch
+// begins.
 type catchUp int8
 
 const (
-	// waitForNothing: the store holds all there is.
+	// waitForNothing: the store is complete.
 	waitForNothing catchUp = iota
 	waitForWatch
 	waitForList
@@ -46,10 +47,10 @@ func newHealth(synced func() bool) *health {
 	return &health{synced: synced, refused: make(chan struct{}), failed: make(chan struct{})}
 }
 
-// listed notes how a list ended.
+// listed records the result of a list.
 func (h *health) listed(ctx context.Context, all listed, err error) {
 	if ctx.Err() != nil {
-		return // not the server's doing
+		return // the client ended the list
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -57,7 +58,7 @@ func (h *health) listed(ctx context.Context, all listed, err error) {
 	if err == nil {
 		h.failures, h.catchUp = 0, waitForNothing
 		if h.synced() {
-			// The store has an older list until it has taken this one.
+			// The store still has the previous list.
 			h.catchUp = waitForWatch
 		}
 		h.unread, h.refusal = all.unread, all.refusal
@@ -67,19 +68,19 @@ func (h *health) listed(ctx context.Context, all listed, err error) {
 	switch {
 	case apierror.Of(err).Refusal():
 		closeOnce(h.refused)
-	case !h.synced() && (h.failures == attempts || !worthAnotherTry(err)):
+	case !h.synced() && (h.failures == attempts || !retriable(err)):
 		closeOnce(h.failed)
 	}
 }
 
-// streamed notes that a stream has brought what there is, which stands for a list.
+// streamed records that a stream has delivered all existing objects, like a list.
 func (h *health) streamed(ctx context.Context) {
 	h.listed(ctx, listed{}, nil)
 	h.watching(ctx, nil)
 }
 
-// watching notes whether a watch could be begun. After a failure, but for that of a
-// server that is merely busy, it needs a list first.
+// watching records whether a watch has begun. After any failure except an overloaded
+// server a list is needed before the next watch.
 func (h *health) watching(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -95,32 +96,32 @@ func (h *health) watching(ctx context.Context, err error) {
 	}
 }
 
-// needsList reports whether a watch is of no use before another list.
+// needsList reports whether a list is needed before the next watch.
 func (h *health) needsList() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.catchUp == waitForList
 }
 
-// missed notes an object whose template could not be read.
+// missed records an object whose template is forbidden.
 func (h *health) missed(m *metav1.PartialObjectMetadata, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unread, h.refusal = m, err
 }
 
-// missing returns an object whose template could not be read; nil if there is none.
+// missing returns an object whose template is forbidden; nil if there is none.
 func (h *health) missing() *metav1.PartialObjectMetadata {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.unread
 }
 
-// errNotListed is what is wrong with a resource that was not listed yet, or not
-// since a watch of it failed.
+// errNotListed is the gap of a resource that has not been listed yet, or not since its
+// watch failed.
 var errNotListed = errors.New("not listed yet")
 
-// gap returns what is wrong, or nil when the store holds all there is.
+// gap returns the error because of which the store may be incomplete, or nil.
 func (h *health) gap() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,12 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// item is all that an informer holds of an object: its record, and what the
-// informer itself asks for. The object is left to the garbage collector before
-// the informer ever sees it.
+// item is what an informer stores of an object: its record, and what the informer
+// itself needs. The informer never has the object.
 type item struct {
 	observe.Record
-	// key is the object's own name: the record of a mirror pod has another one.
+	// key is the name of the object: that in the record of a mirror pod differs.
 	key             string
 	resourceVersion string
 }
@@ -21,8 +20,8 @@ func newItem(object metav1.Object, r *observe.Record) *item {
 	return &item{Record: *r, key: object.GetName(), resourceVersion: object.GetResourceVersion()}
 }
 
-// GetObjectMeta implements metav1.ObjectMetaAccessor. The metadata is made when
-// asked for, because it is many times the size of an item.
+// GetObjectMeta implements metav1.ObjectMetaAccessor. The metadata is created for each
+// call, because it is many times the size of an item.
 func (i *item) GetObjectMeta() metav1.Object {
 	return &metav1.ObjectMeta{Namespace: i.Namespace, Name: i.key, UID: i.UID, ResourceVersion: i.resourceVersion}
 }
@@ -30,15 +29,15 @@ func (i *item) GetObjectMeta() metav1.Object {
 // GetObjectKind implements runtime.Object.
 func (i *item) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-// DeepCopyObject implements runtime.Object. What a record points to never
-// changes, so it is shared.
+// DeepCopyObject implements runtime.Object. The copy shares what the record points to,
+// which never changes.
 func (i *item) DeepCopyObject() runtime.Object {
 	c := *i
 	return &c
 }
 
-// share makes an item point to what it has in common with another record: lists
-// come in the order of names, where the pods of a workload stand together.
+// share makes the item share memory with an equal part of another record. Lists are
+// sorted by name, so the pods of a workload are adjacent.
 func (i *item) share(other *observe.Record) {
 	r := &i.Record
 	if r.Namespace == other.Namespace {
@@ -52,8 +51,8 @@ func (i *item) share(other *observe.Record) {
 	}
 }
 
-// same reports whether nothing changed between two records of an object.
-// Profiles are interned, so the pointers tell.
+// same reports whether two records of an object are equal. Profiles are interned, so
+// their pointers are compared.
 func (i *item) same(other *observe.Record) bool {
 	a, b := i.Record, *other
 	if a.Controller != nil && b.Controller != nil && *a.Controller == *b.Controller {

@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	// pageSize is how many objects are decoded at a time: a page of big pods is
-	// a few megabytes, and more per page saves no time.
+	// pageSize is the number of objects per page. A page of big pods has a few
+	// megabytes; bigger pages save no time.
 	pageSize = 500
-	// fetches is how many objects are fetched one by one at a time.
+	// fetches is the number of concurrent requests for single objects.
 	fetches = 8
 )
 
-// lister lists one resource, in one namespace or in all. Objects become items page
-// by page, so that no more than a page of them is held.
+// lister lists one resource in one namespace or in all. It converts objects to items
+// page by page, so it holds at most one page of objects.
 type lister struct {
 	*client
 	resource  resource
 	namespace string
 	recorder  observe.Recorder
-	// progress is called with the number of objects that a list has so far.
+	// progress is called with the number of objects listed so far.
 	progress func(n int)
 }
 
-// String names what is listed.
+// String returns the resource and the namespace.
 func (l *lister) String() string {
 	if l.namespace == metav1.NamespaceAll {
 		return l.resource.String()
@@ -41,7 +41,7 @@ func (l *lister) String() string {
 	return l.resource.String() + " in namespace " + l.namespace
 }
 
-// gap returns the gap that an error makes.
+// gap returns the gap for an error.
 func (l *lister) gap(err error) observe.Gap {
 	reason := apierror.Of(err)
 	if errors.Is(err, errNotListed) {
@@ -50,18 +50,18 @@ func (l *lister) gap(err error) observe.Gap {
 	return observe.Gap{Resource: l.resource.String(), Namespace: l.namespace, Reason: reason, Err: err}
 }
 
-// listed is what a list brought.
+// listed is the result of a list.
 type listed struct {
 	items           []*item
 	resourceVersion string
-	// unread is an object whose template should have been read and may not be, and
-	// refusal why; nil if there is none.
+	// unread is an object whose template is needed but forbidden, and refusal the
+	// error; nil if there is none.
 	unread  *metav1.PartialObjectMetadata
 	refusal error
 }
 
-// list returns all items. A page that expired is an error: the list has to begin
-// anew, or it would be of two moments.
+// list returns all items. An expired page is an error: the rest of the list would be
+// of another moment.
 func (l *lister) list(ctx context.Context) (listed, error) {
 	var all listed
 	options := metav1.ListOptions{Limit: pageSize, FieldSelector: l.resource.fieldSelector(l.recorder.Scope, l.namespace)}
@@ -86,7 +86,7 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 		l.progress(n)
 		list, err := meta.ListAccessor(page)
 		if err != nil {
-			return listed{}, fmt.Errorf("reading the answer: %w", err)
+			return listed{}, fmt.Errorf("reading the response: %w", err)
 		}
 		all.resourceVersion, options.Continue = list.GetResourceVersion(), list.GetContinue()
 		if options.Continue == "" {
@@ -95,7 +95,7 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	}
 }
 
-// item returns the item of an object, or nil when there is nothing to keep.
+// item returns the item of an object, or nil if it needs none.
 func (l *lister) item(object runtime.Object) *item {
 	m, err := meta.Accessor(object)
 	if err != nil || !l.recorder.Scope.Includes(m.GetNamespace()) {
@@ -108,13 +108,12 @@ func (l *lister) item(object runtime.Object) *item {
 	return newItem(m, r)
 }
 
-// fetches reports whether some objects are listed by their metadata and needed as
-// a whole.
+// fetches reports whether the lister lists metadata and needs some whole objects.
 func (l *lister) fetches() bool { return l.resource.metadata && l.recorder.Scope.Templates }
 
-// fetched reports whether that object is one of them: a ReplicaSet or Job whose
-// template is a source of its own, since it has no controller or one of a kind that
-// is not read. Any other is a copy of its controller's.
+// fetched reports whether the whole object is needed: a ReplicaSet or Job without a
+// controller, or with one of a kind that is not read. The template of any other is a
+// copy of its controller's.
 func (l *lister) fetched(m *metav1.PartialObjectMetadata) bool {
 	if !l.fetches() || !l.recorder.Scope.Includes(m.Namespace) {
 		return false
@@ -123,9 +122,8 @@ func (l *lister) fetched(m *metav1.PartialObjectMetadata) bool {
 	return c == nil || !observe.Reads(observe.GroupKind(c.APIVersion, c.Kind))
 }
 
-// fetch returns the whole object. One by one is the sound way: no selector finds
-// these objects, and a list of all would bring in the ten old ReplicaSets of each
-// Deployment.
+// fetch returns the whole object. No selector selects these objects, and a list of all
+// would include the ten old ReplicaSets of each Deployment.
 func (l *lister) fetch(ctx context.Context, m *metav1.PartialObjectMetadata) (runtime.Object, error) {
 	whole, err := l.get(l.resource, m.Namespace).Name(m.Name).Do(ctx).Get()
 	if err != nil {
@@ -134,13 +132,13 @@ func (l *lister) fetch(ctx context.Context, m *metav1.PartialObjectMetadata) (ru
 	return whole, nil
 }
 
-// complete returns the objects of a page, with the whole object where the
-// metadata is not enough. What was deleted meanwhile stays with its metadata. Where
-// whole objects cannot be read, their metadata stands in, and all says so.
+// complete returns the objects of a page, with whole objects where metadata is not
+// enough. An object that was deleted since, or that is forbidden, stays with its
+// metadata; the latter is recorded in all.
 func (l *lister) complete(ctx context.Context, page runtime.Object, all *listed) ([]runtime.Object, error) {
 	objects, err := meta.ExtractList(page)
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, fmt.Errorf("reading the response: %w", err)
 	}
 	if !l.fetches() {
 		return objects, nil

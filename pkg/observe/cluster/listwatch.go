@@ -16,28 +16,27 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// listWatch is where an informer gets one resource from. Objects become items page
-// by page and event by event, so neither the informer nor client-go's reflector ever
-// holds more than a page of them.
+// listWatch is the source of an informer. It converts objects to items page by page and
+// event by event, so neither the informer nor client-go's reflector ever holds more
+// than a page of objects.
 type listWatch struct {
 	lister
-	// health is told how each list and watch went.
+	// health has the results of lists and watches.
 	health *health
-	// calls counts the lists and watches under way.
+	// calls are the lists and watches in progress.
 	calls *calls
-	// watches counts the watches that were begun.
+	// watches is the number of watches begun.
 	watches atomic.Int64
 
 	mu sync.Mutex
-	// stop ends the present watch.
+	// stop ends the current watch.
 	stop func()
 }
 
-// IsWatchListSemanticsUnSupported tells the reflector when to list in pages
-// instead of having everything streamed by a watch: where objects are fetched one
-// by one, which a stream would wait for each time. Servers that cannot stream
-// refuse it, and the reflector lists (client-go/tools/cache/reflector.go,
-// ListAndWatchWithContext, v0.37).
+// IsWatchListSemanticsUnSupported makes the reflector list pages instead of streaming
+// the list if whole objects must be fetched: a stream would wait for each of them. If a
+// server cannot stream, the reflector lists pages anyway
+// (client-go/tools/cache/reflector.go, ListAndWatchWithContext, v0.37).
 func (l *listWatch) IsWatchListSemanticsUnSupported() bool { return l.fetches() }
 
 // List implements cache.ListerWatcher; the reflector calls ListWithContext.
@@ -50,13 +49,12 @@ func (l *listWatch) Watch(o metav1.ListOptions) (watch.Interface, error) {
 	return l.WatchWithContext(context.Background(), o)
 }
 
-// ListWithContext returns all items. What the reflector asks for is ignored, for
-// three reasons (client-go/tools/cache/reflector.go, list, v0.37): with resource
-// version 0 the server answers from its cache, all in one page, whatever the limit
-// (apiserver/pkg/storage/cacher/cacher.go, GetList, 1.24); the reflector keeps the
-// pages whole until the last; and when a later page has expired it asks for all in
-// one. Here an expired page is an error, after which the reflector has the list
-// begun anew.
+// ListWithContext returns all items. It ignores the options of the reflector, for three
+// reasons (client-go/tools/cache/reflector.go, list, v0.37): with resource version 0
+// the server responds from its cache with a single page, whatever the limit
+// (apiserver/pkg/storage/cacher/cacher.go, GetList, 1.24); the reflector keeps all
+// pages until the last one; and if a later page has expired, it requests everything as
+// one page. Here an expired page is an error, after which the reflector lists again.
 func (l *listWatch) ListWithContext(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
 	if !l.calls.begin() {
 		return nil, context.Canceled
@@ -75,12 +73,12 @@ func (l *listWatch) ListWithContext(ctx context.Context, _ metav1.ListOptions) (
 	return list, nil
 }
 
-// WatchWithContext returns a watch whose events hold items.
+// WatchWithContext returns a watch whose events have items.
 func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 	streaming := o.SendInitialEvents != nil
 	if streaming {
-		// The stream begins with what there is now, and not with what the server
-		// remembers of it: it may have been away.
+		// The stream must begin with the existing objects, not with the server's
+		// cache, which may be stale after an outage.
 		o.ResourceVersion = ""
 	} else if l.health.needsList() {
 		return nil, apierrors.NewResourceExpired("a list is needed after a failure")
@@ -94,8 +92,8 @@ func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) 
 	whole, err := l.client.watch(l.resource, l.namespace, o).Timeout(timeout).Watch(ctx)
 	switch {
 	case err != nil && streaming:
-		// The reflector would try some errors again here, without a word and
-		// without an eye on ctx; hidden from it, they make it list instead.
+		// For some errors the reflector would retry silently, and ignore ctx. It does
+		// not recognize a formatted error, and lists instead.
 		return nil, fmt.Errorf("streaming: %v", err) //nolint:errorlint // see above
 	case !streaming:
 		l.health.watching(ctx, err)
@@ -119,7 +117,7 @@ func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) 
 	return w, nil
 }
 
-// event returns the event with an item for its object.
+// event converts the object of an event to an item.
 func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	switch e.Type {
 	case watch.Error:
@@ -136,7 +134,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 		switch {
 		case err == nil:
 			object = whole
-		case apierrors.IsNotFound(err): // the watch tells it next
+		case apierrors.IsNotFound(err): // its deletion follows
 		case apierrors.IsForbidden(err):
 			l.health.missed(m, err)
 		default:
@@ -146,7 +144,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	if i := l.item(object); i != nil {
 		return watch.Event{Type: e.Type, Object: i}
 	}
-	// An object that is no longer observed is as good as deleted.
+	// An object that is no longer in the scope is deleted from the store.
 	m, err := meta.Accessor(object)
 	if err != nil {
 		return errorEvent(err)
@@ -154,13 +152,13 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	return watch.Event{Type: watch.Deleted, Object: newItem(m, observe.Link(m, l.resource.groupKind()))}
 }
 
-// errorEvent ends a watch: the reflector lists anew then.
+// errorEvent returns an event that ends the watch and makes the reflector list again.
 func errorEvent(err error) watch.Event {
 	return watch.Event{Type: watch.Error, Object: &apierrors.NewInternalError(err).ErrStatus}
 }
 
-// retryMissing tries again to read an object that could not be read, and has
-// everything listed again when the answer is another one now.
+// retryMissing retries to read an object that was forbidden. If that has changed, it
+// makes the reflector list again.
 func (l *listWatch) retryMissing(ctx context.Context) {
 	m := l.health.missing()
 	if m == nil {
@@ -178,7 +176,7 @@ func (l *listWatch) retryMissing(ctx context.Context) {
 	}
 }
 
-// itemWatch passes the events of a watch on with items in them.
+// itemWatch converts the objects in the events of a watch to items.
 type itemWatch struct {
 	watch.Interface
 	cancel context.CancelFunc

@@ -11,16 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// accountKind is the kind whose objects say which pods get a token.
+// accountKind is the kind of the objects that decide which pods get a token.
 const accountKind = "ServiceAccount"
 
 // resource is a kind of object that is listed from a server.
 type resource struct {
 	schema.GroupVersionResource
 	kind string
-	// metadata asks for the metadata alone.
+	// metadata requests only the metadata.
 	metadata bool
-	// fields selects objects on the server.
+	// fields is a field selector.
 	fields string
 }
 
@@ -30,22 +30,22 @@ func (r resource) groupKind() schema.GroupKind {
 	return schema.GroupKind{Group: r.Group, Kind: r.kind}
 }
 
-// Completed pods are excluded by the server already
+// The server excludes completed pods
 // (pkg/apis/core/v1/conversion.go, 1.24: status.phase is a field label of pods).
 var podResource = resource{
 	GroupVersionResource: corev1.SchemeGroupVersion.WithResource("pods"), kind: "Pod",
 	fields: "status.phase!=Succeeded,status.phase!=Failed",
 }
 
-// linkResources are links between pods and workloads: their metadata will do,
-// but for the few whose own template is a source (see lister.fetched).
+// linkResources link pods to workloads. Their metadata is enough, except for the few
+// whose own template is observed (see lister.fetched).
 var linkResources = []resource{
 	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("replicasets"), kind: "ReplicaSet", metadata: true},
 	{GroupVersionResource: batchv1.SchemeGroupVersion.WithResource("jobs"), kind: "Job", metadata: true},
 }
 
-// templateResources are what creates pods from a template, and the accounts that
-// say which of those get a token.
+// templateResources create pods from a template. The service accounts decide which of
+// these get a token.
 var templateResources = []resource{
 	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("deployments"), kind: "Deployment"},
 	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("statefulsets"), kind: "StatefulSet"},
@@ -55,7 +55,7 @@ var templateResources = []resource{
 	{GroupVersionResource: corev1.SchemeGroupVersion.WithResource("serviceaccounts"), kind: accountKind},
 }
 
-// resourcesOf returns what must be listed for a scope.
+// resourcesOf returns the resources to list for a scope.
 func resourcesOf(s observe.Scope) []resource {
 	var list []resource
 	if s.Pods {
@@ -70,7 +70,7 @@ func resourcesOf(s observe.Scope) []resource {
 	return list
 }
 
-// namespacesOf returns where to list; one empty name is the whole cluster.
+// namespacesOf returns the namespaces to list; an empty name is the whole cluster.
 func namespacesOf(s observe.Scope) []string {
 	if len(s.Namespaces) == 0 {
 		return []string{metav1.NamespaceAll}
@@ -78,7 +78,7 @@ func namespacesOf(s observe.Scope) []string {
 	return s.ListedNamespaces()
 }
 
-// fieldSelector returns what the server selects in that namespace.
+// fieldSelector returns the field selector for a list in that namespace.
 func (r resource) fieldSelector(s observe.Scope, namespace string) string {
 	var terms []fields.Selector
 	if r.fields != "" {
@@ -92,8 +92,7 @@ func (r resource) fieldSelector(s observe.Scope, namespace string) string {
 	return fields.AndSelectors(terms...).String()
 }
 
-// recordOf returns the record of an object that a server returned, or nil when
-// there is nothing to keep of it.
+// recordOf returns the record of an object from a server, or nil if it needs none.
 func (r resource) recordOf(object runtime.Object, recorder observe.Recorder) *observe.Record {
 	kind := r.groupKind()
 	switch x := object.(type) {
@@ -120,7 +119,7 @@ func (r resource) recordOf(object runtime.Object, recorder observe.Recorder) *ob
 	case *batchv1.Job:
 		return recorder.Job(x, kind, &x.Spec.Template, x.Status.Conditions)
 	case *corev1.ServiceAccount:
-		// Only the accounts that opt out make a difference.
+		// Only accounts that opt out make a difference.
 		if x.AutomountServiceAccountToken == nil || *x.AutomountServiceAccountToken {
 			return nil
 		}

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Server asks an API server about itself.
+// Server has the version and the resources of an API server.
 type Server struct {
 	client *discovery.DiscoveryClient
 }
@@ -26,23 +26,23 @@ func NewServer(config *rest.Config) (*Server, error) {
 	return &Server{client}, nil
 }
 
-// Version returns the server's version as it writes it, such as v1.24.17.
+// Version returns the version of the server, such as v1.24.17.
 func (s *Server) Version(ctx context.Context) (string, error) {
 	version, err := s.client.ServerVersionWithContext(ctx)
 	if err != nil {
-		return "", fmt.Errorf("asking for the server's version: %w", err)
+		return "", fmt.Errorf("reading the server's version: %w", err)
 	}
 	return version.GitVersion, nil
 }
 
-// Serves reports whether the server has a resource.
+// Serves reports whether the server serves a resource.
 func (s *Server) Serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
 	list, err := s.client.ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
 	switch {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("asking whether the server serves %s: %w", resource.GroupResource(), err)
+		return false, fmt.Errorf("checking whether the server serves %s: %w", resource.GroupResource(), err)
 	default:
 		return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == resource.Resource }), nil
 	}

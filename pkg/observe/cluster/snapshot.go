@@ -17,11 +17,11 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// attempts is how often a list is begun while the server says that it is not able
-// to answer now.
+// attempts is the number of attempts to list a resource if the server responds with
+// transient errors.
 const attempts = 5
 
-// Snapshot is a cluster that was listed once.
+// Snapshot is the state of a cluster when it was listed.
 type Snapshot struct {
 	scope    observe.Scope
 	interner *profile.Interner
@@ -30,14 +30,13 @@ type Snapshot struct {
 	gaps     []observe.Gap
 }
 
-// List lists a cluster and does not watch it, so it needs the rights to list, and
-// to get the ReplicaSets and Jobs whose template is a source of its own. progress,
-// if not nil, is called with the number of objects listed so far, one call at a
-// time.
+// List lists the objects of a cluster. It needs the permission to list them, and to get
+// ReplicaSets and Jobs (see Scope). If progress is not nil, it is called with the
+// number of objects listed so far; calls are not concurrent.
 //
-// What the server does not let be listed, or does not serve, is a gap. An
-// unreachable server, a user that it does not know, and an end of ctx before
-// everything was listed are errors.
+// Resources that are forbidden or not served are gaps. If the server is unreachable or
+// does not know the user, or if ctx ends before all resources are listed, List returns
+// an error.
 func List(ctx context.Context, config *rest.Config, scope observe.Scope, progress func(resource string, n int)) (*Snapshot, error) {
 	client, err := newClient(config)
 	if err != nil {
@@ -58,16 +57,16 @@ func List(ctx context.Context, config *rest.Config, scope observe.Scope, progres
 	return s, nil
 }
 
-// listing is the making of a snapshot.
+// listing lists a snapshot.
 type listing struct {
 	snapshot *Snapshot
 	listers  []*lister
 	counts   counter
 
 	mu sync.Mutex
-	// pending are the listers that have not ended yet, with the last error of each.
+	// pending are the listers in progress, with the last error of each.
 	pending map[*lister]error
-	// err is the first that ended the listing.
+	// err is the first error that ended the listing.
 	err error
 }
 
@@ -77,8 +76,8 @@ func (l *listing) add(one *lister) {
 	l.pending[one] = nil
 }
 
-// run lists everything at once, but for the links, which are listed after the pods:
-// otherwise a ReplicaSet that is rolled out meanwhile would be missing for its pods.
+// run lists all resources concurrently, except the links, which it lists after the
+// pods: otherwise the ReplicaSet of a concurrent rollout could be missing for its pods.
 func (l *listing) run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
@@ -108,9 +107,9 @@ func (l *listing) run(ctx context.Context) error {
 	return l.err
 }
 
-// one lists one resource and keeps what it brought.
+// one lists one resource and adds it to the snapshot.
 func (l *listing) one(ctx context.Context, one *lister, stop func()) {
-	all, err := l.patiently(ctx, one)
+	all, err := l.retry(ctx, one)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -128,11 +127,11 @@ func (l *listing) one(ctx context.Context, one *lister, stop func()) {
 	delete(l.pending, one)
 }
 
-// patiently lists again while the server is there and busy.
-func (l *listing) patiently(ctx context.Context, one *lister) (listed, error) {
+// retry lists a resource, and lists it again after transient errors.
+func (l *listing) retry(ctx context.Context, one *lister) (listed, error) {
 	for attempt := 1; ; attempt++ {
 		all, err := one.list(ctx)
-		if err == nil || attempt == attempts || !worthAnotherTry(err) {
+		if err == nil || attempt == attempts || !retriable(err) {
 			return all, err
 		}
 		l.mu.Lock()
@@ -150,14 +149,14 @@ func (l *listing) patiently(ctx context.Context, one *lister) (listed, error) {
 	}
 }
 
-// worthAnotherTry reports whether a first list may do better soon: the server is
-// there, but busy, or the connection broke, or a list's pages have expired.
-func worthAnotherTry(err error) bool {
+// retriable reports whether a first list may succeed soon: the server responded with a
+// transient error, or the connection was lost.
+func retriable(err error) bool {
 	reason := apierror.Of(err)
 	return reason.Transient() && reason != apierror.Unreachable && reason != apierror.Timeout
 }
 
-// unfinished says what was not listed when the time was over.
+// unfinished returns an error with the resources that were not listed when ctx ended.
 func (l *listing) unfinished(cause error) error {
 	var names []string
 	for _, one := range l.listers {
@@ -172,7 +171,7 @@ func (l *listing) unfinished(cause error) error {
 	return fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
 }
 
-// keep adds what a list brought.
+// keep adds the result of a list.
 func (s *Snapshot) keep(one *lister, all listed) {
 	for _, i := range all.items {
 		if i.Kind.Kind == accountKind {
@@ -186,11 +185,11 @@ func (s *Snapshot) keep(one *lister, all listed) {
 	}
 }
 
-// Namespaces returns the namespaces of all records, sorted. They may be more than
-// an observation has, where the objects make no pods.
+// Namespaces returns the namespaces of all listed objects, sorted. Some may have no
+// pods and no templates.
 func (s *Snapshot) Namespaces() []string { return slices.Sorted(maps.Keys(s.records)) }
 
-// Observe returns what was seen in the given namespaces; none means in all.
+// Observe returns the observation of the given namespaces; none means all.
 func (s *Snapshot) Observe(namespaces ...string) *observe.Observation {
 	in := namespaces
 	if len(in) == 0 {
@@ -205,20 +204,19 @@ func (s *Snapshot) Observe(namespaces ...string) *observe.Observation {
 	return obs
 }
 
-// Gaps returns what could not be seen in the given namespaces, sorted; none means
-// in all.
+// Gaps returns the gaps in the given namespaces, sorted; none means all.
 func (s *Snapshot) Gaps(namespaces ...string) []observe.Gap { return gapsIn(s.gaps, namespaces) }
 
-// gapsIn returns the gaps that concern one of the namespaces; none means all.
+// gapsIn returns the gaps in one of the namespaces; none means all.
 func gapsIn(gaps []observe.Gap, namespaces []string) []observe.Gap {
 	return slices.DeleteFunc(slices.Clone(gaps), func(g observe.Gap) bool {
 		return len(namespaces) > 0 && g.Namespace != "" && !slices.Contains(namespaces, g.Namespace)
 	})
 }
 
-// counter adds up what listers of one resource have so far.
+// counter adds up the objects listed per resource.
 type counter struct {
-	report func(resource string, n int) // nil: nobody asks
+	report func(resource string, n int) // may be nil
 
 	mu     sync.Mutex
 	counts map[*lister]int

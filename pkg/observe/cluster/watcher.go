@@ -1,14 +1,15 @@
-// Package cluster observes an API server: once, page by page (List), or all the
-// time, through informers (Watcher).
+// Package cluster observes a cluster through its API server: once, page by page (List),
+// or continuously, through informers (Watcher).
 //
-// A connection goes in; observations come out, by namespace or of all. Laws, each
-// tested:
-//   - What the server does not let be listed, or does not serve, is a gap, and the
-//     rest goes on. Namespaces that are not in the scope are not asked for.
-//   - No more than a page of whole objects is held; what stays is a record each.
-//   - A watcher's observation has no gap only when everything was listed, and
-//     watched without a failure since.
-//   - What was started has ended when List or Run returns.
+// Input is a client configuration; output is observations of some or all namespaces.
+// Laws, each tested:
+//   - A resource that is forbidden or not served is a gap, and the others are
+//     observed. Namespaces outside the scope are never requested.
+//   - At most one page of whole objects per resource is in memory. What remains of each
+//     object is a record.
+//   - An observation of a Watcher has no gap only if everything was listed, and watched
+//     without a failure since.
+//   - When List or Run returns, everything that it started has ended.
 package cluster
 
 import (
@@ -29,14 +30,14 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// retryMissingEvery is how often objects that could not be read are tried again.
+// retryMissingEvery is the time between attempts to read forbidden objects.
 const retryMissingEvery = 30 * time.Second
 
-// Watcher observes a cluster through informers, whose stores hold the record of
-// each object and nothing else. Beside the rights of List it needs those to watch.
+// Watcher observes a cluster through informers, whose stores have only a record of each
+// object. It needs the permissions of List, and to watch.
 type Watcher struct {
-	// Changed is called with the namespace of each change that may make another
-	// observation, from several goroutines. Set it before Run; nil is fine.
+	// Changed, if not nil, is called with the namespace of each change that may change
+	// the observation. Calls are concurrent. Set it before Run.
 	Changed func(namespace string)
 
 	scope     observe.Scope
@@ -46,13 +47,13 @@ type Watcher struct {
 	calls     *calls
 }
 
-// informer holds one resource of one namespace, or of all.
+// informer stores one resource of one namespace or of all.
 type informer struct {
 	cache.SharedIndexInformer
 	*listWatch
 }
 
-// NewWatcher returns an observer of the cluster that config connects to.
+// NewWatcher returns a watcher of the cluster that config connects to.
 func NewWatcher(config *rest.Config, scope observe.Scope) (*Watcher, error) {
 	client, err := newClient(config)
 	if err != nil {
@@ -78,12 +79,12 @@ func NewWatcher(config *rest.Config, scope observe.Scope) (*Watcher, error) {
 }
 
 func (w *Watcher) newInformer(l *listWatch) (*informer, error) {
-	// No example object: bookmarks come as objects of the resource itself.
+	// No example object, because bookmarks are objects of the resource, not items.
 	i := &informer{listWatch: l, SharedIndexInformer: cache.NewSharedIndexInformer(l, nil, 0, cache.Indexers{
 		cache.NamespaceIndex: func(object any) ([]string, error) { return []string{namespaceOf(object)}, nil },
 	})}
 	l.health = newHealth(i.HasSynced)
-	// Errors are kept as the informer's health instead of being logged.
+	// Errors are part of the informer's health and not logged.
 	silent := func(context.Context, *cache.Reflector, error) {}
 	err := i.SetWatchErrorHandlerWithContext(silent)
 	if err == nil {
@@ -107,7 +108,7 @@ func (w *Watcher) handler() cache.ResourceEventHandler {
 	}
 }
 
-// namespaceOf returns the namespace of an item, or of one that is gone.
+// namespaceOf returns the namespace of an item or of its tombstone.
 func namespaceOf(object any) string {
 	switch x := object.(type) {
 	case *item:
@@ -126,8 +127,7 @@ func (w *Watcher) changed(namespace string) {
 	}
 }
 
-// Run lists and watches until ctx is done, and returns when everything that it
-// started has ended. It can be called once.
+// Run lists and watches until ctx is done. It can be called once.
 func (w *Watcher) Run(ctx context.Context) {
 	var group sync.WaitGroup
 	for _, i := range w.informers {
@@ -145,9 +145,9 @@ func (w *Watcher) retryMissing(ctx context.Context) {
 	}
 }
 
-// WaitForSync waits until everything was listed or refused. It gives up with an
-// error when the server cannot be reached, does not know the user or keeps
-// failing, or when ctx is done.
+// WaitForSync waits until every resource was listed or refused. It returns an error if
+// the server is unreachable, does not know the user or keeps failing, or if ctx is
+// done.
 func (w *Watcher) WaitForSync(ctx context.Context) error {
 	outcome := make(chan error, len(w.informers))
 	ctx, cancel := context.WithCancel(ctx)
@@ -158,7 +158,7 @@ func (w *Watcher) WaitForSync(ctx context.Context) error {
 		group.Go(func() {
 			if i.HasSynced() {
 				outcome <- nil
-				return // though an earlier attempt may have failed
+				return // even if an earlier attempt failed
 			}
 			select {
 			case <-i.HasSyncedChecker().Done():
@@ -184,7 +184,7 @@ func (w *Watcher) WaitForSync(ctx context.Context) error {
 	return nil
 }
 
-// unsynced says what was not listed when the time was over.
+// unsynced returns an error with the resources that were not listed when ctx ended.
 func (w *Watcher) unsynced(cause error) error {
 	var names []string
 	for _, i := range w.informers {
@@ -200,15 +200,14 @@ func (w *Watcher) unsynced(cause error) error {
 	return fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
 }
 
-// String names what the informer holds.
+// String returns the resource and the namespace.
 func (i *informer) String() string { return i.lister.String() }
 
-// Observe returns what is seen now in the given namespaces; none means in all
-// that are observed. It may be called at any time: what was not listed yet, or
-// cannot be watched at the moment, is a gap.
+// Observe returns the current observation of the given namespaces; none means all in
+// the scope. It can be called at any time: resources that have not been listed yet, or
+// cannot be watched now, are gaps.
 func (w *Watcher) Observe(namespaces ...string) *observe.Observation {
-	// The gaps first: one that heals meanwhile is told all the same, while one that
-	// is not told cannot have been there before.
+	// Gaps first: then the records are complete if there are no gaps.
 	gaps := w.Gaps(namespaces...)
 	var records []*observe.Record
 	accounts := observe.Accounts{}
@@ -237,17 +236,17 @@ func (w *Watcher) Observe(namespaces ...string) *observe.Observation {
 	return obs
 }
 
-// inNamespace returns what the informer holds of that namespace.
+// inNamespace returns the items of that namespace.
 func (i *informer) inNamespace(namespace string) []any {
 	objects, err := i.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
 	if err != nil {
-		panic(err) // the index was given when the informer was made
+		panic(err) // newInformer adds the index
 	}
 	return objects
 }
 
-// Gaps returns what cannot be seen now in the given namespaces, sorted; none
-// means in all that are observed.
+// Gaps returns the current gaps in the given namespaces, sorted; none means all in the
+// scope.
 func (w *Watcher) Gaps(namespaces ...string) []observe.Gap {
 	var gaps []observe.Gap
 	for _, i := range w.informers {
@@ -259,8 +258,8 @@ func (w *Watcher) Gaps(namespaces ...string) []observe.Gap {
 	return gapsIn(gaps, namespaces)
 }
 
-// Namespaces returns the namespaces of all objects held, sorted. They may be
-// more than an observation has, where the objects make no pods.
+// Namespaces returns the namespaces of all stored objects, sorted. Some may have no
+// pods and no templates.
 func (w *Watcher) Namespaces() []string {
 	var list []string
 	for _, i := range w.informers {
@@ -270,8 +269,8 @@ func (w *Watcher) Namespaces() []string {
 	return slices.Compact(list)
 }
 
-// Watches returns how many watches were begun so far. Each resource needs one,
-// and another one whenever it ends, which servers see to every few minutes.
+// Watches returns the number of watches begun so far. Each resource needs one, and a new
+// one whenever the server ends it, which is every few minutes.
 func (w *Watcher) Watches() int {
 	n := 0
 	for _, i := range w.informers {
@@ -280,7 +279,7 @@ func (w *Watcher) Watches() int {
 	return n
 }
 
-// Pods returns the number of pods held.
+// Pods returns the number of stored pods.
 func (w *Watcher) Pods() int {
 	n := 0
 	for _, i := range w.informers {
@@ -291,5 +290,5 @@ func (w *Watcher) Pods() int {
 	return n
 }
 
-// Profiles returns the number of distinct profiles held.
+// Profiles returns the number of distinct profiles in memory.
 func (w *Watcher) Profiles() int { return w.interner.Len() }
