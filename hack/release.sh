@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a release into dist, and publishes it unless told --snapshot. Arguments
+# Builds a release into dist, and publishes it unless called with --snapshot. Arguments
 # are those of `goreleaser release`.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -24,14 +24,14 @@ type source struct {
 	refused []string
 }
 
-// readSources reads the manifests in a folder.
+// readSources reads the manifests in a directory.
 func readSources(dir string) ([]source, error) {
 	var sources []source
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)) {
 			return err
 		}
-		text, err := os.ReadFile(path) //nolint:gosec // the folder is the caller's
+		text, err := os.ReadFile(path) //nolint:gosec // the directory is the caller's
 		sources = append(sources, source{name: filepath.Base(dir) + "/" + filepath.Base(path), text: string(text)})
 		return err
 	})

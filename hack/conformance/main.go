@@ -48,7 +48,7 @@ func main() {
 	o := options{levels: aggregate.Levels()}
 	flags := flag.NewFlagSet("conformance", flag.ExitOnError) // podtest has a flag -seed for tests
 	flags.StringVar(&o.root, "root", ".", "the repository")
-	flags.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "folders of manifests, relative to the repository; one that is missing is reported")
+	flags.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "directories of manifests, relative to the repository; one that is missing is reported")
 	flags.Uint64Var(&o.fleets, "fleets", 500, "how many random fleets")
 	flags.Uint64Var(&o.first, "first", 0, "number of the first fleet, to run one of them again")
 	flags.Uint64Var(&o.seed, "seed", 0, "what the fleets are drawn from; 0 takes a new one")

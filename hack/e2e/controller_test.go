@@ -135,7 +135,7 @@ func (e env) reports(t *testing.T, into, namespace, text string) bool {
 	return strings.Contains(policies[namespace], text)
 }
 
-// TestLeaderKilled kills the leader of two controllers behind a write: the other
+// TestLeaderKilled kills the leader of two controllers after a write: the other
 // takes over in the time of the lease, finds what happened in between, and writes
 // nothing that is there.
 func TestLeaderKilled(t *testing.T) {

@@ -58,14 +58,14 @@ func startNode(t *testing.T) env {
 	return e
 }
 
-// root is the top folder of the repository.
+// root is the top directory of the repository.
 func root(t *testing.T) string {
 	t.Helper()
-	folder, err := cluster.Root(t.Context())
+	directory, err := cluster.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return directory
 }
 
 // install applies a kustomization, and the policy that its pods need.
@@ -78,17 +78,17 @@ func (e env) install(t *testing.T, kustomization string) {
 // overlay writes an overlay over a shipped one.
 func overlay(t *testing.T, name, text string) string {
 	t.Helper()
-	folder := t.TempDir()
+	directory := t.TempDir()
 	// Kustomize takes no absolute paths.
-	base, err := filepath.Rel(folder, filepath.Join(root(t), "manifests", "overlays", name))
+	base, err := filepath.Rel(directory, filepath.Join(root(t), "manifests", "overlays", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text = strings.ReplaceAll(text, "%", base)
-	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return directory
 }
 
 // TestInCluster installs the advisor as its users do, on a node that runs it

@@ -178,8 +178,8 @@ func (e env) leftOver(t *testing.T, namespace string, index publish.Index) []str
 	return names
 }
 
-// TestPublishKilledAtEveryWrite kills publish behind its first write, the next
-// time behind its second, and so on, while a reader follows the index without a
+// TestPublishKilledAtEveryWrite kills publish after its first write, the next
+// time after its second, and so on, while a reader follows the index without a
 // pause. The reports change with every run: one is of several ConfigMaps, one
 // comes and goes.
 func TestPublishKilledAtEveryWrite(t *testing.T) {
@@ -211,21 +211,21 @@ func TestPublishKilledAtEveryWrite(t *testing.T) {
 		killed = e.publishKilled(t, d, into, n)
 		// A reader finds either what was or what is, never something else.
 		if _, _, err := follow(t.Context(), e.client, into); err != nil {
-			t.Fatalf("killed behind write %d: %v", n, err)
+			t.Fatalf("killed after write %d: %v", n, err)
 		}
 		d.reset(nil)
 		if code, stderr := e.publish(t, d.kubeconfig, into); code != 0 {
-			t.Fatalf("killed behind write %d, the next run ends with %d:\n%s", n, code, stderr)
+			t.Fatalf("killed after write %d, the next run ends with %d:\n%s", n, code, stderr)
 		}
 		index, policies := e.published(t, into)
 		if !strings.Contains(policies[small], fmt.Sprint(user)) || !strings.Contains(policies[big], fmt.Sprint(user)) || (policies[comes] != "") != (n%2 == 1) {
-			t.Errorf("killed behind write %d, the next run does not publish what there is", n)
+			t.Errorf("killed after write %d, the next run does not publish what there is", n)
 		}
 		if rest := e.leftOver(t, into, index); len(rest) > 0 {
-			t.Errorf("killed behind write %d, the next run leaves over %q", n, rest)
+			t.Errorf("killed after write %d, the next run leaves over %q", n, rest)
 		}
 	}
-	t.Logf("killed behind each of %d writes; a reader followed the index %d times meanwhile", n-2, reader())
+	t.Logf("killed after each of %d writes; a reader followed the index %d times meanwhile", n-2, reader())
 	index, _ := e.published(t, into)
 	if parts := len(index.Reports[0].ConfigMaps); parts < 2 {
 		t.Errorf("the report of namespace %s has %d part, want several", index.Reports[0].Namespace, parts)

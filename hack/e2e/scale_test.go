@@ -140,7 +140,7 @@ func (e env) fails(t *testing.T, kubeconfig, into, why string, args ...string) {
 	t.Logf("stderr:\n%s", stderr)
 }
 
-// foreign creates somebody else's ConfigMap.
+// foreign creates a ConfigMap of another client.
 func (e env) foreign(t *testing.T, namespace, name string) {
 	t.Helper()
 	_, err := e.client.CoreV1().ConfigMaps(namespace).Create(t.Context(), &corev1.ConfigMap{

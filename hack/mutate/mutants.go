@@ -25,7 +25,7 @@ var mutants = []mutant{
 	{"escalation", "always allowed", pspDir + "escalation.go", "!d.profile.AllowPrivilegeEscalation.All(is(profile.False))", "true"},
 	{"read-only root", "unset taken for true", pspDir + "escalation.go", "d.profile.ReadOnlyRootFilesystem.All(is(profile.True))", "!d.profile.ReadOnlyRootFilesystem.Has(profile.False)"},
 	{"read-only root", "never demanded", pspDir + "escalation.go", "d.profile.ReadOnlyRootFilesystem.All(is(profile.True))", "false"},
-	{"allowed capabilities", "runtime defaults left out", pspDir + "capabilities.go", "for i, it := range added.Items() {", "for i, it := range added.Items() {\n\t\tif it.Value == \"NET_BIND_SERVICE\" {\n\t\t\tcontinue\n\t\t}"},
+	{"allowed capabilities", "runtime defaults skipped", pspDir + "capabilities.go", "for i, it := range added.Items() {", "for i, it := range added.Items() {\n\t\tif it.Value == \"NET_BIND_SERVICE\" {\n\t\t\tcontinue\n\t\t}"},
 	{"required drops", "the last container's drops", pspDir + "capabilities.go", "if i == 0 {", "if i >= 0 {"},
 	{"required drops", "containers without capabilities overlooked", profileDir + "capabilities.go", "p.DroppedCapabilities.add(Names{}, c.Name)", "_ = c"},
 	{"required drops", "ALL is not enough", pspDir + "capabilities.go", "[]corev1.Capability{all}\n", "d.spec.RequiredDropCapabilities[1:]\n"},

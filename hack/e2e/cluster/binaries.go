@@ -26,8 +26,8 @@ const (
 	CurrentRelease Release = "v1.37.2"
 )
 
-// module is the folder that builds a release and the parts that it holds.
-func (r Release) module() (folder string, parts []string, err error) {
+// module is the directory that builds a release and the parts that it holds.
+func (r Release) module() (directory string, parts []string, err error) {
 	switch r {
 	case PSPRelease:
 		return "kube124", []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"}, nil
@@ -55,7 +55,7 @@ func findBinaries(ctx context.Context, release Release) (b binaries, err error) 
 // into the repository's cache, which takes minutes, unless they are there and
 // made from the same sources.
 func Build(ctx context.Context, release Release) (string, error) {
-	folder, parts, err := release.module()
+	directory, parts, err := release.module()
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +63,7 @@ func Build(ctx context.Context, release Release) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	source := filepath.Join(root, "hack", folder)
+	source := filepath.Join(root, "hack", directory)
 	hash, err := hashSources(source)
 	if err != nil {
 		return "", err
@@ -72,13 +72,13 @@ func Build(ctx context.Context, release Release) (string, error) {
 	if err := os.MkdirAll(cache, 0o750); err != nil {
 		return "", fmt.Errorf("creating the cache: %w", err)
 	}
-	unlock, err := lock(filepath.Join(cache, folder+".lock"))
+	unlock, err := lock(filepath.Join(cache, directory+".lock"))
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 
-	target := filepath.Join(cache, folder+"-"+hash)
+	target := filepath.Join(cache, directory+"-"+hash)
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
@@ -157,7 +157,7 @@ func lock(path string) (unlock func(), err error) {
 func Root(ctx context.Context) (string, error) {
 	output, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
-		return "", fmt.Errorf("asking for the module's folder: %w", err)
+		return "", fmt.Errorf("asking for the module's directory: %w", err)
 	}
 	file := string(bytes.TrimSpace(output))
 	if !strings.HasSuffix(file, "go.mod") {

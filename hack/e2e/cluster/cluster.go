@@ -205,7 +205,7 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 		"--use-service-account-credentials",
 		"--service-account-private-key-file=" + c.path("accounts.key"),
 		"--root-ca-file=" + c.path("ca.crt"),
-		"--flex-volume-plugin-dir=" + c.path("flex"), // the default is a folder of the host
+		"--flex-volume-plugin-dir=" + c.path("flex"), // the default is a directory of the host
 		"--kube-api-qps=200",                         // with the default, the first service account takes 8 seconds
 		"--kube-api-burst=400",
 	}

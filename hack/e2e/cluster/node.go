@@ -156,7 +156,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 `
 	c := n.cluster
 	if err := os.MkdirAll(c.path("cni"), 0o750); err != nil {
-		return fmt.Errorf("creating the network's folder: %w", err)
+		return fmt.Errorf("creating the network's directory: %w", err)
 	}
 	for name, text := range map[string]string{
 		"containerd.toml":   fmt.Sprintf(containerd, c.path("cni")),
@@ -294,7 +294,7 @@ func buildStatic(ctx context.Context, pkg, target string) error {
 	return nil
 }
 
-// nodeReady tells whether the node has reported that it is ready.
+// nodeReady reports whether the node has reported that it is ready.
 func nodeReady(ctx context.Context, client kubernetes.Interface) (bool, error) {
 	n, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

@@ -24,7 +24,7 @@ func newWorkdir() (workdir, error) {
 	if err != nil {
 		return workdir{}, fmt.Errorf("creating the cluster's directory: %w", err)
 	}
-	lock, err := os.Create(filepath.Join(path, "lock")) //nolint:gosec // in the folder made above
+	lock, err := os.Create(filepath.Join(path, "lock")) //nolint:gosec // in the directory made above
 	if err != nil {
 		return workdir{}, fmt.Errorf("creating the lock of %s: %w", path, err)
 	}

@@ -1,4 +1,4 @@
-// Package judge tells whether generated PodSecurityPolicies keep their two
+// Package judge reports whether generated PodSecurityPolicies keep their two
 // promises, by asking the code of Kubernetes 1.24.17 itself: its codecs and
 // defaulting, its ServiceAccount and PodSecurityPolicy admission plugins, its
 // RBAC authorizer, its pod strategy and its validation. Nothing here repeats

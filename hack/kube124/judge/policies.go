@@ -161,7 +161,7 @@ func excess(rules []rbacapi.PolicyRule) string {
 	return ""
 }
 
-// uses tells whether info may use the policy in the namespace, asked as
+// uses reports whether info may use the policy in the namespace, asked as
 // admission asks it
 // (plugin/pkg/admission/security/podsecuritypolicy/admission.go:360-399, v1.24.17).
 func (p *policies) uses(info user.Info, namespace, name string) bool {

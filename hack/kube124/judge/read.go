@@ -24,7 +24,7 @@ import (
 
 // decode turns YAML or JSON text into defaulted internal objects, the way the
 // API server reads a request body. Lists are taken apart; kinds which 1.24
-// does not serve are left out. A document that does not decode is in skipped.
+// does not serve are skipped. A document that does not decode is in skipped.
 func decode(text string) (objects []runtime.Object, skipped []error, err error) {
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
 	for n := 1; ; n++ {

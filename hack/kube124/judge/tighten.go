@@ -49,7 +49,7 @@ func (s *server) examine(psp *policyv1beta1.PodSecurityPolicy, pods []arrival) (
 	return verdict, nil
 }
 
-// survives tells whether the tighter policy is another, is valid, is not
+// survives reports whether the tighter policy is another, is valid, is not
 // ignored, and leaves every pod unchanged.
 func survives(psp, tighter *policyv1beta1.PodSecurityPolicy, pods []arrival) (bool, error) {
 	internal := &policy.PodSecurityPolicy{}
@@ -72,7 +72,7 @@ func survives(psp, tighter *policyv1beta1.PodSecurityPolicy, pods []arrival) (bo
 	return true, nil
 }
 
-// fits tells whether a policy alone admits the pod and leaves it, once
+// fits reports whether a policy alone admits the pod and leaves it, once
 // stored, as it would be without any policy.
 func fits(provider podsecuritypolicy.Provider, a arrival) bool {
 	pod := a.request.DeepCopy()
@@ -426,7 +426,7 @@ func (s *steps) annotation(key, allowed string, used map[string]bool) {
 	}
 }
 
-// removals adds a step per element left out; a list shorter than least would
+// removals adds a step per element skipped; a list shorter than least would
 // allow more, not less.
 func removals[T ~string](s *steps, field string, list []T, least int, set func(*spec, []T)) {
 	for i, element := range list {

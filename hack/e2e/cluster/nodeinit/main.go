@@ -125,7 +125,7 @@ func ip(args ...string) error {
 	return nil
 }
 
-// wait collects orphans until it is told to end.
+// wait collects orphans until it receives a signal to end.
 func wait() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGTERM, syscall.SIGINT)

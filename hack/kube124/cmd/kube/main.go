@@ -64,7 +64,7 @@ func shiftPart() (func() *cobra.Command, error) {
 	return nil, errors.New("usage: kube etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kubectl [ARGS]")
 }
 
-// untilSignal is done when the process is told to end.
+// untilSignal is done when the process receives a signal to end.
 func untilSignal() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
