@@ -1,389 +1,298 @@
-// Package apitest is an API server for tests of writers: it keeps objects of one
-// namespace, applies, limits and refuses as a real one does, and can die after
-// any write.
+// Package apitest is an API server for tests, without a network.
+//
+// Objects and requests go in; answers come out as a real server gives them: lists
+// in pages, objects whole or by their metadata, watches that begin where a list
+// ended, streams, server-side apply of ConfigMaps, optimistic locking, discovery,
+// in JSON or protobuf. A test can answer requests itself (Server.Intercept), say
+// who may do what (Server.Authorize), and have the server fail: refuse for a quota,
+// die after any write, be away. What a real server would not take, or serves at a
+// price that a client should not cause, fails the test.
 package apitest
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
+	"net"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/yaml"
 )
 
-// maxBytes is what a server takes as the values of a ConfigMap
-// (pkg/apis/core/validation, ValidateConfigMap).
-const maxBytes = 1 << 20
-
-// Server is the server. Its fields may be set between requests, under Lock.
+// Server is the server. Set its fields before the first request, or between
+// requests.
 type Server struct {
-	sync.Mutex
-	// DieAfter is how many writes are done before the server does not answer any
-	// more, not even about the last one; 0 means it never dies.
+	// Version is what the server calls itself.
+	Version string
+	// Serves are the resources that discovery names.
+	Serves []schema.GroupVersionResource
+	// Streams says that a watch may begin with all objects.
+	Streams bool
+	// DieAfter is how many ConfigMaps are written before the server does not answer
+	// any more, not even about the last one; 0 means it never dies.
 	DieAfter int
 	// Quota is how many ConfigMaps there may be; 0 means any number.
 	Quota int
-	// Refuse, if set, may refuse a request before anything is done.
-	Refuse func(verb, name string) *metav1.Status
-	// Before, if set, is called before each request, without the lock.
-	Before func(verb, name string)
-	// AfterWrite, if set, is called after each write, under the lock.
-	AfterWrite func(verb, name string)
+	// Authorize, if set, says what is allowed.
+	Authorize func(Request) bool
+	// AfterWrite, if set, is called after each write of a ConfigMap, with the
+	// ConfigMaps that are stored then. No other request is served meanwhile.
+	AfterWrite func(write string, stored map[string]*corev1.ConfigMap)
 
-	t        testing.TB
-	writes   []string
-	version  int
-	maps     map[string]*corev1.ConfigMap
-	others   map[string]map[string]any // by path
-	requests map[string]int            // by verb
+	t      testing.TB
+	scheme *runtime.Scheme
+
+	mu        sync.Mutex
+	intercept func(http.ResponseWriter, Request) bool
+	away      bool
+	requests  []Request
+	writes    []string
+	objects   map[key]object
+	version   int
+	// log has every change; news is closed when there is another one, and cut when
+	// all watches end.
+	log  []event
+	news chan struct{}
+	cut  chan struct{}
 }
 
-// Serve returns a server and how to reach it.
-func Serve(t testing.TB) (*Server, *rest.Config) {
-	s := &Server{t: t, maps: map[string]*corev1.ConfigMap{}, others: map[string]map[string]any{}, requests: map[string]int{}}
-	return s, &rest.Config{Host: "http://api.example", Transport: Transport{s}, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}
-}
+// key is where an object is stored.
+type key struct{ resource, namespace, name string }
 
-// Put stores a ConfigMap as if manager had made it.
-func (s *Server) Put(cm *corev1.ConfigMap, manager string) {
-	s.Lock()
-	defer s.Unlock()
-	cm = cm.DeepCopy()
-	cm.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate}}
-	s.store(cm)
-}
-
-// Remove takes a ConfigMap away.
-func (s *Server) Remove(name string) {
-	s.Lock()
-	defer s.Unlock()
-	delete(s.maps, name)
-}
-
-// ConfigMaps returns what is stored, by name.
-func (s *Server) ConfigMaps() map[string]*corev1.ConfigMap {
-	s.Lock()
-	defer s.Unlock()
-	return s.Stored()
-}
-
-// Stored is ConfigMaps for those who hold the lock.
-func (s *Server) Stored() map[string]*corev1.ConfigMap {
-	all := maps.Clone(s.maps)
-	for name, cm := range all {
-		all[name] = cm.DeepCopy()
+func (k key) compare(o key) int {
+	if c := strings.Compare(k.namespace, o.namespace); c != 0 {
+		return c
 	}
-	return all
+	return strings.Compare(k.name, o.name)
+}
+
+// Serve returns a server that holds the objects, and how to reach it.
+func Serve(t testing.TB, objects ...runtime.Object) (*Server, *rest.Config) {
+	s := &Server{
+		Version: "v1.24.17",
+		Serves:  []schema.GroupVersionResource{{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"}},
+		t:       t, scheme: Scheme(), objects: map[key]object{},
+		news: make(chan struct{}), cut: make(chan struct{}),
+	}
+	for _, o := range objects {
+		s.Put(o)
+	}
+	return s, &rest.Config{Host: "http://api.example", Transport: s, QPS: -1}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	away := s.away
+	s.mu.Unlock()
+	if away {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	return Transport{s}.RoundTrip(r)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := s.parse(r)
+	s.mu.Lock()
+	s.requests = append(s.requests, q)
+	intercept, authorize := s.intercept, s.Authorize
+	s.mu.Unlock()
+	switch {
+	case intercept != nil && intercept(w, q):
+	case q.Resource == "":
+		s.discover(w, r.URL.Path)
+	case authorize != nil && !authorize(q):
+		Refuse(w, q.forbidden())
+	case q.Verb == "watch":
+		s.watch(w, q)
+	case !s.serve(w, q):
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serve answers a request that takes no time. It reports false when the server has
+// died.
+func (s *Server) serve(w http.ResponseWriter, q Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.Resource == configMaps && s.dead() {
+		return false
+	}
+	answer, status := s.answer(q)
+	if q.Resource == configMaps && s.dead() {
+		return false
+	}
+	if status != nil {
+		Refuse(w, *status)
+		return true
+	}
+	s.send(w, q, answer)
+	return true
+}
+
+func (s *Server) dead() bool { return s.DieAfter > 0 && len(s.writes) >= s.DieAfter }
+
+func (s *Server) answer(q Request) (runtime.Object, *metav1.Status) {
+	switch q.Verb {
+	case "list":
+		return s.list(q)
+	case "get":
+		return s.get(q)
+	case "create":
+		return s.create(q)
+	case "update":
+		return s.update(q)
+	case "patch":
+		return s.apply(q)
+	case "delete":
+		return s.remove(q)
+	default:
+		return nil, refusal(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, q.Verb)
+	}
+}
+
+// Intercept has f called for each request from now on. f may answer in the place of
+// the server, and reports whether it did.
+func (s *Server) Intercept(f func(w http.ResponseWriter, q Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.intercept = f
+}
+
+// Away has connections fail, or not any more. It ends all watches.
+func (s *Server) Away(away bool) {
+	s.mu.Lock()
+	s.away = away
+	s.mu.Unlock()
+	s.Cut()
+}
+
+// Cut ends all watches.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.cut)
+	s.cut = make(chan struct{})
+}
+
+// Revive lets a server that has died answer again.
+func (s *Server) Revive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.DieAfter, s.writes = 0, nil
+}
+
+// Requested returns the requests so far.
+func (s *Server) Requested() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
 }
 
 // TakeWrites returns the writes of ConfigMaps since the last call, such as
-// "PATCH name".
+// "patch NAME".
 func (s *Server) TakeWrites() []string {
-	s.Lock()
-	defer s.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	writes := s.writes
 	s.writes = nil
 	return writes
 }
 
-// Requests returns how many requests there were with a verb, or with a verb and a
-// name: "GET name".
-func (s *Server) Requests(verb string) int {
-	s.Lock()
-	defer s.Unlock()
-	return s.requests[verb]
+// Put stores an object as a client does that creates or updates it whole. It keeps
+// the object's field managers.
+func (s *Server) Put(o runtime.Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store(s.keyOf(o), s.copyOf(o))
 }
 
-// Revive lets a server that has died answer again.
-func (s *Server) Revive() {
-	s.Lock()
-	defer s.Unlock()
-	s.DieAfter, s.writes = 0, nil
+// Remove takes an object away.
+func (s *Server) Remove(resource, namespace, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(key{resource, namespace, name})
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if len(path) > 1 && path[0] == "apis" {
-		s.other(w, r)
-		return
+// Get returns an object, or nil if there is none.
+func (s *Server) Get(resource, namespace, name string) runtime.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.objects[key{resource, namespace, name}]; ok {
+		return s.copyOf(o)
 	}
-	if r.URL.Path == "/version" {
-		answer(w, map[string]string{"gitVersion": "v1.24.17"})
-		return
-	}
-	if len(path) < 5 || path[4] != "configmaps" {
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "no such resource: "+r.URL.Path)
-		return
-	}
-	name := ""
-	if len(path) > 5 {
-		name = path[5]
-	}
-	if s.Before != nil {
-		s.Before(r.Method, name)
-	}
-	s.Lock()
-	defer s.Unlock()
-	s.requests[r.Method]++
-	s.requests[r.Method+" "+name]++
-	if s.DieAfter > 0 && len(s.writes) >= s.DieAfter {
-		panic(http.ErrAbortHandler)
-	}
-	if s.Refuse != nil {
-		if status := s.Refuse(r.Method, name); status != nil {
-			fail(w, int(status.Code), status.Reason, status.Message)
-			return
+	return nil
+}
+
+// ConfigMaps returns the ConfigMaps of all namespaces, by name.
+func (s *Server) ConfigMaps() map[string]*corev1.ConfigMap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.configMaps()
+}
+
+func (s *Server) configMaps() map[string]*corev1.ConfigMap {
+	all := map[string]*corev1.ConfigMap{}
+	for k, o := range s.objects {
+		if cm, ok := o.(*corev1.ConfigMap); ok {
+			all[k.name] = cm.DeepCopy()
 		}
 	}
-	switch r.Method {
-	case http.MethodGet:
-		s.get(w, r, name)
-	case http.MethodPatch:
-		s.apply(w, r, name)
-	case http.MethodDelete:
-		s.delete(w, r, name)
-	default:
-		fail(w, http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, r.Method)
-	}
+	return all
 }
 
-// wrote notes a write, and dies if it was the last one.
-func (s *Server) wrote(verb, name string) {
-	s.writes = append(s.writes, verb+" "+name)
-	if s.AfterWrite != nil {
-		s.AfterWrite(verb, name)
-	}
-	if s.DieAfter > 0 && len(s.writes) >= s.DieAfter {
-		panic(http.ErrAbortHandler)
-	}
+// ManagedBy returns field managers for objects that are put: a single client that
+// has created the object.
+func ManagedBy(manager string) []metav1.ManagedFieldsEntry {
+	return []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate}}
 }
 
-func (s *Server) get(w http.ResponseWriter, r *http.Request, name string) {
-	if name != "" {
-		if cm, ok := s.maps[name]; ok {
-			answer(w, cm)
-			return
-		}
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, fmt.Sprintf("configmaps %q not found", name))
-		return
-	}
-	if !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadataList") {
-		one, ok := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name=")
-		if !ok {
-			s.t.Error("a list asks for all ConfigMaps with their content")
-		}
-		list := corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}}
-		if cm, ok := s.maps[one]; ok {
-			list.Items = append(list.Items, *cm)
-		}
-		answer(w, list)
-		return
-	}
-	// Pages, as a server makes them.
-	names := slices.Sorted(maps.Keys(s.maps))
-	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
-	from, _ := strconv.Atoi(r.URL.Query().Get("continue"))
-	list := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}}
-	for n, name := range names[from:] {
-		if limit > 0 && n == limit {
-			list.Continue = strconv.Itoa(from + n)
-			break
-		}
-		list.Items = append(list.Items, metav1.PartialObjectMetadata{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
-			ObjectMeta: s.maps[name].ObjectMeta,
-		})
-	}
-	answer(w, list)
-}
-
-// apply is a server-side apply, for objects that are always applied as a whole.
-func (s *Server) apply(w http.ResponseWriter, r *http.Request, name string) {
-	manager, force := r.URL.Query().Get("fieldManager"), r.URL.Query().Get("force") == "true"
-	body, err := io.ReadAll(r.Body)
-	var want corev1.ConfigMap
-	if err == nil {
-		// As a server reads it, which folds and refuses what JSON does not
-		// (apiserver/pkg/endpoints/handlers/patch.go, applyPatcher).
-		err = yaml.Unmarshal(body, &want)
-	}
-	if err != nil || r.Header.Get("Content-Type") != string(types.ApplyPatchType) || manager == "" {
-		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, fmt.Sprintf("no apply: %v", err))
-		return
-	}
-	size := 0
-	for _, value := range want.Data {
-		size += len(value)
-	}
-	for _, value := range want.BinaryData {
-		size += len(value)
-	}
-	old, exists := s.maps[name]
-	others := exists && !slices.ContainsFunc(old.ManagedFields, func(f metav1.ManagedFieldsEntry) bool { return f.Manager == manager })
-	switch {
-	case size > maxBytes:
-		fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, fmt.Sprintf("ConfigMap %q is invalid: []: Too long: may not be more than %d bytes", name, maxBytes))
-		return
-	case !exists && s.Quota > 0 && len(s.maps) >= s.Quota:
-		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf("configmaps %q is forbidden: exceeded quota: few, requested: configmaps=1, used: configmaps=%d, limited: configmaps=%d", name, len(s.maps), s.Quota))
-		return
-	case want.ResourceVersion != "" && (!exists || want.ResourceVersion != old.ResourceVersion):
-		fail(w, http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified")
-		return
-	case others && !force && overlaps(old, &want):
-		fail(w, http.StatusConflict, metav1.StatusReasonConflict, `Apply failed with 1 conflict: conflict with "kubectl-create" using v1: .data`)
-		return
-	case exists && old.Immutable != nil && *old.Immutable && !reflect.DeepEqual(old.Data, want.Data):
-		fail(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "data: Forbidden: field is immutable when `immutable` is set")
-		return
-	}
-	want.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: manager, Operation: metav1.ManagedFieldsOperationApply}}
-	if others {
-		want.ManagedFields = append(want.ManagedFields, old.ManagedFields...)
-		maps.Copy(want.Data, old.Data)
-	}
-	if exists {
-		want.UID = old.UID
-	}
-	s.store(&want)
-	s.wrote(r.Method, name)
-	answer(w, &want)
-}
-
-func (s *Server) store(cm *corev1.ConfigMap) {
+// store keeps an object under a new version.
+func (s *Server) store(k key, o object) {
 	s.version++
-	cm.ResourceVersion = strconv.Itoa(s.version)
-	if cm.UID == "" {
-		cm.UID = types.UID("uid-" + cm.ResourceVersion)
+	o.SetResourceVersion(strconv.Itoa(s.version))
+	if o.GetUID() == "" {
+		o.SetUID(types.UID("uid-" + o.GetResourceVersion()))
 	}
-	s.maps[cm.Name] = cm
+	s.change(event{k, s.version, s.objects[k], o})
+	s.objects[k] = o
 }
 
-func overlaps(a, b *corev1.ConfigMap) bool {
-	for key, value := range a.Data {
-		if other, ok := b.Data[key]; ok && other != value {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Server) delete(w http.ResponseWriter, r *http.Request, name string) {
-	cm, ok := s.maps[name]
+// drop forgets an object.
+func (s *Server) drop(k key) {
+	o, ok := s.objects[k]
 	if !ok {
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
-		return
-	}
-	var options metav1.DeleteOptions
-	if body, err := io.ReadAll(r.Body); err != nil || (len(body) > 0 && json.Unmarshal(body, &options) != nil) {
-		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "no options")
-		return
-	}
-	if p := options.Preconditions; p != nil && p.UID != nil && *p.UID != cm.UID {
-		fail(w, http.StatusConflict, metav1.StatusReasonConflict, "another uid")
-		return
-	}
-	delete(s.maps, name)
-	s.wrote(r.Method, name)
-	answer(w, metav1.Status{Status: metav1.StatusSuccess})
-}
-
-// other serves objects of other kinds, one by one, with optimistic locking.
-func (s *Server) other(w http.ResponseWriter, r *http.Request) {
-	s.Lock()
-	defer s.Unlock()
-	path := r.URL.Path
-	var object map[string]any
-	if r.Method == http.MethodPost || r.Method == http.MethodPut {
-		if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
-			fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
-			return
-		}
-	}
-	metaOf := func(o map[string]any) map[string]any {
-		meta, ok := o["metadata"].(map[string]any)
-		if !ok {
-			meta = map[string]any{}
-			o["metadata"] = meta
-		}
-		return meta
-	}
-	if r.Method == http.MethodPost {
-		path += "/" + fmt.Sprint(metaOf(object)["name"])
-	}
-	old, exists := s.others[path]
-	switch {
-	case r.Method == http.MethodPost && exists:
-		fail(w, http.StatusConflict, metav1.StatusReasonAlreadyExists, path+" already exists")
-		return
-	case r.Method != http.MethodPost && !exists:
-		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, path+" not found")
-		return
-	case r.Method == http.MethodPut && metaOf(object)["resourceVersion"] != metaOf(old)["resourceVersion"]:
-		fail(w, http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified")
-		return
-	case r.Method == http.MethodGet:
-		answer(w, old)
 		return
 	}
 	s.version++
-	metaOf(object)["resourceVersion"] = strconv.Itoa(s.version)
-	s.others[path] = object
-	answer(w, object)
+	s.change(event{k, s.version, o, nil})
+	delete(s.objects, k)
 }
 
-// Other decodes what is stored under a path, and reports whether it is there.
-func (s *Server) Other(path string, into any) bool {
-	s.Lock()
-	defer s.Unlock()
-	object, ok := s.others[path]
-	if !ok {
-		return false
-	}
-	data, err := json.Marshal(object)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
-		s.t.Error(err)
-	}
-	return true
+// change lets the watches know of an event.
+func (s *Server) change(e event) {
+	s.log = append(s.log, e)
+	close(s.news)
+	s.news = make(chan struct{})
 }
 
-func answer(w http.ResponseWriter, object any) {
-	if cm, ok := object.(*corev1.ConfigMap); ok {
-		cm = cm.DeepCopy()
-		cm.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
-		object = runtime.Object(cm)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(object); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	status := metav1.Status{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
-		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: message, //nolint:gosec // a status code fits
-	}
-	if err := json.NewEncoder(w).Encode(status); err != nil {
-		panic(http.ErrAbortHandler)
-	}
+// keys returns where the objects of a resource are stored, in a server's order.
+func (s *Server) keys(resource string) []key {
+	return slices.SortedFunc(func(yield func(key) bool) {
+		for k := range maps.Keys(s.objects) {
+			if k.resource == resource && !yield(k) {
+				return
+			}
+		}
+	}, key.compare)
 }

@@ -9,8 +9,8 @@ import (
 
 // Transport answers requests by a handler, without a network: what waits for the
 // server waits for a goroutine, so that in a bubble of testing/synctest time
-// passes as soon as everybody waits. A handler that panics is a connection that
-// breaks.
+// passes as soon as everybody waits. A handler that panics, or ends its test, is a
+// connection that breaks.
 type Transport struct{ Handler http.Handler }
 
 // RoundTrip implements http.RoundTripper.
@@ -24,13 +24,16 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := &response{header: http.Header{}, body: writer, started: make(chan struct{})}
 	broken := make(chan struct{})
 	go func() {
+		answered := false
 		defer func() {
-			if recover() != nil {
+			_ = recover()
+			if !answered {
 				_ = writer.CloseWithError(io.ErrUnexpectedEOF)
 				close(broken)
 			}
 		}()
 		t.Handler.ServeHTTP(w, r.WithContext(ctx))
+		answered = true
 		w.start(http.StatusOK)
 		_ = writer.Close()
 	}()

@@ -91,8 +91,6 @@ func (f *fleet) Pods() int     { return 7 }
 func (f *fleet) Profiles() int { return 3 }
 func (f *fleet) Watches() int  { return 9 }
 
-const leasePath = "/apis/coordination.k8s.io/v1/namespaces/advisor/leases/psp-advisor"
-
 // replica is a running controller.
 type replica struct {
 	*controller.Controller
@@ -191,8 +189,8 @@ func eventually(t *testing.T, what string, condition func() bool) {
 }
 
 func holder(server *apitest.Server) string {
-	var lease coordinationv1.Lease
-	if !server.Other(leasePath, &lease) || lease.Spec.HolderIdentity == nil {
+	lease, ok := server.Get("leases", "advisor", "psp-advisor").(*coordinationv1.Lease)
+	if !ok || lease.Spec.HolderIdentity == nil {
 		return ""
 	}
 	return *lease.Spec.HolderIdentity
@@ -200,7 +198,13 @@ func holder(server *apitest.Server) string {
 
 // passes returns how many passes have begun: each reads the index once.
 func passes(server *apitest.Server) int {
-	return server.Requests(http.MethodGet + " " + publish.IndexName)
+	n := 0
+	for _, q := range server.Requested() {
+		if q.Verb == "get" && q.Name == publish.IndexName {
+			n++
+		}
+	}
+	return n
 }
 
 func TestFollowsChanges(t *testing.T) {
@@ -232,7 +236,7 @@ func TestFollowsChanges(t *testing.T) {
 		eventually(t, "the report of a namespace that is gone is gone", func() bool { return len(server.ConfigMaps()) == 2 })
 
 		// What somebody takes away comes back, long before everything is made again.
-		server.Remove(reports(t, server)["monitoring"].ConfigMaps[0])
+		server.Remove("configmaps", "advisor", reports(t, server)["monitoring"].ConfigMaps[0])
 		time.Sleep(time.Minute + debounce)
 		if len(server.ConfigMaps()) != 2 {
 			t.Error("a report that was deleted is not back after a minute")

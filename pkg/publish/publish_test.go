@@ -92,6 +92,35 @@ func start(t *testing.T) advisor {
 	return advisor{w, server, config}
 }
 
+// put stores a ConfigMap in the report namespace, as if another client had made it.
+func (a advisor) put(cm *corev1.ConfigMap, manager string) {
+	cm = cm.DeepCopy()
+	cm.Namespace, cm.ManagedFields = "advisor", apitest.ManagedBy(manager)
+	a.server.Put(cm)
+}
+
+// remove takes a ConfigMap of the report namespace away.
+func (a advisor) remove(name string) { a.server.Remove("configmaps", "advisor", name) }
+
+// before has f called before each request.
+func (a advisor) before(f func(verb, name string)) {
+	a.server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
+		f(q.Verb, q.Name)
+		return false
+	})
+}
+
+// requests returns how many requests there were with a verb.
+func (a advisor) requests(verb string) int {
+	n := 0
+	for _, q := range a.server.Requested() {
+		if q.Verb == verb {
+			n++
+		}
+	}
+	return n
+}
+
 func (a advisor) publish(t *testing.T, f *fleet) publish.Result {
 	t.Helper()
 	r, err := a.Publish(t.Context(), options.NewPass(f))
@@ -155,7 +184,7 @@ func content(all map[string]*corev1.ConfigMap) map[string]string {
 
 func TestPublish(t *testing.T) {
 	a := start(t)
-	a.server.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}, "controller-manager")
+	a.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}, "controller-manager")
 	f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 3, "empty": 0, strings.Repeat("n", 63): 2}}
 
 	r := a.publish(t, f)
@@ -180,8 +209,8 @@ func TestPublish(t *testing.T) {
 	f.workloads["shop"], f.workloads["monitoring"] = 4, 0
 	r = a.publish(t, f)
 	writes := a.server.TakeWrites()
-	if len(writes) != 4 || !strings.HasPrefix(writes[0], "PATCH psp-advisor.shop.") || writes[1] != "PATCH "+publish.IndexName ||
-		!strings.HasPrefix(writes[2], "DELETE psp-advisor.monitoring.") || !strings.HasPrefix(writes[3], "DELETE psp-advisor.shop.") {
+	if len(writes) != 4 || !strings.HasPrefix(writes[0], "patch psp-advisor.shop.") || writes[1] != "patch "+publish.IndexName ||
+		!strings.HasPrefix(writes[2], "delete psp-advisor.monitoring.") || !strings.HasPrefix(writes[3], "delete psp-advisor.shop.") {
 		t.Errorf("writes are %q", writes)
 	}
 	if want := (publish.Writes{Created: 1, Configured: 1, Unchanged: 1, Deleted: 2}); r.Writes != want {
@@ -214,7 +243,7 @@ func TestKnown(t *testing.T) {
 	if _, err := a.Publish(t.Context(), pass()); err != nil || len(rendered) > 0 {
 		t.Errorf("rendered %q, error %v", rendered, err)
 	}
-	a.server.Remove(known["shop"].ConfigMaps[0])
+	a.remove(known["shop"].ConfigMaps[0])
 	if _, err := a.Publish(t.Context(), pass()); err != nil || !slices.Equal(rendered, []string{"shop"}) {
 		t.Errorf("rendered %q, error %v", rendered, err)
 	}
@@ -239,9 +268,9 @@ func TestKilled(t *testing.T) {
 	want := content(clean.server.ConfigMaps())
 	for n := range len(writes) + 1 {
 		a := start(t)
-		a.server.AfterWrite = func(verb, name string) {
-			if _, _, err := follow(a.server.Stored()); err != nil {
-				t.Errorf("killed after %d writes: behind %s %s: %v", n, verb, name, err)
+		a.server.AfterWrite = func(write string, stored map[string]*corev1.ConfigMap) {
+			if _, _, err := follow(stored); err != nil {
+				t.Errorf("killed after %d writes: after %s: %v", n, write, err)
 			}
 		}
 		a.publish(t, before)
@@ -342,7 +371,7 @@ func TestForeign(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			a := start(t)
 			tc.foreign.Data = map[string]string{"mine": "yes"}
-			a.server.Put(tc.foreign, "kubectl-create")
+			a.put(tc.foreign, "kubectl-create")
 			r, err := a.Publish(t.Context(), options.NewPass(f))
 			if !tc.general {
 				err = errors.Join(err, r.Failed["shop"])
@@ -378,13 +407,13 @@ func (a advisor) follow2(t *testing.T) (publish.Index, map[string]publish.Docume
 func TestQuickerForeign(t *testing.T) {
 	a := start(t)
 	f := &fleet{workloads: map[string]int{"shop": 1}}
-	a.server.Before = func(verb, name string) {
-		if verb == http.MethodPatch && name != publish.IndexName {
+	a.before(func(verb, name string) {
+		if verb == "patch" && name != publish.IndexName {
 			if _, there := a.server.ConfigMaps()[name]; !there {
-				a.server.Put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{publish.PoliciesFile("psp"): "mine"}}, "kubectl-create")
+				a.put(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{publish.PoliciesFile("psp"): "mine"}}, "kubectl-create")
 			}
 		}
-	}
+	})
 	r := a.publish(t, f)
 	if err := r.Failed["shop"]; err == nil || !strings.Contains(err.Error(), "another client writes it too") {
 		t.Errorf("error is %v", err)
@@ -398,17 +427,17 @@ func TestTwoWriters(t *testing.T) {
 	second := &fleet{workloads: map[string]int{"shop": 2}}
 	clean := start(t)
 	clean.publish(t, first)
-	requests := clean.server.Requests(http.MethodPatch) + 5
+	requests := clean.requests("patch") + 5
 	for n := range requests {
 		a := start(t)
 		a.publish(t, &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}})
-		a.server.AfterWrite = func(verb, name string) {
-			if _, _, err := follow(a.server.Stored()); err != nil {
-				t.Errorf("second before request %d: behind %s %s: %v", n, verb, name, err)
+		a.server.AfterWrite = func(write string, stored map[string]*corev1.ConfigMap) {
+			if _, _, err := follow(stored); err != nil {
+				t.Errorf("second before request %d: after %s: %v", n, write, err)
 			}
 		}
 		seen, busy := 0, false
-		a.server.Before = func(string, string) {
+		a.before(func(string, string) {
 			if busy {
 				return
 			}
@@ -417,9 +446,9 @@ func TestTwoWriters(t *testing.T) {
 				a.publish(t, second)
 				busy = false
 			}
-		}
+		})
 		a.publish(t, first)
-		a.server.Before = nil
+		a.server.Intercept(nil)
 		a.publish(t, first)
 		if index, docs := a.follow(t); len(docs) != 2 || !index.Coverage.Complete {
 			t.Errorf("second before request %d: reports are %v", n, index.Reports)
@@ -432,17 +461,17 @@ func TestTwoWriters(t *testing.T) {
 func TestDeletedAndBack(t *testing.T) {
 	a := start(t)
 	a.publish(t, &fleet{workloads: map[string]int{"shop": 1}})
-	a.server.Before = func(verb, name string) {
-		if verb == http.MethodDelete {
-			back := a.server.Stored()[name].DeepCopy()
+	a.before(func(verb, name string) {
+		if verb == "delete" {
+			back := a.server.ConfigMaps()[name].DeepCopy()
 			back.UID, back.ResourceVersion = "", ""
-			a.server.Remove(name)
-			a.server.Put(back, publish.FieldManager)
+			a.remove(name)
+			a.put(back, publish.FieldManager)
 		}
-	}
-	before := len(a.server.Stored())
+	})
+	before := len(a.server.ConfigMaps())
 	a.publish(t, &fleet{workloads: map[string]int{"shop": 2}})
-	if after := len(a.server.Stored()); after != before+1 {
+	if after := len(a.server.ConfigMaps()); after != before+1 {
 		t.Errorf("%d ConfigMaps, want %d: what came back is not ours to delete", after, before+1)
 	}
 }
@@ -455,7 +484,7 @@ func TestEdited(t *testing.T) {
 	want := content(a.server.ConfigMaps())
 	cm := a.server.ConfigMaps()[publish.IndexName]
 	cm.Data[publish.IndexFile] = "{}"
-	a.server.Put(cm, publish.FieldManager)
+	a.put(cm, publish.FieldManager)
 	a.publish(t, f)
 	if d := cmp.Diff(want, content(a.server.ConfigMaps())); d != "" {
 		t.Errorf("after an edit (-want +got):\n%s", d)
@@ -572,28 +601,20 @@ func TestClusterLevel(t *testing.T) {
 
 // TestErrors: messages name what is missing.
 func TestErrors(t *testing.T) {
-	forbid := func(verb string) func(string, string) *metav1.Status {
-		return func(v, name string) *metav1.Status {
-			if v != verb {
-				return nil
-			}
-			return &metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: `configmaps is forbidden: User "advisor" cannot ` + verb}
-		}
-	}
 	for _, tc := range []struct {
 		verb string
 		want string
 	}{
-		{http.MethodGet, `reading the index in namespace advisor: configmaps is forbidden: User "advisor" cannot GET`},
-		{http.MethodPatch, `writing ConfigMap advisor/psp-advisor-index: configmaps is forbidden: User "advisor" cannot PATCH`},
-		{http.MethodDelete, `deleting ConfigMap advisor/psp-advisor.`},
+		{"get", `reading the index in namespace advisor: configmaps "psp-advisor-index" is forbidden: User "advisor" cannot get resource "configmaps"`},
+		{"patch", `writing ConfigMap advisor/psp-advisor-index: configmaps "psp-advisor-index" is forbidden: User "advisor" cannot patch resource "configmaps"`},
+		{"delete", `deleting ConfigMap advisor/psp-advisor.`},
 	} {
 		a := start(t)
 		f := &fleet{workloads: map[string]int{"shop": 1}}
-		if tc.verb == http.MethodDelete {
+		if tc.verb == "delete" {
 			a.publish(t, f)
 		}
-		a.server.Refuse = forbid(tc.verb)
+		a.server.Authorize = func(q apitest.Request) bool { return q.Verb != tc.verb }
 		f.version++
 		_, err := a.Publish(t.Context(), options.NewPass(f))
 		if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -2,7 +2,6 @@ package publish_test
 
 import (
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -75,14 +74,14 @@ func TestReaderDuringPass(t *testing.T) {
 	f := &fleet{workloads: map[string]int{"shop": 1}}
 	a.publish(t, f)
 	busy := false
-	a.server.Before = func(verb, name string) {
-		if verb == http.MethodGet && strings.HasPrefix(name, "psp-advisor.shop.") && !busy && f.version == 0 {
+	a.before(func(verb, name string) {
+		if verb == "get" && strings.HasPrefix(name, "psp-advisor.shop.") && !busy && f.version == 0 {
 			busy = true
 			f.version++
 			a.publish(t, f)
 			busy = false
 		}
-	}
+	})
 	_, files, err := r.Report(t.Context(), "shop")
 	if err != nil || !strings.Contains(string(files["psp.yaml"]), "type1") {
 		t.Errorf("error %v, read\n%s", err, files["psp.yaml"])
@@ -101,7 +100,7 @@ func TestReaderAndOthers(t *testing.T) {
 	look := genuine.DeepCopy()
 	look.Name, look.UID, look.ManagedFields = "psp-advisor.shop.0000000000000000", "", nil
 	look.Data["psp.yaml"] = "---\nkind: ClusterRoleBinding\n"
-	a.server.Put(look, "kubectl-create")
+	a.put(look, "kubectl-create")
 	result = a.publish(t, f)
 	if diff := cmp.Diff([]string{"advisor/" + look.Name}, result.LookAlikes); diff != "" {
 		t.Errorf("look-alikes (-want +got):\n%s", diff)
@@ -116,7 +115,7 @@ func TestReaderAndOthers(t *testing.T) {
 
 	forged := genuine.DeepCopy()
 	forged.UID, forged.Data["psp.yaml"] = "", "---\nkind: ClusterRoleBinding\n"
-	a.server.Put(forged, publish.FieldManager)
+	a.put(forged, publish.FieldManager)
 	if _, _, err := r.Report(t.Context(), "shop"); err == nil || !strings.Contains(err.Error(), "psp.yaml is not what the index says") {
 		t.Errorf("what was tampered with is read: %v", err)
 	}
@@ -126,7 +125,7 @@ func TestReaderAndOthers(t *testing.T) {
 	}
 
 	stolen := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: publish.IndexName}, Data: map[string]string{publish.IndexFile: "{}"}}
-	a.server.Put(stolen, "kubectl-create")
+	a.put(stolen, "kubectl-create")
 	if _, _, err := r.Report(t.Context(), "shop"); err == nil || !strings.Contains(err.Error(), "it was not written by the advisor") {
 		t.Errorf("error %v", err)
 	}

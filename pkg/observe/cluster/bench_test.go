@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -138,7 +139,7 @@ const (
 // and nothing else.
 func servePods(b *testing.B, pods int) *rest.Config {
 	b.Helper()
-	codecs := serializer.NewCodecFactory(apiScheme(b))
+	codecs := serializer.NewCodecFactory(apitest.Scheme())
 	encode := func(list apiruntime.Object, version apiruntime.GroupVersioner) []byte {
 		info, _ := apiruntime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), apiruntime.ContentTypeProtobuf)
 		data, err := apiruntime.Encode(codecs.EncoderForVersion(info.Serializer, version), list)

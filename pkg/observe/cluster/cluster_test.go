@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,7 +26,6 @@ import (
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 )
 
@@ -42,6 +42,9 @@ func ownedBy(apiVersion, kind, namespace, name string) metav1.OwnerReference {
 		APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID(namespace + "-" + name), Controller: &controller,
 	}
 }
+
+// refuse answers with a code, in the words of a server.
+func refuse(w http.ResponseWriter, code int) { apitest.Refuse(w, apitest.Status(code)) }
 
 func podSpec() corev1.PodSpec {
 	return corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "image"}}}
@@ -184,7 +187,7 @@ func TestList(t *testing.T) {
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
-			_, config := serve(t, shop("shop")...)
+			_, config := apitest.Serve(t, shop("shop")...)
 			o := both()
 			tc.scope(&o)
 			obs, err := look(within(t), config, o)
@@ -210,15 +213,15 @@ func TestListInPages(t *testing.T) {
 			for i := range n {
 				objects = append(objects, pod("shop", fmt.Sprintf("pod-%04d", i)))
 			}
-			server, config := serve(t, objects...)
-			server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
-				if q.resource != "pods" || q.page != 2*pageSize || expired == 0 {
+			server, config := apitest.Serve(t, objects...)
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				if q.Resource != "pods" || q.Continue != 2*pageSize || expired == 0 {
 					return false
 				}
 				expired--
 				refuse(w, http.StatusGone)
 				return true
-			}
+			})
 			var counts []int
 			seen, err := List(within(t), config, observe.Scope{Pods: true}, func(resource string, n int) {
 				if resource == "pods" {
@@ -241,24 +244,24 @@ func TestListInPages(t *testing.T) {
 func TestListGaps(t *testing.T) {
 	tests := map[string]struct {
 		scope   observe.Scope
-		refused func(q query) int
+		refused func(q apitest.Request) int
 		want    []string
 		pods    int
 	}{
 		"a kind that may not be listed": {
-			both(), func(q query) int { return map[string]int{"deployments": http.StatusForbidden}[q.resource] },
+			both(), func(q apitest.Request) int { return map[string]int{"deployments": http.StatusForbidden}[q.Resource] },
 			[]string{"deployments.apps in all namespaces"},
 			6,
 		},
 		"a kind that is not served": {
-			both(), func(q query) int { return map[string]int{"cronjobs": http.StatusNotFound}[q.resource] },
+			both(), func(q apitest.Request) int { return map[string]int{"cronjobs": http.StatusNotFound}[q.Resource] },
 			[]string{"cronjobs.batch in all namespaces"},
 			6,
 		},
 		"a right in one namespace of two": {
 			observe.Scope{Pods: true, Namespaces: []string{"shop", "vault"}},
-			func(q query) int {
-				if q.namespace != "shop" {
+			func(q apitest.Request) int {
+				if q.Namespace != "shop" {
 					return http.StatusForbidden
 				}
 				return 0
@@ -267,8 +270,8 @@ func TestListGaps(t *testing.T) {
 			6,
 		},
 		"no right to read what has no controller": {
-			both(), func(q query) int {
-				if q.name != "" {
+			both(), func(q apitest.Request) int {
+				if q.Name != "" {
 					return http.StatusForbidden
 				}
 				return 0
@@ -278,21 +281,21 @@ func TestListGaps(t *testing.T) {
 		},
 		"no right at all": {
 			observe.Scope{Pods: true},
-			func(query) int { return http.StatusForbidden },
+			func(apitest.Request) int { return http.StatusForbidden },
 			[]string{"jobs.batch in all namespaces", "pods in all namespaces", "replicasets.apps in all namespaces"},
 			0,
 		},
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
-			server, config := serve(t, shop("shop")...)
-			server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+			server, config := apitest.Serve(t, shop("shop")...)
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
 				code := tc.refused(q)
 				if code != 0 {
 					refuse(w, code)
 				}
 				return code != 0
-			}
+			})
 			obs, err := look(within(t), config, tc.scope)
 			if err != nil {
 				t.Fatal(err)
@@ -317,15 +320,15 @@ func TestListGaps(t *testing.T) {
 
 func TestListNeedsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := serve(t, shop("shop")...)
+		server, config := apitest.Serve(t, shop("shop")...)
 		o := both()
 		o.Namespaces = []string{"shop"}
 		if _, err := look(within(t), config, o); err != nil {
 			t.Fatal(err)
 		}
-		for _, request := range server.requested() {
-			if !strings.Contains(request, "/namespaces/shop/") || strings.Contains(request, "watch=") {
-				t.Errorf("a request that needs more than list and get in the namespace: %s", request)
+		for _, q := range server.Requested() {
+			if q.Namespace != "shop" || (q.Verb != "list" && q.Verb != "get") {
+				t.Errorf("a request that needs more than list and get in the namespace: %s", q.URL)
 			}
 		}
 	})
@@ -334,14 +337,14 @@ func TestListNeedsOnly(t *testing.T) {
 // A ReplicaSet that appears while the pods are listed is not missing for its pods.
 func TestListDuringRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := serve(t, pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")))
-		server.answer = func(_ http.ResponseWriter, _ *http.Request, q query) bool {
-			if q.resource == "pods" {
+		server, config := apitest.Serve(t, pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")))
+		server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
+			if q.Resource == "pods" {
 				time.Sleep(50 * time.Millisecond)
-				server.change(watch.Added, replicaSet("shop", "web-1", ownedBy("apps/v1", "Deployment", "shop", "web")))
+				server.Put(replicaSet("shop", "web-1", ownedBy("apps/v1", "Deployment", "shop", "web")))
 			}
 			return false
-		}
+		})
 		obs, err := look(within(t), config, observe.Scope{Pods: true})
 		if err != nil {
 			t.Fatal(err)
@@ -353,20 +356,20 @@ func TestListDuringRollout(t *testing.T) {
 }
 
 func TestListErrors(t *testing.T) {
-	always := func(code int) func(http.ResponseWriter, *http.Request, query) bool {
-		return func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+	always := func(code int) func(http.ResponseWriter, apitest.Request) bool {
+		return func(w http.ResponseWriter, _ apitest.Request) bool {
 			refuse(w, code)
 			return true
 		}
 	}
-	hang := func(_ http.ResponseWriter, r *http.Request, q query) bool {
-		if q.resource == "pods" {
-			<-r.Context().Done()
+	hang := func(_ http.ResponseWriter, q apitest.Request) bool {
+		if q.Resource == "pods" {
+			<-q.Context().Done()
 		}
-		return q.resource == "pods"
+		return q.Resource == "pods"
 	}
 	tests := map[string]struct {
-		answer  func(http.ResponseWriter, *http.Request, query) bool
+		answer  func(http.ResponseWriter, apitest.Request) bool
 		config  func(*rest.Config)
 		timeout time.Duration
 		want    string
@@ -376,7 +379,7 @@ func TestListErrors(t *testing.T) {
 		"unreachable": {
 			config: func(c *rest.Config) { c.Host, c.Transport = "127.0.0.1:1", nil }, want: "connection refused",
 		},
-		"not an API server": {answer: func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+		"not an API server": {answer: func(w http.ResponseWriter, _ apitest.Request) bool {
 			_, _ = w.Write([]byte("<html>")) // the client may be gone
 			return true
 		}, want: "listing "},
@@ -388,8 +391,8 @@ func TestListErrors(t *testing.T) {
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
-			server, config := serve(t, shop("shop")...)
-			server.answer = tc.answer
+			server, config := apitest.Serve(t, shop("shop")...)
+			server.Intercept(tc.answer)
 			if tc.config != nil {
 				tc.config(config)
 			}
@@ -459,15 +462,10 @@ func hasNot(workload string) func(*observe.Observation) bool {
 func TestWatcherFollows(t *testing.T) {
 	for name, streams := range map[string]bool{"from pages": false, "from a stream": true} {
 		bubble(t, name, func(t *testing.T) {
-			server, config := serve(t, append(shop("shop"), shop("vault")...)...)
-			server.streams = streams
+			server, config := apitest.Serve(t, append(shop("shop"), shop("vault")...)...)
+			server.Streams = streams
 			c, changes := start(t, config, both())
-			for _, r := range resourcesOf(both()) {
-				for server.watched(r.Resource) == 0 {
-					time.Sleep(5 * time.Millisecond)
-				}
-			}
-			if streams && slices.ContainsFunc(server.requested(), func(r string) bool { return strings.Contains(r, "/pods?") && strings.Contains(r, "limit") }) {
+			if streams && slices.ContainsFunc(server.Requested(), func(q apitest.Request) bool { return q.Resource == "pods" && q.Verb == "list" }) {
 				t.Error("pods were listed, not streamed")
 			}
 			all := c.Observe()
@@ -478,32 +476,31 @@ func TestWatcherFollows(t *testing.T) {
 				t.Errorf("one namespace gave %v", got)
 			}
 
-			server.change(watch.Added, pod("shop", "new"))
+			server.Put(pod("shop", "new"))
 			eventually(t, c, has("shop/Pod/new as default"), "shop")
 			done := pod("shop", "new")
 			done.Status.Phase = corev1.PodSucceeded
-			server.change(watch.Modified, done)
+			server.Put(done)
 			eventually(t, c, hasNot("shop/Pod/new as default"), "shop")
 
-			server.change(watch.Added, replicaSet("vault", "lonely"))
+			server.Put(replicaSet("vault", "lonely"))
 			eventually(t, c, has("vault/ReplicaSet/lonely as default"), "vault")
 			adopted := replicaSet("vault", "lonely", ownedBy("apps/v1", "Deployment", "vault", "web"))
-			server.change(watch.Modified, adopted)
+			server.Put(adopted)
 			eventually(t, c, hasNot("vault/ReplicaSet/lonely as default"), "vault")
 
-			server.change(watch.Modified, finishedJob("vault", "bare-job"))
+			server.Put(finishedJob("vault", "bare-job"))
 			eventually(t, c, hasNot("vault/Job/bare-job as default"), "vault")
-			server.change(watch.Deleted, cronJob("vault", "backup"))
+			server.Remove("cronjobs", "vault", "backup")
 			eventually(t, c, func(obs *observe.Observation) bool { return obs.Templates() == 6 }, "vault")
 
 			for len(changes) > 0 {
 				<-changes
 			}
 			same := pod("shop", "bare")
-			same.ResourceVersion = "2"
 			same.Status.Message = "still there"
-			server.change(watch.Modified, same)
-			server.change(watch.Added, pod("vault", "last"))
+			server.Put(same)
+			server.Put(pod("vault", "last"))
 			if got := <-changes; got != "vault" {
 				t.Errorf("a change in %s that changes nothing was told", got)
 			}
@@ -513,20 +510,20 @@ func TestWatcherFollows(t *testing.T) {
 
 func TestWatcherGapsHeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := serve(t, shop("shop")...)
+		server, config := apitest.Serve(t, shop("shop")...)
 		allowed := make(chan struct{})
-		server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
+		server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
 			select {
 			case <-allowed:
 				return false
 			default:
 			}
-			if q.resource != "deployments" {
+			if q.Resource != "deployments" {
 				return false
 			}
 			refuse(w, http.StatusForbidden)
 			return true
-		}
+		})
 		c, _ := start(t, config, both())
 		if obs := c.Observe(); len(obs.Gaps) != 1 || obs.Gaps[0].Resource != "deployments.apps" {
 			t.Fatalf("gaps %v", obs.Gaps)
@@ -538,13 +535,13 @@ func TestWatcherGapsHeal(t *testing.T) {
 
 func TestWatcherWithoutWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := serve(t, shop("shop")...)
-		server.answer = func(w http.ResponseWriter, _ *http.Request, q query) bool {
-			if q.watch {
+		server, config := apitest.Serve(t, shop("shop")...)
+		server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+			if q.Verb == "watch" {
 				refuse(w, http.StatusForbidden)
 			}
-			return q.watch
-		}
+			return q.Verb == "watch"
+		})
 		c, _ := start(t, config, both())
 		if obs := c.Observe(); obs.Pods() != 6 || obs.Templates() != 8 {
 			t.Errorf("got %d pods, %d templates", obs.Pods(), obs.Templates())
@@ -561,8 +558,9 @@ func TestItems(t *testing.T) {
 	for _, r := range resourcesOf(both()) {
 		resources[r.Resource] = r
 	}
+	server, _ := apitest.Serve(t)
 	for _, o := range shop("shop") {
-		r := resources[resourceOf(t, o)]
+		r := resources[server.ResourceOf(o)]
 		l := &lister{resource: r, recorder: recorder}
 		want := r.recordOf(o, recorder)
 		got := l.item(o)
@@ -600,18 +598,10 @@ func TestServer(t *testing.T) {
 	policies := schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"}
 	for version, serves := range map[string]bool{"v1.24.17": true, "v1.37.2": false} {
 		t.Run(version, func(t *testing.T) {
-			api, config := serve(t)
-			api.answer = func(w http.ResponseWriter, r *http.Request, _ query) bool {
-				w.Header().Set("Content-Type", "application/json")
-				switch {
-				case r.URL.Path == "/version/" || r.URL.Path == "/version":
-					fmt.Fprintf(w, `{"gitVersion":%q}`, version)
-				case r.URL.Path == "/apis/policy/v1beta1" && serves:
-					fmt.Fprint(w, `{"kind":"APIResourceList","apiVersion":"v1","resources":[{"name":"podsecuritypolicies"}]}`)
-				default:
-					refuse(w, http.StatusNotFound)
-				}
-				return true
+			api, config := apitest.Serve(t)
+			api.Version = version
+			if !serves {
+				api.Serves = nil
 			}
 			server, err := NewServer(config)
 			if err != nil {
@@ -629,29 +619,28 @@ func TestServer(t *testing.T) {
 
 // outages are ways in which a server is away: every watch ends, and requests fail
 // until the function that is returned is called.
-var outages = map[string]func(*apiServer) (end func()){
-	"no connection": func(server *apiServer) func() {
-		server.away.Store(true)
-		server.cut()
-		return func() { server.away.Store(false) }
+var outages = map[string]func(*apitest.Server) (end func()){
+	"no connection": func(server *apitest.Server) func() {
+		server.Away(true)
+		return func() { server.Away(false) }
 	},
-	"errors": func(server *apiServer) func() {
+	"errors": func(server *apitest.Server) func() {
 		var over atomic.Bool
-		server.intercept(func(w http.ResponseWriter, _ *http.Request, _ query) bool {
+		server.Intercept(func(w http.ResponseWriter, _ apitest.Request) bool {
 			if over.Load() {
 				return false
 			}
 			refuse(w, http.StatusInternalServerError)
 			return true
 		})
-		server.cut()
+		server.Cut()
 		return func() { over.Store(true) }
 	},
 }
 
 // eachOutage runs a test with a server that lists and one that streams, for each
 // outage.
-func eachOutage(t *testing.T, test func(*testing.T, bool, func(*apiServer) func())) {
+func eachOutage(t *testing.T, test func(*testing.T, bool, func(*apitest.Server) func())) {
 	t.Helper()
 	for name, outage := range outages {
 		bubble(t, name+", from pages", func(t *testing.T) { test(t, false, outage) })
@@ -661,9 +650,9 @@ func eachOutage(t *testing.T, test func(*testing.T, bool, func(*apiServer) func(
 
 // After a watch has failed, the gap heals: by a list, and by a stream.
 func TestWatcherHealsAfterAnOutage(t *testing.T) {
-	eachOutage(t, func(t *testing.T, streams bool, outage func(*apiServer) func()) {
-		server, config := serve(t, shop("shop")...)
-		server.streams = streams
+	eachOutage(t, func(t *testing.T, streams bool, outage func(*apitest.Server) func()) {
+		server, config := apitest.Serve(t, shop("shop")...)
+		server.Streams = streams
 		w, _ := start(t, config, both())
 		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
 		// A watch that was short has the reflector list again by itself.
@@ -678,16 +667,16 @@ func TestWatcherHealsAfterAnOutage(t *testing.T) {
 // A watch that is accepted again has not caught up: what changed meanwhile is
 // there before the gap is gone.
 func TestWatcherHasCaughtUp(t *testing.T) {
-	eachOutage(t, func(t *testing.T, streams bool, outage func(*apiServer) func()) {
-		server, config := serve(t, shop("shop")...)
-		server.streams = streams
+	eachOutage(t, func(t *testing.T, streams bool, outage func(*apitest.Server) func()) {
+		server, config := apitest.Serve(t, shop("shop")...)
+		server.Streams = streams
 		w, _ := start(t, config, observe.Scope{Pods: true})
 		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
 		// A watch that was short has the reflector list again by itself.
 		time.Sleep(time.Minute)
 		end := outage(server)
 		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps != nil })
-		server.change(watch.Added, pod("shop", "meanwhile"))
+		server.Put(pod("shop", "meanwhile"))
 		end()
 		eventually(t, w, func(obs *observe.Observation) bool {
 			if obs.Gaps == nil && !has("shop/Pod/meanwhile as default")(obs) {
@@ -717,18 +706,18 @@ func TestWatcherOfBusyServer(t *testing.T) {
 // can.
 func TestWatcherMissingTemplates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := serve(t, shop("shop")...)
+		server, config := apitest.Serve(t, shop("shop")...)
 		w, _ := start(t, config, both())
 		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
 		var allowed atomic.Bool
-		server.intercept(func(w http.ResponseWriter, _ *http.Request, q query) bool {
-			if q.name == "" || allowed.Load() {
+		server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+			if q.Name == "" || allowed.Load() {
 				return false
 			}
 			refuse(w, http.StatusForbidden)
 			return true
 		})
-		server.change(watch.Added, replicaSet("shop", "late"))
+		server.Put(replicaSet("shop", "late"))
 		eventually(t, w, func(obs *observe.Observation) bool {
 			return len(obs.Gaps) == 1 && obs.Gaps[0].Resource == "replicasets.apps" && obs.Gaps[0].Reason == apierror.Forbidden
 		})
