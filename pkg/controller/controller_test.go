@@ -252,6 +252,22 @@ func TestFollowsChanges(t *testing.T) {
 	})
 }
 
+// A new leader publishes at once, whatever has changed before.
+func TestFirstPass(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			server, config := apitest.Serve(t)
+			begin := time.Now()
+			r := start(t, config, &fleet{workloads: map[string]int{"shop": 1}}, "one")
+			r.Changed("shop")
+			eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
+			if waited := time.Since(begin); waited >= debounce {
+				t.Errorf("published after %s", waited)
+			}
+		})
+	}
+}
+
 // Changes in many namespaces, one after the other, are published together.
 func TestDebounce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

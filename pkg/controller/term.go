@@ -82,7 +82,7 @@ type term struct {
 func (c *Controller) lead(ctx context.Context) {
 	c.metrics.leader.Set(1)
 	defer c.metrics.leader.Set(0)
-	t := &term{Controller: c, due: time.NewTimer(0), everything: true, known: map[string]publish.Entry{}}
+	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}}
 	defer t.due.Stop()
 	resync, check, retry := time.NewTicker(c.options.Resync), time.NewTicker(checkEvery), time.NewTicker(c.options.Lease.Retry)
 	defer resync.Stop()
