@@ -8,8 +8,8 @@ import (
 	"io"
 	"unicode/utf8"
 
+	goyaml "go.yaml.in/yaml/v2"
 	"sigs.k8s.io/yaml"
-	goyaml "sigs.k8s.io/yaml/goyaml.v2"
 )
 
 // toJSON returns the JSON form of a document; nil for one that says null.
