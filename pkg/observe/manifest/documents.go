@@ -19,27 +19,21 @@ type document struct {
 // documents splits a stream into its documents. YAML is split where a line
 // begins with a marker, "---" or "...": YAML allows none inside a document, so
 // neither a block nor a quoted string is ever cut. Lines end where they do for
-// the parser, which leaves out without a word what follows a marker. A stream
-// that begins with { is JSON, one value after the other.
+// the parser, which ignores without a word what follows a marker. A stream that
+// begins like JSON is one value after the other.
 func documents(data []byte) iter.Seq2[int, document] {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if isJSON(data) {
+	if beginsLikeJSON(data) && !hasMarker(data) {
 		return jsonDocuments(data)
 	}
 	return yamlDocuments(data)
 }
 
-func isJSON(data []byte) bool {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) || hasMarker(data) {
-		return false
-	}
-	var first json.RawMessage
-	if json.NewDecoder(bytes.NewReader(data)).Decode(&first) == nil {
-		return true
-	}
-	// An object in braces may be YAML. What is neither is broken JSON.
-	_, err := toJSON(data)
-	return err != nil
+// beginsLikeJSON reports whether an object begins that has a key in quotes or none.
+func beginsLikeJSON(data []byte) bool {
+	object, ok := bytes.CutPrefix(bytes.TrimSpace(data), []byte("{"))
+	object = bytes.TrimSpace(object)
+	return ok && (len(object) == 0 || object[0] == '"' || object[0] == '}')
 }
 
 // lineEnds end a line in YAML; a carriage return and newline are one end.
@@ -49,13 +43,14 @@ const lineEnds = "\n\r\u0085\u2028\u2029"
 func lines(data []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(data) > 0 {
-			end := len(data)
-			if i := bytes.IndexAny(data, lineEnds); i >= 0 {
-				_, size := utf8.DecodeRune(data[i:])
-				end = i + size
-				if bytes.HasPrefix(data[i:], []byte("\r\n")) {
-					end++
+			text, end := data, len(data) // before the line's end, and after it
+			for _, r := range lineEnds {
+				if i := bytes.IndexRune(text, r); i >= 0 {
+					text, end = text[:i], i+utf8.RuneLen(r)
 				}
+			}
+			if bytes.HasPrefix(data[len(text):], []byte("\r\n")) {
+				end = len(text) + len("\r\n")
 			}
 			if !yield(data[:end]) {
 				return
@@ -85,7 +80,9 @@ func isMarker(line []byte) bool {
 func yamlDocuments(data []byte) iter.Seq2[int, document] {
 	return func(yield func(int, document) bool) {
 		n, line, doc := 0, 0, document{line: 1}
+		start, end := 0, 0 // of the document's text
 		flush := func() bool {
+			doc.text = data[start:end]
 			if len(content(doc.text)) == 0 {
 				return true
 			}
@@ -100,9 +97,9 @@ func yamlDocuments(data []byte) iter.Seq2[int, document] {
 				}
 				doc = document{line: line}
 				// The marker's line may go on with the document.
-				text = bytes.TrimLeft(text[len("---"):], " \t")
+				start = end + len(text) - len(bytes.TrimLeft(text[len("---"):], " \t"))
 			}
-			doc.text = append(doc.text, text...)
+			end += len(text)
 		}
 		flush()
 	}
@@ -121,6 +118,13 @@ func content(text []byte) []byte {
 	return bytes.TrimSpace(text)
 }
 
+// isYAML reports whether an object that begins like JSON is one of YAML: what is
+// neither is broken JSON.
+func isYAML(data []byte) bool {
+	_, err := document{text: data}.toJSON()
+	return err == nil
+}
+
 func jsonDocuments(data []byte) iter.Seq2[int, document] {
 	return func(yield func(int, document) bool) {
 		d := json.NewDecoder(bytes.NewReader(data))
@@ -133,8 +137,12 @@ func jsonDocuments(data []byte) iter.Seq2[int, document] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
+			if err != nil && n == 0 && isYAML(data) {
+				yamlDocuments(data)(yield)
+				return
+			}
 			doc := document{text: raw, line: 1 + bytes.Count(data[:start], []byte("\n")), err: err}
-			// Past an error there is no telling where the next value begins.
+			// After an error there is no telling where the next value begins.
 			if !yield(n, doc) || err != nil {
 				return
 			}

@@ -57,9 +57,16 @@ func (r *reader) object(at place, data []byte) error {
 	return r.check(at, err)
 }
 
+// maxNested is how many Lists may hold each other. Each is read once for every
+// List around it.
+const maxNested = 10
+
 // list takes in the items of a List. Items of a typed list may leave their type
 // out: then it is the list's.
 func (r *reader) list(at place, itemType metav1.TypeMeta, data []byte) error {
+	if strings.Count(at.item, "items[") >= maxNested {
+		return r.check(at, fmt.Errorf("a List is nested more than %d deep", maxNested))
+	}
 	var items []json.RawMessage
 	if len(data) > 0 {
 		if err := decode(data, &items); err != nil {

@@ -91,7 +91,7 @@ func (r *reader) readStream(source string, in io.Reader) error {
 		at := place{file: source, document: n + 1, line: doc.line}
 		object, err := doc.text, doc.err
 		if err == nil {
-			object, err = toJSON(doc.text)
+			object, err = doc.toJSON()
 		}
 		switch {
 		case err != nil:

@@ -1,0 +1,46 @@
+package manifest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLines(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want []string
+	}{
+		{"", nil},
+		{"a", []string{"a"}},
+		{"a\n\nb", []string{"a\n", "\n", "b"}},
+		{"a\r\nb\r\n", []string{"a\r\n", "b\r\n"}},
+		{"a\rb\n\rc\r\r\n", []string{"a\r", "b\n", "\r", "c\r", "\r\n"}},
+		{"é\u0085b\u2028c\u2029d", []string{"é\u0085", "b\u2028", "c\u2029", "d"}},
+		{"\xff\xc2\n\xe2\x80\n", []string{"\xff\xc2\n", "\xe2\x80\n"}},
+	} {
+		var got []string
+		for line := range lines([]byte(tc.text)) {
+			got = append(got, string(line))
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("lines of %q (-want +got):\n%s", tc.text, diff)
+		}
+	}
+}
+
+// Documents have the line where they begin, whatever ends lines.
+func TestDocumentLines(t *testing.T) {
+	stream := podText("a") + "---\n" + podText("b") + "--- # c\n" + podText("c")
+	for _, end := range []string{"\n", "\r\n", "\r", "\u0085", "\u2028"} {
+		var got []int
+		for _, d := range documents([]byte(strings.ReplaceAll(stream, "\n", end))) {
+			got = append(got, d.line)
+		}
+		if !slices.Equal(got, []int{1, 7, 14}) {
+			t.Errorf("lines %v where %q ends them", got, end)
+		}
+	}
+}
