@@ -42,6 +42,9 @@ func (d document) toJSON() ([]byte, error) {
 
 // parse returns the value of a YAML document, with objects as JSON has them.
 func (d document) parse() (any, error) {
+	if err := checkAliases(d.text); err != nil {
+		return nil, err
+	}
 	var value, rest any
 	decoder := goyaml.NewDecoder(bytes.NewReader(d.text))
 	if err := decoder.Decode(&value); err != nil && !errors.Is(err, io.EOF) {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,54 @@ func TestWhatFollowsADocumentsValue(t *testing.T) {
 }
 
 func textDocument(text string) document { return document{text: []byte(text), line: 1} }
+
+// A document with its aliases expanded is not much larger than its text.
+func TestAliases(t *testing.T) {
+	const n = 2000
+	long := strings.Repeat("x", 1<<16)
+	aliases := strings.Repeat("- *a\n", n)
+	for _, tc := range []struct{ name, text string }{
+		{"of a long string", "a: &a " + long + "\nb:\n" + aliases},
+		{"of a long number", "a: &a " + strings.Repeat("1", 1<<16) + "\nb:\n" + aliases},
+		{"of binary data", "a: &a !!binary " + strings.Repeat("YWFh", 1<<14) + "\nb:\n" + aliases},
+		{"as keys", "a: &a " + long + "\nb:\n" + strings.Repeat("- {*a : x}\n", n)},
+		{"of aliases", "a: &a " + long + "\nb: &b [" + strings.Repeat("*a, ", 30) + "]\nc: [" + strings.Repeat("*b, ", 100) + "]\n"},
+		{"merged", "a: &a {k: " + long + "}\nb:\n" + strings.Repeat("- {<<: *a}\n", n)},
+		{"a billion laughs", laughs(9, 10)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := textDocument(tc.text).toJSON()
+			if err == nil || !strings.Contains(err.Error(), "alias") {
+				t.Errorf("error %v, want one about aliases", err)
+			}
+		})
+	}
+	for _, tc := range []struct{ name, text, want string }{
+		{"few", "a: &x {b: c}\nd: [*x, *x]\n", `{"a":{"b":"c"},"d":[{"b":"c"},{"b":"c"}]}`},
+		{"redefined", "a: &x 1\nb: *x\nc: &x 2\nd: *x\n", `{"a":1,"b":1,"c":2,"d":2}`},
+		{"merged", "a: &x {b: c, d: e}\nf: {<<: *x, d: g}\n", `{"a":{"b":"c","d":"e"},"f":{"b":"c","d":"g"}}`},
+		{"none, in a script", "a: |\n  ls &x *y\n", `{"a":"ls \u0026x *y\n"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := textDocument(tc.text).toJSON()
+			if err != nil || string(got) != tc.want {
+				t.Errorf("got %s, %v, want %s", got, err, tc.want)
+			}
+		})
+	}
+	if _, err := textDocument("a: &x [*x]\n").toJSON(); err == nil {
+		t.Error("a value that contains itself is no error")
+	}
+}
+
+// laughs is a document whose size grows by a factor with each level.
+func laughs(levels, factor int) string {
+	text := "a0: &a0 ha\n"
+	for i := 1; i <= levels; i++ {
+		text += fmt.Sprintf("a%[1]d: &a%[1]d [%[2]s]\n", i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), factor))
+	}
+	return text
+}
 
 func TestNestedTooDeep(t *testing.T) {
 	const n = 200_000
@@ -90,7 +139,7 @@ func TestKeys(t *testing.T) {
 func FuzzToJSON(f *testing.F) {
 	for _, s := range []string{
 		podText("a"), jsonPod, "{a: 1, 1.5: [~, yes, 0x10, 2001-01-01, .nan]}", "a: &x {b: c}\nd: {<<: *x, b: d}\n", "{a: b, a: c}", "!!map {a: !!str 1}",
-		"a: !!binary YWE=\n", "a: |\n  b\n\n", "{1: a, '1': b}", "  a: b\nc: d\n", "a: b\n%YAML 1.1\n", "a: &x [1]\nb: [*x, *x]\n", "%YAML 1.1\n---\na: b\n",
+		"a: !!binary YWE=\n", "a: |\n  b\n\n", "{1: a, '1': b}", "  a: b\nc: d\n", "a: b\n%YAML 1.1\n", laughs(3, 3), "%YAML 1.1\n---\na: b\n",
 	} {
 		f.Add([]byte(s))
 	}
