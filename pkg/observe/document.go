@@ -43,7 +43,8 @@ type scopeDocument struct {
 
 type coverageDocument struct {
 	Gaps      []gapDocument     `json:"gaps,omitempty"`
-	Skipped   []skippedDocument `json:"skipped,omitempty"`
+	Skipped   []problemDocument `json:"skipped,omitempty"`
+	Warnings  []problemDocument `json:"warnings,omitempty"`
 	Unread    []unreadDocument  `json:"unread,omitempty"`
 	Elsewhere int               `json:"elsewhere,omitempty"`
 }
@@ -54,12 +55,21 @@ type gapDocument struct {
 	Reason    apierror.Reason `json:"reason"`
 }
 
-type skippedDocument struct {
+// problemDocument is a Skipped or a Warning.
+type problemDocument struct {
 	File     string `json:"file"`
 	Document int    `json:"document,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Item     string `json:"item,omitempty"`
 	Problem  string `json:"problem"`
+}
+
+func problemOf(p Place, problem string) problemDocument {
+	return problemDocument{File: p.File, Document: p.Document, Line: p.Line, Item: p.Item, Problem: problem}
+}
+
+func (d problemDocument) place() Place {
+	return Place{File: d.File, Document: d.Document, Line: d.Line, Item: d.Item}
 }
 
 type unreadDocument struct {
@@ -100,7 +110,10 @@ func Encode(o *Observation) ([]byte, error) {
 		d.Coverage.Gaps = append(d.Coverage.Gaps, gapDocument{g.Resource, g.Namespace, g.Reason})
 	}
 	for _, s := range o.Skipped {
-		d.Coverage.Skipped = append(d.Coverage.Skipped, skippedDocument(s))
+		d.Coverage.Skipped = append(d.Coverage.Skipped, problemOf(s.Place, s.Problem))
+	}
+	for _, w := range o.Warnings {
+		d.Coverage.Warnings = append(d.Coverage.Warnings, problemOf(w.Place, w.Problem))
 	}
 	for _, u := range o.Unread {
 		d.Coverage.Unread = append(d.Coverage.Unread, unreadDocument(u))
@@ -173,7 +186,10 @@ func (d document) observation() (*Observation, error) {
 		o.Gaps = append(o.Gaps, Gap{Resource: g.Resource, Namespace: g.Namespace, Reason: g.Reason})
 	}
 	for _, s := range d.Coverage.Skipped {
-		o.Skipped = append(o.Skipped, Skipped(s))
+		o.Skipped = append(o.Skipped, Skipped{s.place(), s.Problem})
+	}
+	for _, w := range d.Coverage.Warnings {
+		o.Warnings = append(o.Warnings, Warning{w.place(), w.Problem})
 	}
 	for _, u := range d.Coverage.Unread {
 		o.Unread = append(o.Unread, Unread(u))

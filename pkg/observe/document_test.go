@@ -48,7 +48,8 @@ func random(r *rand.Rand) *Observation {
 	}
 	for range r.IntN(3) {
 		o.Gaps = append(o.Gaps, Gap{Resource: "pods", Namespace: list[r.IntN(4)], Reason: apierror.Forbidden})
-		o.Skipped = append(o.Skipped, Skipped{File: "a.yaml", Document: 1 + r.IntN(12), Line: 3, Item: "items[1]", Problem: "broken\x1b"})
+		o.Skipped = append(o.Skipped, Skipped{Place{File: "a.yaml", Document: 1 + r.IntN(12), Line: 3, Item: "items[1]"}, "broken\x1b"})
+		o.Warnings = append(o.Warnings, Warning{Place{File: "a.yaml", Document: 1 + r.IntN(3)}, fmt.Sprint("odd\x1b", r.IntN(2))})
 		o.Unread = append(o.Unread, Unread{Group: "example.com", Kind: fmt.Sprint("K", r.IntN(2)), Objects: 1 + r.IntN(3), Places: some()})
 	}
 	// In the canonical form.

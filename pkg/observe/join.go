@@ -29,6 +29,7 @@ func Join(observations ...*Observation) (*Observation, error) {
 		members = append(members, o.Members)
 		joined.Gaps = append(joined.Gaps, o.Gaps...)
 		joined.Skipped = append(joined.Skipped, o.Skipped...)
+		joined.Warnings = append(joined.Warnings, o.Warnings...)
 		joined.UnknownOwners = append(joined.UnknownOwners, o.UnknownOwners...)
 		joined.Elsewhere = max(joined.Elsewhere, o.Elsewhere)
 		for _, u := range o.Unread {
@@ -43,6 +44,7 @@ func Join(observations ...*Observation) (*Observation, error) {
 	joined.Members = aggregate.Join(members...)
 	joined.Gaps = sortedSet(joined.Gaps, Gap.Compare)
 	joined.Skipped = sortedSet(joined.Skipped, Skipped.Compare)
+	joined.Warnings = sortedSet(joined.Warnings, Warning.Compare)
 	joined.UnknownOwners = sortedSet(joined.UnknownOwners, aggregate.Workload.Compare)
 	joined.Unread = slices.SortedFunc(maps.Values(unread), Unread.Compare)
 	return joined, nil

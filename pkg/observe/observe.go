@@ -38,6 +38,8 @@ type Observation struct {
 	Gaps []Gap
 	// Skipped lists what could not be read in files, sorted.
 	Skipped []Skipped
+	// Warnings lists what was read in files and is probably not meant, sorted.
+	Warnings []Warning
 	// Unread lists the kinds of objects that were not read, sorted.
 	Unread []Unread
 	// Elsewhere counts pods and templates in files whose namespaces are not in the
@@ -78,38 +80,6 @@ func (g Gap) String() string {
 // Compare orders by namespace, then resource, then reason.
 func (g Gap) Compare(o Gap) int {
 	return cmp.Or(strings.Compare(g.Namespace, o.Namespace), strings.Compare(g.Resource, o.Resource), cmp.Compare(g.Reason, o.Reason))
-}
-
-// Skipped is something in a file that could not be read.
-type Skipped struct {
-	// File is its name as the user gave it, or "stdin".
-	File string
-	// Document counts from 1; 0 stands for the file as a whole. Line is where the
-	// document begins, from 1.
-	Document, Line int
-	// Item is the place in a List, such as "items[3]".
-	Item string
-	// Problem says what is wrong with it.
-	Problem string
-}
-
-func (s Skipped) Error() string {
-	text := "reading " + s.File + ": "
-	if s.Document > 0 {
-		text += fmt.Sprintf("document %d (line %d): ", s.Document, s.Line)
-	}
-	if s.Item != "" {
-		text += s.Item + ": "
-	}
-	return text + s.Problem
-}
-
-// Compare orders by place, then problem.
-func (s Skipped) Compare(o Skipped) int {
-	return cmp.Or(
-		strings.Compare(s.File, o.File), cmp.Compare(s.Document, o.Document), cmp.Compare(s.Line, o.Line),
-		cmp.Compare(len(s.Item), len(o.Item)), strings.Compare(s.Item, o.Item), strings.Compare(s.Problem, o.Problem),
-	)
 }
 
 // Unread is a kind of objects that are not read.

@@ -12,20 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// place is where something stands; see observe.Skipped.
-type place struct {
-	file           string
-	document, line int
-	item           string
-}
-
-// check returns err, said of what stands at that place, where it ends the
+// check returns err, said of what stands at that observe.Place, where it ends the
 // reading. With SkipInvalid it is noted instead.
-func (r *reader) check(at place, err error) error {
+func (r *reader) check(at observe.Place, err error) error {
 	if err == nil {
 		return nil
 	}
-	skipped := observe.Skipped{File: at.file, Document: at.document, Line: at.line, Item: at.item, Problem: err.Error()}
+	skipped := observe.Skipped{Place: at, Problem: err.Error()}
 	if !r.options.SkipInvalid {
 		return skipped
 	}
@@ -33,8 +26,8 @@ func (r *reader) check(at place, err error) error {
 	return nil
 }
 
-// object takes in the object at that place, or the objects of a List.
-func (r *reader) object(at place, data []byte) error {
+// object takes in the object at that observe.Place, or the objects of a List.
+func (r *reader) object(at observe.Place, data []byte) error {
 	var meta struct {
 		metav1.TypeMeta `json:",inline"`
 		Items           json.RawMessage `json:"items"`
@@ -63,8 +56,8 @@ const maxNested = 10
 
 // list takes in the items of a List. Items of a typed list may leave their type
 // out: then it is the list's.
-func (r *reader) list(at place, itemType metav1.TypeMeta, data []byte) error {
-	if strings.Count(at.item, "items[") >= maxNested {
+func (r *reader) list(at observe.Place, itemType metav1.TypeMeta, data []byte) error {
+	if strings.Count(at.Item, "items[") >= maxNested {
 		return r.check(at, fmt.Errorf("a List is nested more than %d deep", maxNested))
 	}
 	var items []json.RawMessage
@@ -75,7 +68,7 @@ func (r *reader) list(at place, itemType metav1.TypeMeta, data []byte) error {
 	}
 	for i, item := range items {
 		at := at
-		at.item = strings.TrimPrefix(fmt.Sprintf("%s: items[%d]", at.item, i), ": ")
+		at.Item = strings.TrimPrefix(fmt.Sprintf("%s: items[%d]", at.Item, i), ": ")
 		var own metav1.TypeMeta
 		err := decode(item, &own)
 		switch {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
 )
 
 func (r *reader) readPath(path string) error {
@@ -35,7 +37,7 @@ func (r *reader) readPath(path string) error {
 			return fs.SkipDir
 		case r.options.Recursive && !isMounted(d) && linksToFolder(p, d):
 			found = true
-			return r.check(place{file: p}, errors.New("a link to a directory is not followed: name the directories to read instead"))
+			return r.check(observe.Place{File: p}, errors.New("a link to a directory is not followed: name the directories to read instead"))
 		case d.IsDir() || !isManifest(p):
 			return nil
 		}
@@ -85,10 +87,10 @@ func (r *reader) readStream(source string, in io.Reader) error {
 		return fmt.Errorf("reading %s: %w", source, err)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return r.check(place{file: source}, errors.New("the file is empty"))
+		return r.check(observe.Place{File: source}, errors.New("the file is empty"))
 	}
 	for n, doc := range documents(data) {
-		at := place{file: source, document: n + 1, line: doc.line}
+		at := observe.Place{File: source, Document: n + 1, Line: doc.line}
 		object, err := doc.text, doc.err
 		if err == nil {
 			object, err = doc.toJSON()
