@@ -206,7 +206,7 @@ func resources(rules []rbacv1.PolicyRule) []string {
 // TestOwnPolicies: the advisor makes its own policies, from these manifests.
 func TestOwnPolicies(t *testing.T) {
 	in := slices.Concat(build(t, "controller").yaml, []byte("---\n"), build(t, "cronjob").yaml)
-	obs, err := manifest.Read([]string{manifest.Stdin}, manifest.Options{In: bytes.NewReader(in)}, observe.Scope{Pods: true, Templates: true})
+	obs, err := manifest.Read(t.Context(), []string{manifest.Stdin}, manifest.Options{In: bytes.NewReader(in)}, observe.Scope{Pods: true, Templates: true})
 	if err != nil {
 		t.Fatal(err)
 	}

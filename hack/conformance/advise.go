@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 // advise asks the advisor for the policies of the objects and says, as the
 // judge wants to know it, for which workloads each one was made.
 func advise(objects string, level aggregate.Level) (policies string, members map[string][]string, err error) {
-	obs, err := manifest.Read([]string{manifest.Stdin}, manifest.Options{In: strings.NewReader(objects), SkipInvalid: true}, observe.Scope{Pods: true, Templates: true})
+	obs, err := manifest.Read(context.Background(), []string{manifest.Stdin}, manifest.Options{In: strings.NewReader(objects), SkipInvalid: true}, observe.Scope{Pods: true, Templates: true})
 	if err != nil {
 		return "", nil, fmt.Errorf("observing: %w", err)
 	}

@@ -79,7 +79,7 @@ func run(ctx context.Context, o options) error {
 	}
 	r := &runner{options: o, suites: map[string]*tally{}}
 	var tasks []task
-	for dir := range strings.SplitSeq(o.corpora, ",") {
+	for dir := range strings.SplitSeq(o.corpora, ",") { //nolint:contextcheck // the advisor reads what is in memory
 		if dir == "" {
 			continue
 		}
@@ -100,7 +100,7 @@ func run(ctx context.Context, o options) error {
 		fmt.Printf("random fleets %d to %d of seed %d\n", o.first, o.first+o.fleets-1, o.seed)
 	}
 	for n := o.first; n < o.first+o.fleets; n++ {
-		tasks = append(tasks, func(j *judge) error { return r.fleet(j, n) })
+		tasks = append(tasks, func(j *judge) error { return r.fleet(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
 	start := time.Now()
 	if err := r.all(ctx, tasks); err != nil {

@@ -66,7 +66,7 @@ func TestExample(t *testing.T) {
 	}
 	var objects []*corev1.ConfigMap
 	for _, namespace := range []string{"monitoring", "shop"} {
-		obs, err := manifest.Read([]string{"../../manifests/report/input.yaml"}, manifest.Options{}, observe.Scope{
+		obs, err := manifest.Read(t.Context(), []string{"../../manifests/report/input.yaml"}, manifest.Options{}, observe.Scope{
 			Namespaces: []string{namespace}, Pods: true, Templates: true,
 		})
 		if err != nil {

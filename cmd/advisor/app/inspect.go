@@ -143,9 +143,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
 	if len(o.files) > 0 {
-		obs, err := manifest.Read(o.files, manifest.Options{Recursive: o.recursive, SkipInvalid: o.skipInvalid, In: o.streams.In}, o.scope)
+		obs, err := manifest.Read(ctx, o.files, manifest.Options{Recursive: o.recursive, SkipInvalid: o.skipInvalid, In: o.streams.In}, o.scope)
 		if err != nil {
-			return nil, usageError(err)
+			return nil, readError(err)
 		}
 		return obs, nil
 	}
@@ -168,6 +168,11 @@ func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result
 	}
 	if n := len(obs.Skipped); n > 0 {
 		if err := o.tellf("%s skipped: what they run is not covered\n", report.Count(n, "document")); err != nil {
+			return err
+		}
+	}
+	for _, w := range firstWarnings(obs.Warnings) {
+		if err := o.tellf("warning: %s\n", oneLine(w)); err != nil {
 			return err
 		}
 	}

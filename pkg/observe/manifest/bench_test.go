@@ -80,7 +80,7 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(bc.text)))
 			for b.Loop() {
-				if _, err := readAll(bytes.NewReader(bc.text), everything, strict); err != nil {
+				if _, err := readStream(bytes.NewReader(bc.text), everything, strict); err != nil {
 					b.Fatal(err)
 				}
 			}

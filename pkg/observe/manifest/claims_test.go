@@ -23,7 +23,7 @@ spec:
       - {name: data, hostPath: {path: /var/lib/db}}
       - {name: config, configMap: {name: x}}
 `
-	obs, err := readAll(strings.NewReader(manifest), everything, strict)
+	obs, err := readStream(strings.NewReader(manifest), everything, strict)
 	if err != nil {
 		t.Fatal(err)
 	}

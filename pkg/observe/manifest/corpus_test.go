@@ -30,7 +30,7 @@ func TestCorpus(t *testing.T) {
 	got := map[string][]string{}
 	documents := 0
 	for _, file := range corpusFiles(t, "corpus") {
-		obs, err := Read([]string{file}, Options{SkipInvalid: true}, everything)
+		obs, err := Read(t.Context(), []string{file}, Options{SkipInvalid: true}, everything)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
@@ -42,7 +42,7 @@ func TestCorpus(t *testing.T) {
 			got[filepath.Base(file)] = append(got[filepath.Base(file)], what)
 		}
 		if len(obs.Skipped) == 0 {
-			if _, err := Read([]string{file}, Options{}, everything); err != nil {
+			if _, err := Read(t.Context(), []string{file}, Options{}, everything); err != nil {
 				t.Errorf("nothing is skipped, but: %v", err)
 			}
 		}
@@ -72,7 +72,7 @@ func TestCorpus(t *testing.T) {
 
 // What a server returned holds nothing that is broken.
 func TestLiveCorpus(t *testing.T) {
-	obs, err := Read(corpusFiles(t, "corpus-live"), Options{}, everything)
+	obs, err := Read(t.Context(), corpusFiles(t, "corpus-live"), Options{}, everything)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func FuzzFiles(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		read := func(data []byte, skipInvalid bool) (*observe.Observation, error) {
-			return readAll(bytes.NewReader(data), everything, skipInvalid)
+			return readStream(bytes.NewReader(data), everything, skipInvalid)
 		}
 		whole, strictErr := read(data, strict)
 		if (whole == nil) == (strictErr == nil) {

@@ -8,6 +8,7 @@
 package manifest
 
 import (
+	"context"
 	"io"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
@@ -30,9 +31,10 @@ type Options struct {
 }
 
 // Read reads manifests, dumps and observations: files, directories (*.yaml, *.yml
-// and *.json in them) and Stdin. Each may hold several YAML or JSON documents and
-// Lists. Service accounts are read for their automount setting; objects of kinds
-// that are not read are counted as Unread.
+// and *.json in them) and Stdin. Each may be compressed, if its name ends in
+// .gz, and hold several YAML or JSON documents and Lists. Service accounts are read
+// for their automount setting; objects of kinds that are not read are counted as
+// Unread.
 //
 // Objects without a namespace get the observed one, if exactly one is asked
 // for, else "default", and are skipped where that one is excluded.
@@ -42,7 +44,7 @@ type Options struct {
 // here and not cli-runtime's resource builder: the builder ends a file at the
 // first document that it cannot parse, so the ones after it could not be read,
 // and it does not say which document it was.
-func Read(paths []string, o Options, scope observe.Scope) (*observe.Observation, error) {
+func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (*observe.Observation, error) {
 	interner := &profile.Interner{}
 	r := &reader{
 		options: o, recorder: observe.Recorder{Scope: scope, Interner: interner}, accounts: observe.Accounts{},
@@ -52,7 +54,7 @@ func Read(paths []string, o Options, scope observe.Scope) (*observe.Observation,
 		r.namespace = names[0]
 	}
 	for _, path := range paths {
-		if err := r.readPath(path); err != nil {
+		if err := r.readPath(ctx, path); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +68,7 @@ func (r *reader) observation(interner *profile.Interner) (*observe.Observation, 
 	for kind, n := range r.unread {
 		obs.Unread = append(obs.Unread, observe.Unread{Group: kind.Group, Kind: kind.Kind, Objects: n})
 	}
-	obs.Skipped = r.skipped
+	obs.Skipped, obs.Warnings = r.skipped, r.warnings
 	list := []*observe.Observation{obs}
 	for _, d := range r.documents {
 		d, err := d.Narrow(scope)
@@ -91,4 +93,5 @@ type reader struct {
 	accounts  observe.Accounts
 	unread    map[schema.GroupKind]int
 	skipped   []observe.Skipped
+	warnings  []observe.Warning
 }

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +25,8 @@ const (
 	lenient = true
 )
 
-func readAll(in io.Reader, scope observe.Scope, skipInvalid bool) (*observe.Observation, error) {
-	return Read([]string{Stdin}, Options{In: in, SkipInvalid: skipInvalid}, scope)
+func readStream(in io.Reader, scope observe.Scope, skipInvalid bool) (*observe.Observation, error) {
+	return Read(context.Background(), []string{Stdin}, Options{In: in, SkipInvalid: skipInvalid}, scope)
 }
 
 // read observes a stream.
@@ -36,7 +37,7 @@ func read(t *testing.T, stream string, scope observe.Scope) *observe.Observation
 
 func readMode(t *testing.T, stream string, scope observe.Scope, skipInvalid bool) *observe.Observation {
 	t.Helper()
-	obs, err := readAll(strings.NewReader(stream), scope, skipInvalid)
+	obs, err := readStream(strings.NewReader(stream), scope, skipInvalid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +275,7 @@ func TestBrokenDocuments(t *testing.T) {
 		{"a list of a group that lacks the kind", "apiVersion: v1\nkind: JobList\nitems: [{metadata: {name: x}}]\n", []string{`items[0]: Job "x": apiVersion: "v1" has no Job`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			obs, err := readAll(strings.NewReader(tc.stream), everything, strict)
+			obs, err := readStream(strings.NewReader(tc.stream), everything, strict)
 			if err == nil || obs != nil {
 				t.Fatalf("no error, or an observation beside it: %v", err)
 			}
@@ -315,6 +316,7 @@ func TestFilesAndFolders(t *testing.T) {
 		"a.yaml": podText("a"), "b.yml": podText("b"), "c.json": jsonPod, "README.md": "not read", "sub/d.yaml": podText("d"), "empty/x.txt": "",
 		"nothing.yaml.bak": "not read", "blank/blank.yaml": "\n \n", "comment/c.yaml": "# nothing\n", "odd": podText("odd"), "sub/deep/e.yaml": podText("e"),
 		"mount/..2026_01_01/m.yaml": podText("m"), "links/l.yaml": podText("l"),
+		"tree/a/x/a.yaml": podText("x"), "tree/b/b.json": jsonPod, "tree/c/README": "",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -352,7 +354,8 @@ func TestFilesAndFolders(t *testing.T) {
 		{"only comments", []string{"comment"}, false, nil, ""},
 		{"missing", []string{"a.yaml", "gone.yaml"}, false, nil, "gone.yaml"},
 		{"empty", []string{"blank/blank.yaml"}, false, nil, "blank.yaml: the file is empty"},
-		{"a folder without manifests", []string{"empty"}, true, nil, "no *.yaml, *.yml or *.json file"},
+		{"a folder without manifests", []string{"empty"}, true, nil, "no *.yaml, *.yml or *.json file in it"},
+		{"a folder of folders", []string{"tree"}, false, nil, "no *.yaml, *.yml or *.json file in it, but in 2 of its sub-directories: add -R"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var paths []string
@@ -362,7 +365,7 @@ func TestFilesAndFolders(t *testing.T) {
 				}
 				paths = append(paths, p)
 			}
-			obs, err := Read(paths, Options{Recursive: tc.recursive, In: strings.NewReader(podText("in"))}, everything)
+			obs, err := Read(t.Context(), paths, Options{Recursive: tc.recursive, In: strings.NewReader(podText("in"))}, everything)
 			if tc.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wantErr) {
 					t.Errorf("error %v, want one with %q", err, tc.wantErr)
@@ -381,13 +384,26 @@ func TestFilesAndFolders(t *testing.T) {
 			}
 		})
 	}
+	t.Run("what takes -R is named", func(t *testing.T) {
+		for path, want := range map[string][]observe.Warning{
+			"sub": {{Place: observe.Place{File: filepath.Join(dir, "sub")}, Problem: "the manifests in 1 of its sub-directories were not read: add -R"}}, "comment": nil, "links": nil,
+		} {
+			obs, err := Read(t.Context(), []string{filepath.Join(dir, path)}, Options{}, everything)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, obs.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		}
+	})
 	t.Run("a folder with a broken file names it", func(t *testing.T) {
-		_, err := Read([]string{dir}, Options{Recursive: true}, everything)
+		_, err := Read(t.Context(), []string{dir}, Options{Recursive: true}, everything)
 		if err == nil || !strings.Contains(err.Error(), filepath.Join("blank", "blank.yaml")) {
 			t.Errorf("error %v", err)
 		}
-		obs, err := Read([]string{dir}, Options{Recursive: true, SkipInvalid: true}, everything)
-		if err != nil || len(obs.Skipped) != 4 || obs.Pods() != 8 {
+		obs, err := Read(t.Context(), []string{dir}, Options{Recursive: true, SkipInvalid: true}, everything)
+		if err != nil || len(obs.Skipped) != 4 || obs.Pods() != 10 {
 			t.Errorf("%v, observed %+v", err, obs)
 		}
 	})
@@ -399,7 +415,7 @@ func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestBrokenStdin(t *testing.T) {
 	for _, skipInvalid := range []bool{strict, lenient} {
-		if _, err := readAll(brokenReader{}, everything, skipInvalid); !errors.Is(err, io.ErrClosedPipe) {
+		if _, err := readStream(brokenReader{}, everything, skipInvalid); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("error %v", err)
 		}
 	}

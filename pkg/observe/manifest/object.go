@@ -26,6 +26,11 @@ func (r *reader) check(at observe.Place, err error) error {
 	return nil
 }
 
+// warn notes what was read and is probably not meant.
+func (r *reader) warn(at observe.Place, problem string) {
+	r.warnings = append(r.warnings, observe.Warning{Place: at, Problem: problem})
+}
+
 // object takes in the object at that observe.Place, or the objects of a List.
 func (r *reader) object(at observe.Place, data []byte) error {
 	var meta struct {

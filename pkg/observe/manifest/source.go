@@ -2,95 +2,73 @@ package manifest
 
 import (
 	"bytes"
+	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 )
 
-func (r *reader) readPath(path string) error {
+// maxFile is how large a source may be, compressed or not.
+const maxFile = 1 << 30
+
+// errTooLarge is the problem of a source that exceeds it.
+var errTooLarge = fmt.Errorf("it is larger than %d GiB: split it", maxFile>>30)
+
+// readPath reads what a path or Stdin stands for.
+func (r *reader) readPath(ctx context.Context, path string) error {
 	if path == Stdin {
-		return r.readStream("stdin", r.options.In)
+		return r.readSource(ctx, "stdin", func() (io.ReadCloser, error) { return io.NopCloser(r.options.In), nil })
 	}
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("reading manifests: %w", err)
-	}
-	if !info.IsDir() {
-		return r.readFile(path)
-	}
-	found := false
-	// The separator makes a link to a folder the folder.
-	root := path + string(filepath.Separator)
-	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return fmt.Errorf("reading manifests: %w", err)
-		case p == root:
-			return nil
-		case d.IsDir() && (!r.options.Recursive || isMounted(d)):
-			return fs.SkipDir
-		case r.options.Recursive && !isMounted(d) && linksToFolder(p, d):
-			found = true
-			return r.check(observe.Place{File: p}, errors.New("a link to a directory is not followed: name the directories to read instead"))
-		case d.IsDir() || !isManifest(p):
-			return nil
-		}
-		found = true
-		return r.readFile(p)
-	})
-	if err == nil && !found {
-		return fmt.Errorf("reading %s: no *.yaml, *.yml or *.json file in it", path)
-	}
-	return err
-}
-
-// isMounted reports whether an entry is what the kubelet keeps of a mounted
-// ConfigMap: a folder, and a link to it, whose files are linked beside them
-// (pkg/volume/util/atomic_writer.go).
-func isMounted(d fs.DirEntry) bool { return strings.HasPrefix(d.Name(), "..") }
-
-func linksToFolder(path string, d fs.DirEntry) bool {
-	if d.Type()&fs.ModeSymlink == 0 {
-		return false
-	}
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-func isManifest(path string) bool {
-	switch filepath.Ext(path) {
-	case ".yaml", ".yml", ".json":
-		return true
+	case info.IsDir():
+		return r.readDirectory(ctx, path)
+	case info.Mode().IsRegular(), info.Mode().Type() == os.ModeNamedPipe:
+		// A pipe that is named is meant: the shell makes one of <(command).
+		return r.readFile(ctx, path, info)
 	default:
-		return false
+		return fmt.Errorf("reading %s: neither a file nor a pipe: name standard input with %s", path, Stdin)
 	}
 }
 
-func (r *reader) readFile(path string) error {
-	f, err := os.Open(path) //nolint:gosec // reading the files that the user names is the purpose
-	if err != nil {
-		return fmt.Errorf("reading manifests: %w", err)
+func (r *reader) readFile(ctx context.Context, path string, info os.FileInfo) error {
+	if info.Size() > maxFile {
+		return r.check(observe.Place{File: path}, errTooLarge)
 	}
-	defer f.Close() //nolint:errcheck // only read from
-	return r.readStream(path, f)
+	return r.readSource(ctx, path, func() (io.ReadCloser, error) {
+		return os.Open(path) //nolint:gosec // reading the files that the user names is the purpose
+	})
 }
 
-func (r *reader) readStream(source string, in io.Reader) error {
-	data, err := io.ReadAll(in)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", source, err)
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return r.check(observe.Place{File: source}, errors.New("the file is empty"))
+// readSource reads the documents of what is opened.
+func (r *reader) readSource(ctx context.Context, name string, open func() (io.ReadCloser, error)) error {
+	data, err := load(ctx, strings.HasSuffix(name, ".gz"), open)
+	return r.readLoaded(ctx, name, data, err)
+}
+
+// readLoaded reads the documents of a source that has been loaded, or not: err
+// says why.
+func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err error) error {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return r.check(observe.Place{File: name}, err)
+	case err != nil:
+		return fmt.Errorf("reading %s: %w", name, err)
+	case len(bytes.TrimSpace(data)) == 0:
+		return r.check(observe.Place{File: name}, errors.New("the file is empty"))
 	}
 	for n, doc := range documents(data) {
-		at := observe.Place{File: source, Document: n + 1, Line: doc.line}
+		if ctx.Err() != nil {
+			return fmt.Errorf("reading %s: %w", name, context.Cause(ctx))
+		}
+		at := observe.Place{File: name, Document: n + 1, Line: doc.line}
 		object, err := doc.text, doc.err
 		if err == nil {
 			object, err = doc.toJSON()
@@ -106,4 +84,44 @@ func (r *reader) readStream(source string, in io.Reader) error {
 		}
 	}
 	return nil
+}
+
+// load returns what a source holds. It gives up when ctx is done, even where
+// opening or reading blocks, as those of a pipe do: what is blocked ends with the
+// process.
+func load(ctx context.Context, compressed bool, open func() (io.ReadCloser, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := readAll(maxFile, compressed, open)
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func readAll(limit int, compressed bool, open func() (io.ReadCloser, error)) ([]byte, error) {
+	source, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close() //nolint:errcheck // only read from
+	in := io.Reader(source)
+	if compressed {
+		if in, err = gzip.NewReader(in); err != nil {
+			return nil, fmt.Errorf("decompressing: %w", err)
+		}
+	}
+	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	if err == nil && len(data) > limit {
+		err = errTooLarge
+	}
+	return data, err
 }

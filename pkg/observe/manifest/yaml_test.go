@@ -25,7 +25,7 @@ func TestWhatFollowsADocumentsValue(t *testing.T) {
 		{"two JSON objects", "---\n" + jsonPod + "\n" + jsonPod + "\n", "document 1 (line 1): parsing: line 3:"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := readAll(strings.NewReader(tc.stream), everything, strict)
+			_, err := readStream(strings.NewReader(tc.stream), everything, strict)
 			if err == nil || !strings.Contains(err.Error(), "reading stdin: "+tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
@@ -106,7 +106,7 @@ func TestNestedTooDeep(t *testing.T) {
 		{"Lists", strings.Repeat(`{"apiVersion":"v1","kind":"List","items":[`, 3000) + strings.Repeat("]}", 3000)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := readAll(strings.NewReader(tc.text), everything, strict)
+			_, err := readStream(strings.NewReader(tc.text), everything, strict)
 			if err == nil || !strings.Contains(err.Error(), "depth") && !strings.Contains(err.Error(), "deep") {
 				t.Errorf("error %.200v, want one about depth", err)
 			}

@@ -1,0 +1,206 @@
+package manifest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+)
+
+// writeFiles writes files below a new directory.
+func writeFiles(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func compress(t *testing.T, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestCompressed(t *testing.T) {
+	document, err := observe.Encode(read(t, podText("d"), everything))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := writeFiles(t, map[string]string{
+		"a.yaml.gz": compress(t, podText("a")), "b.yml.gz": compress(t, podText("b")), "observation.json.gz": compress(t, string(document)),
+		"odd.gz": compress(t, podText("odd")), "broken/broken.yaml.gz": "no gzip", "short/short.yaml.gz": compress(t, podText("a"))[:30], "notes.txt.gz": "x",
+	})
+	for _, tc := range []struct {
+		name string
+		want []string
+	}{
+		{"a.yaml.gz", []string{"a"}},
+		{"odd.gz", []string{"odd"}},
+		{"", []string{"a", "b", "d"}},
+	} {
+		obs, err := Read(t.Context(), []string{filepath.Join(dir, tc.name)}, Options{}, everything)
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		var want []string
+		for _, name := range tc.want {
+			want = append(want, "default/Pod/"+name+" default")
+		}
+		if diff := cmp.Diff(want, seen(obs)); diff != "" {
+			t.Errorf("pods of %s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+	for _, name := range []string{"broken/broken.yaml.gz", "short/short.yaml.gz"} {
+		if _, err := Read(t.Context(), []string{filepath.Join(dir, name)}, Options{}, everything); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, want one that names %s", err, name)
+		}
+	}
+}
+
+// The limit holds for what is read, whatever it is read from.
+func TestReadAll(t *testing.T) {
+	const limit = 1000
+	for _, tc := range []struct {
+		name       string
+		text       string
+		compressed bool
+		want       error
+	}{
+		{"as much as is allowed", strings.Repeat("x", limit), false, nil},
+		{"more", strings.Repeat("x", limit+1), false, errTooLarge},
+		{"as much, compressed", compress(t, strings.Repeat("x", limit)), true, nil},
+		{"more, compressed", compress(t, strings.Repeat("x", limit+1)), true, errTooLarge},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(tc.text)), nil }
+			if data, err := readAll(limit, tc.compressed, open); !errors.Is(err, tc.want) || err == nil && len(data) != limit {
+				t.Errorf("%d bytes, error %v, want %v", len(data), err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLargeFile(t *testing.T) {
+	path := filepath.Join(writeFiles(t, map[string]string{"large.yaml": "", "a.yaml": podText("a")}), "large.yaml")
+	// Without the blocks to hold it.
+	if err := os.Truncate(path, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	want := "reading " + path + ": it is larger than 1 GiB: split it"
+	if _, err := Read(t.Context(), []string{path}, Options{}, everything); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	obs, err := Read(t.Context(), []string{filepath.Dir(path)}, Options{SkipInvalid: true}, everything)
+	if err != nil || len(obs.Skipped) != 1 || obs.Skipped[0].Error() != want || obs.Pods() != 1 {
+		t.Errorf("%v, observed %+v", err, obs)
+	}
+}
+
+// What is no regular file is not opened, unless it is a pipe that is named.
+func TestSpecialFiles(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"a.yaml": podText("a")})
+	pipe, socket := filepath.Join(dir, "pipe.yaml"), filepath.Join(dir, "socket.json")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if err := os.Symlink("/dev/zero", filepath.Join(dir, "zero.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	obs, err := Read(t.Context(), []string{dir}, Options{SkipInvalid: true}, everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []observe.Skipped{
+		{Place: observe.Place{File: pipe}, Problem: errNotRegular.Error()},
+		{Place: observe.Place{File: socket}, Problem: errNotRegular.Error()},
+		{Place: observe.Place{File: filepath.Join(dir, "zero.yaml")}, Problem: errNotRegular.Error()},
+	}
+	if diff := cmp.Diff(want, obs.Skipped); diff != "" || obs.Pods() != 1 {
+		t.Errorf("%d pods, skipped (-want +got):\n%s", obs.Pods(), diff)
+	}
+	for _, path := range []string{"/dev/zero", "/dev/null", socket} {
+		if _, err := Read(t.Context(), []string{path}, Options{SkipInvalid: true}, everything); err == nil || !strings.Contains(err.Error(), "reading "+path+": neither a file nor a pipe") {
+			t.Errorf("error %v of %s", err, path)
+		}
+	}
+	go func() {
+		if err := os.WriteFile(pipe, []byte(podText("p")), 0o600); err != nil {
+			t.Error(err)
+		}
+	}()
+	obs, err = Read(t.Context(), []string{pipe}, Options{}, everything)
+	if err != nil || obs.Pods() != 1 {
+		t.Errorf("%v, observed %+v", err, obs)
+	}
+}
+
+// What blocks does not block longer than the context allows.
+func TestReadEndsWithItsContext(t *testing.T) {
+	t.Run("standard input", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			in, out := io.Pipe()
+			defer out.Close()
+			if _, err := Read(ctx, []string{Stdin}, Options{In: in, SkipInvalid: true}, everything); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "reading stdin: ") {
+				t.Errorf("error %v", err)
+			}
+		})
+	})
+	t.Run("a pipe that nobody writes to", func(t *testing.T) {
+		pipe := filepath.Join(t.TempDir(), "pipe")
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := Read(ctx, []string{pipe}, Options{}, everything); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		// Lets the reader go.
+		if err := os.WriteFile(pipe, nil, 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("many documents", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &reader{}
+		cancel()
+		if err := r.readLoaded(ctx, "x", []byte(podText("a")), nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
