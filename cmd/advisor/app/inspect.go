@@ -84,7 +84,7 @@ func newInspectCommand(streams Streams) *cobra.Command {
 	}
 	f.addTo(cmd.Flags())
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, folder or - for standard input, instead of a cluster; repeatable")
+	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read the sub-folders of folders too")
 	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "go on past documents that cannot be read, and name them")
 	flags.StringVarP(&f.output, "output", "o", "yaml", "yaml or json")

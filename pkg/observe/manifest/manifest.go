@@ -10,6 +10,7 @@ package manifest
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
@@ -28,10 +29,12 @@ type Options struct {
 	SkipInvalid bool
 	// In is read for the path Stdin.
 	In io.Reader
+	// Client reads URLs; nil means that of net/http.
+	Client *http.Client
 }
 
 // Read reads manifests, dumps and observations: files, directories (*.yaml, *.yml
-// and *.json in them) and Stdin. Each may be compressed, if its name ends in
+// and *.json in them), URLs and Stdin. Each may be compressed, if its name ends in
 // .gz, and hold several YAML or JSON documents and Lists. Service accounts are read
 // for their automount setting; objects of kinds that are not read are counted as
 // Unread.

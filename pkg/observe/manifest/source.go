@@ -19,10 +19,13 @@ const maxFile = 1 << 30
 // errTooLarge is the problem of a source that exceeds it.
 var errTooLarge = fmt.Errorf("it is larger than %d GiB: split it", maxFile>>30)
 
-// readPath reads what a path or Stdin stands for.
+// readPath reads what a path, a URL or Stdin stands for.
 func (r *reader) readPath(ctx context.Context, path string) error {
-	if path == Stdin {
+	switch {
+	case path == Stdin:
 		return r.readSource(ctx, "stdin", func() (io.ReadCloser, error) { return io.NopCloser(r.options.In), nil })
+	case isURL(path):
+		return r.readURL(ctx, path)
 	}
 	info, err := os.Stat(path)
 	switch {
