@@ -67,6 +67,9 @@ func (s *Server) create(q Request) (runtime.Object, *metav1.Status) {
 		status := apierrors.NewAlreadyExists(q.groupResource(), q.Name).Status()
 		return nil, &status
 	}
+	if manager := q.URL.Query().Get("fieldManager"); manager != "" {
+		o.SetManagedFields(ManagedBy(manager))
+	}
 	s.store(q.key(), o)
 	s.wrote(q)
 	return o, nil
@@ -185,8 +188,8 @@ func (s *Server) remove(q Request) (runtime.Object, *metav1.Status) {
 	if !ok {
 		return nil, badRequest("no options")
 	}
-	if p := options.Preconditions; p != nil && p.UID != nil && *p.UID != o.GetUID() {
-		return nil, conflict("another uid")
+	if p := options.Preconditions; p != nil && (p.UID != nil && *p.UID != o.GetUID() || p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion()) {
+		return nil, conflict("the preconditions do not hold")
 	}
 	s.drop(q.key())
 	s.wrote(q)

@@ -37,6 +37,10 @@ const (
 	HashAnnotation = "psp-advisor.github.io/content-hash"
 	// RevisionAnnotation counts the writes of the index.
 	RevisionAnnotation = "psp-advisor.github.io/revision"
+	// RenewedAnnotation is the version of an index that did not name the report any
+	// more. Its writer changes the annotation before the next index names the report
+	// again, so that no other writer deletes it. Readers ignore it.
+	RenewedAnnotation = "psp-advisor.github.io/renewed"
 )
 
 // The files of a report, which are the keys of its ConfigMaps; one above GzipAbove

@@ -139,8 +139,12 @@ func (i Index) ConfigMap() (*corev1.ConfigMap, error) {
 	return cm, nil
 }
 
-// ReadIndex is the way back.
+// ReadIndex is the way back. The error is ErrNoReport for an index that was created and
+// has no content yet.
 func ReadIndex(cm *corev1.ConfigMap) (Index, error) {
+	if len(cm.Data) == 0 && len(cm.BinaryData) == 0 {
+		return Index{}, fmt.Errorf("%w: the first pass has not ended", ErrNoReport)
+	}
 	data, err := contentOf(cm).file(IndexFile)
 	if err != nil {
 		return Index{}, err

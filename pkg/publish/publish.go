@@ -21,7 +21,9 @@
 //   - A namespace that could not be read, or whose report could not be written,
 //     keeps the report it has, marked stale in the index.
 //   - Two writers at once do no harm: the index is written over the version that
-//     was read, or not at all; and nothing is deleted but behind such a write.
+//     was read, or not at all; a report is deleted after such a write only, and only
+//     as it was listed; and a report that the index did not name is renewed before
+//     it does.
 package publish
 
 import (
@@ -113,10 +115,12 @@ type state struct {
 	*Writer
 	pass   Pass
 	result Result
-	// index as it was found; nil if there was none.
-	index *corev1.ConfigMap
-	// old has its entries.
-	old map[string]Entry
+	// index as it was found, or created without content.
+	index   *corev1.ConfigMap
+	created bool
+	// old has the entries of the index, and named the ConfigMaps in them.
+	old   map[string]Entry
+	named map[string]bool
 	// present has the ConfigMaps of the namespace.
 	present map[string]found
 }
@@ -147,11 +151,6 @@ func (s *state) publish(ctx context.Context) error {
 	if err := s.writeIndex(ctx, len(prune) > 0); err != nil {
 		return err
 	}
-	if s.index == nil {
-		// Another writer may have begun at the same time, and what looks left
-		// over be its own. The next pass knows.
-		return nil
-	}
 	return s.prune(ctx, prune)
 }
 
@@ -162,6 +161,13 @@ func (s *state) read(ctx context.Context) error {
 	if s.index, err = s.readIndex(ctx); err != nil {
 		return err
 	}
+	if s.index == nil {
+		if s.index, err = s.createIndex(ctx); err != nil {
+			return err
+		}
+		s.created = true
+		s.result.Writes.Created++
+	}
 	if s.present, err = s.list(ctx); err != nil {
 		return err
 	}
@@ -170,10 +176,7 @@ func (s *state) read(ctx context.Context) error {
 			s.result.LookAlikes = append(s.result.LookAlikes, s.namespace+"/"+name)
 		}
 	}
-	s.old = map[string]Entry{}
-	if s.index == nil {
-		return nil
-	}
+	s.old, s.named = map[string]Entry{}, map[string]bool{}
 	// An index that cannot be read has nothing to keep, and is replaced.
 	index, err := ReadIndex(s.index)
 	if err != nil || index.Level != s.pass.Index.Level {
@@ -181,6 +184,9 @@ func (s *state) read(ctx context.Context) error {
 	}
 	for _, e := range index.Reports {
 		s.old[e.Namespace] = e
+		for _, name := range e.ConfigMaps {
+			s.named[name] = true
+		}
 	}
 	return nil
 }
@@ -254,10 +260,11 @@ func (s *state) keep(ctx context.Context, namespace string, why Gap) error {
 	return err
 }
 
-// has reports whether all ConfigMaps of an entry are there and whole.
+// has reports whether the index names all ConfigMaps of an entry, and they are there
+// and whole.
 func (s *state) has(ctx context.Context, e Entry) (bool, error) {
 	for _, name := range e.ConfigMaps {
-		if !s.present[name].isReport() {
+		if !s.named[name] || !s.present[name].isReport() {
 			return false, nil
 		}
 		if whole, err := s.isWhole(ctx, name, s.present[name]); !whole {
@@ -278,16 +285,21 @@ func (s *state) writeReport(ctx context.Context, b Bundle) error {
 			if err != nil {
 				return err
 			}
-			if whole && f.hash == Hash(cm) {
+			switch {
+			case whole && f.hash == Hash(cm) && s.named[cm.Name]:
 				s.result.Writes.Unchanged++
 				continue
+			case whole && f.hash == Hash(cm):
+				// Another writer may be about to delete it, and must not any more.
+				cm.Annotations[RenewedAnnotation] = s.index.ResourceVersion
+			default:
+				// What has this name and another content was tampered with.
+				if err := s.delete(ctx, cm.Name, f); err != nil {
+					s.result.Writes.Failed++
+					return err
+				}
+				s.result.Writes.Deleted++
 			}
-			// What has this name and another content was tampered with.
-			if err := s.delete(ctx, cm.Name, f.uid); err != nil {
-				s.result.Writes.Failed++
-				return err
-			}
-			s.result.Writes.Deleted++
 		}
 		if err := s.create(ctx, cm); err != nil {
 			s.result.Writes.Failed++
@@ -331,7 +343,7 @@ func (s *state) writeIndex(ctx context.Context, deletes bool) error {
 	if err != nil {
 		return err
 	}
-	if s.index != nil && !deletes && Hash(s.index) == Hash(cm) {
+	if !deletes && Hash(s.index) == Hash(cm) {
 		s.result.Writes.Unchanged++
 		return nil
 	}
@@ -339,9 +351,7 @@ func (s *state) writeIndex(ctx context.Context, deletes bool) error {
 		s.result.Writes.Failed++
 		return err
 	}
-	if s.index == nil {
-		s.result.Writes.Created++
-	} else {
+	if !s.created {
 		s.result.Writes.Configured++
 	}
 	return nil
@@ -349,7 +359,7 @@ func (s *state) writeIndex(ctx context.Context, deletes bool) error {
 
 func (s *state) prune(ctx context.Context, names []string) error {
 	for _, name := range names {
-		if err := s.delete(ctx, name, s.present[name].uid); err != nil {
+		if err := s.delete(ctx, name, s.present[name]); err != nil {
 			s.result.Writes.Failed++
 			return err
 		}

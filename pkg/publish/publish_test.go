@@ -134,7 +134,7 @@ func (a advisor) publish(t *testing.T, f *fleet) publish.Result {
 // error. Without an index there is nothing.
 func follow(all map[string]*corev1.ConfigMap) (publish.Index, map[string]publish.Document, error) {
 	cm, ok := all[publish.IndexName]
-	if !ok {
+	if !ok || len(cm.Data) == 0 {
 		return publish.Index{}, nil, nil
 	}
 	index, err := publish.ReadIndex(cm)

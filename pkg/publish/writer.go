@@ -113,6 +113,24 @@ func (w *Writer) readIndex(ctx context.Context) (index *corev1.ConfigMap, err er
 	}
 }
 
+// createIndex creates an index without content, over which the first one is applied:
+// an apply alone could replace the first index of another writer. With content, a key
+// would remain when the index no longer has it.
+func (w *Writer) createIndex(ctx context.Context) (*corev1.ConfigMap, error) {
+	cm := content{}.configMap(LabelIndex, "")
+	cm.Name = IndexName
+	index, err := w.maps.Create(ctx, cm, metav1.CreateOptions{FieldManager: FieldManager})
+	doing := fmt.Sprintf("creating ConfigMap %s/%s", w.namespace, IndexName)
+	switch {
+	case apierrors.IsAlreadyExists(err):
+		return nil, fmt.Errorf("%w: %w", errConflict, err)
+	case err != nil:
+		return nil, w.refused(doing, err)
+	default:
+		return index, nil
+	}
+}
+
 // list returns all ConfigMaps of the namespace by name: those of others too,
 // since they may have a name that is to be written.
 func (w *Writer) list(ctx context.Context) (map[string]found, error) {
@@ -170,17 +188,14 @@ func (w *Writer) create(ctx context.Context, cm *corev1.ConfigMap) error {
 
 // applyIndex applies the index over the one that was read.
 func (w *Writer) applyIndex(ctx context.Context, cm, read *corev1.ConfigMap) error {
-	revision := 0
-	if read != nil {
-		cm.ResourceVersion = read.ResourceVersion
-		// A revision that is no number is somebody's edit.
-		revision, _ = strconv.Atoi(read.Annotations[RevisionAnnotation])
-	}
+	cm.ResourceVersion = read.ResourceVersion
+	// There is none in an index without content; one that is no number is an edit.
+	revision, _ := strconv.Atoi(read.Annotations[RevisionAnnotation])
 	cm.Annotations[RevisionAnnotation] = strconv.Itoa(revision + 1)
 	// What was read is the advisor's own, so it may take back what others have
 	// changed in it.
-	_, err := w.apply(ctx, cm, read != nil)
-	if apierrors.IsConflict(err) && read != nil {
+	_, err := w.apply(ctx, cm, true)
+	if apierrors.IsConflict(err) {
 		return fmt.Errorf("%w: %w", errConflict, err)
 	}
 	return err
@@ -203,26 +218,30 @@ func (w *Writer) apply(ctx context.Context, cm *corev1.ConfigMap, force bool) (*
 	switch {
 	case err == nil:
 		return got, nil
-	case isSilent(err):
-		return nil, request{fmt.Sprintf("%s: the account probably cannot create resource \"configmaps\" in the namespace %q", doing, w.namespace), err}
-	case apierror.Of(err) == apierror.QuotaExceeded:
-		return nil, request{doing + ": a quota of the namespace allows no more; leave room for twice the reports", err}
 	case apierrors.IsConflict(err) && !force:
 		return nil, request{doing + ": another client writes it too", err}
-	case apierrors.IsNotFound(err):
-		return nil, request{doing + ": the report namespace must exist", err}
 	default:
-		return nil, request{doing, err}
+		return nil, w.refused(doing, err)
 	}
 }
 
-// delete takes away what has that identity. What has the name by now is another
-// writer's, which knows what it is there for.
-func (w *Writer) delete(ctx context.Context, name string, uid types.UID) error {
-	options := metav1.DeleteOptions{}
-	if uid != "" {
-		options.Preconditions = &metav1.Preconditions{UID: &uid}
+// refused returns the error of a ConfigMap that could not be written.
+func (w *Writer) refused(doing string, err error) error {
+	switch {
+	case isSilent(err):
+		doing += fmt.Sprintf(": the account probably cannot create resource \"configmaps\" in the namespace %q", w.namespace)
+	case apierror.Of(err) == apierror.QuotaExceeded:
+		doing += ": a quota of the namespace allows no more; leave room for twice the reports"
+	case apierrors.IsNotFound(err):
+		doing += ": the report namespace must exist"
 	}
+	return request{doing, err}
+}
+
+// delete deletes a ConfigMap as it was found. One that has changed since is another
+// writer's, which knows what it is for.
+func (w *Writer) delete(ctx context.Context, name string, f found) error {
+	options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &f.uid, ResourceVersion: &f.resourceVersion}}
 	err := retry.OnError(retry.DefaultBackoff, isTransient, func() error { return w.maps.Delete(ctx, name, options) })
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
