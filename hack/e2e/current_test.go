@@ -53,7 +53,7 @@ func TestCurrentServer(t *testing.T) {
 		t.Errorf("no policy for the pod:\n%s", policies)
 	}
 	for _, want := range []string{
-		"does not serve PodSecurityPolicy",
+		"does not serve podsecuritypolicies",
 		"image volumes",
 		"appArmorProfile",
 		"hostUsers",

@@ -73,7 +73,7 @@ func TestPublishScale(t *testing.T) {
 		const into = "foreign-index"
 		e.ensureNamespace(t, into)
 		e.foreign(t, into, publish.IndexName)
-		e.fails(t, kubeconfig, into, "ConfigMap foreign-index/psp-advisor-index was not written by the advisor")
+		e.fails(t, kubeconfig, into, "ConfigMap foreign-index/psp-advisor-index: it was not written by the advisor")
 		if got := e.versions(t, into); len(got) != 1 {
 			t.Errorf("a refused run leaves %q", got)
 		}
@@ -85,7 +85,7 @@ func TestPublishScale(t *testing.T) {
 		index, _ := e.published(t, "reports")
 		name := index.Reports[slices.IndexFunc(index.Reports, func(e publish.Entry) bool { return e.Namespace == "team-000" })].ConfigMaps[0]
 		e.foreign(t, into, name)
-		e.fails(t, kubeconfig, into, "ConfigMap foreign-report/"+name+" was not written by the advisor", "-n", "team-000,team-001")
+		e.fails(t, kubeconfig, into, "ConfigMap foreign-report/"+name+": it was not written by the advisor", "-n", "team-000,team-001")
 		cm, err := e.client.CoreV1().ConfigMaps(into).Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil || cm.Data["mine"] != "yes" || len(cm.Data) != 1 {
 			t.Errorf("the foreign ConfigMap was changed: %v %v", cm, err)
@@ -102,8 +102,8 @@ func TestPublishScale(t *testing.T) {
 		if code, stderr := e.publish(t, kubeconfig, into, "-n", "team-000"); code != 0 {
 			t.Fatalf("exit code %d:\n%s", code, stderr)
 		}
-		// There is room for the index and one report, and nobody here counts but
-		// admission itself.
+		// There is room for the index and one report. No controller counts here, only
+		// admission.
 		full := corev1.ResourceList{"count/configmaps": resource.MustParse("2")}
 		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "few"}, Spec: corev1.ResourceQuotaSpec{Hard: full}}
 		quota, err := e.client.CoreV1().ResourceQuotas(into).Create(t.Context(), quota, metav1.CreateOptions{})
@@ -126,7 +126,7 @@ func TestPublishScale(t *testing.T) {
 	})
 
 	t.Run("no namespace", func(t *testing.T) {
-		e.fails(t, kubeconfig, "nowhere", "the report namespace has to be there before", "-n", "team-000")
+		e.fails(t, kubeconfig, "nowhere", "the report namespace must exist", "-n", "team-000")
 	})
 }
 
