@@ -241,10 +241,20 @@ func countPrefix(list []string, prefix string) int {
 	return n
 }
 
-// TestServerRestart takes the API server away from a controller for a while.
+// TestServerRestart takes the API server away from a controller for a while. A current
+// server streams the lists by which the controller catches up.
 func TestServerRestart(t *testing.T) {
-	t.Parallel() // it waits without a server
-	e := start(t, cluster.Options{})
+	for _, release := range []cluster.Release{cluster.PSPRelease, cluster.CurrentRelease} {
+		t.Run(string(release), func(t *testing.T) {
+			t.Parallel() // it waits without a server
+			restartServer(t, release)
+		})
+	}
+}
+
+func restartServer(t *testing.T, release cluster.Release) {
+	t.Helper()
+	e := start(t, cluster.Options{Release: release})
 	const into, namespace = "reports", "shop"
 	e.ensureNamespace(t, into)
 	e.ensureNamespace(t, namespace)
