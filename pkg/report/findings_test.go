@@ -163,24 +163,36 @@ func TestSummary(t *testing.T) {
 		level aggregate.Level
 		want  string
 	}{
-		{"nothing", &observe.Observation{}, aggregate.ByWorkload, "0 pods and 0 templates in 0 namespaces: 0 policies\n"},
+		{"nothing", &observe.Observation{}, aggregate.ByWorkload, "0 pods and 0 templates in 0 namespaces (all namespaces inspected): 0 policies\n"},
+		{
+			"one namespace", &observe.Observation{Scope: observe.Scope{Namespaces: []string{"shop"}}}, aggregate.ByWorkload,
+			"0 pods and 0 templates in 0 namespaces (namespace shop inspected): 0 policies\n",
+		},
+		{
+			"many namespaces", &observe.Observation{Scope: observe.Scope{Namespaces: []string{"a", "b", "c", "d"}}}, aggregate.ByWorkload,
+			"0 pods and 0 templates in 0 namespaces (namespaces a, b, c and 1 more inspected): 0 policies\n",
+		},
+		{
+			"excluded namespaces", &observe.Observation{Scope: observe.Scope{ExcludedNamespaces: []string{"a", "b\n"}}}, aggregate.ByWorkload,
+			"0 pods and 0 templates in 0 namespaces (all namespaces but a, b\\n inspected): 0 policies\n",
+		},
 		{
 			"one of each", observed(deployment("shop/web", "web"), template("shop/web", "web")), aggregate.ByWorkload,
-			"1 pod and 1 template in 1 namespace: 1 policy\n",
+			"1 pod and 1 template in 1 namespace (all namespaces inspected): 1 policy\n",
 		},
 		{
 			"the default account is told once for all namespaces",
 			observed(deployment("a/x", "default"), deployment("b/x", "default"), deployment("c/x", "default"), deployment("d/x", "default"), deployment("e/x", "x")), aggregate.ByNamespace,
-			"5 pods and 0 templates in 5 namespaces: 5 policies\nwarning: service account default is in use in a, b, c and 1 more: any pod there that names no account may use its policies\n",
+			"5 pods and 0 templates in 5 namespaces (all namespaces inspected): 5 policies\nwarning: service account default is in use in a, b, c and 1 more: any pod there that names no account may use its policies\n",
 		},
 		{
 			"cluster", observed(deployment("a/x", "x"), deployment("b/x", "x")), aggregate.ByCluster,
-			"2 pods and 0 templates in 2 namespaces: 1 policy\n",
+			"2 pods and 0 templates in 2 namespaces (all namespaces inspected): 1 policy\n",
 		},
 		{
 			"strings of the cluster keep to their line",
 			&observe.Observation{Members: observed(hostile).Members, Gaps: []observe.Gap{gap}}, aggregate.ByWorkload,
-			"1 pod and 0 templates in 1 namespace: 1 policy\n" +
+			"1 pod and 0 templates in 1 namespace (all namespaces inspected): 1 policy\n" +
 				"not observed: cronjobs.batch in namespace shop: forbidden\\nwarning: not really\n" +
 				"warning: shop: ephemeral containers of Deployment/web\\nadvisor: all is well\\x1b[2J\\u202e were skipped: a recreated pod has none; updates of the running pod may be refused\n",
 		},

@@ -34,8 +34,9 @@ type Report struct {
 	Workloads []Workload `json:"workloads"`
 	// Findings are what a reader should know, sorted.
 	Findings []generate.Finding `json:"findings"`
-	// gaps are part of the observation; here they are for the summary.
-	gaps []observe.Gap
+	// scope and gaps are part of the observation; here they are for the summary.
+	scope observe.Scope
+	gaps  []observe.Gap
 }
 
 // Workload is what one workload gets under one service account.
@@ -54,7 +55,7 @@ type Workload struct {
 func New(obs *observe.Observation, level aggregate.Level, results []generate.Result) Report {
 	r := Report{
 		Level: level, Pods: obs.Pods(), Templates: obs.Templates(), Namespaces: orEmpty(obs.Namespaces()),
-		Workloads: []Workload{}, Findings: orEmpty(findings(obs, results)), gaps: obs.Gaps,
+		Workloads: []Workload{}, Findings: orEmpty(findings(obs, results)), scope: obs.Scope, gaps: obs.Gaps,
 	}
 	type member struct {
 		workload aggregate.Workload
@@ -83,12 +84,12 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 	return r
 }
 
-// Summary writes the report for people: the counts in one line, then a line per
-// gap and finding.
+// Summary writes the report for people: the counts, and which namespaces were
+// inspected, in one line, then a line per gap and finding.
 func (r Report) Summary(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s and %s in %s: %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
-		Count(len(r.Namespaces), "namespace"), CountPolicies(r.Policies))
+	fmt.Fprintf(&text, "%s and %s in %s (%s): %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
+		Count(len(r.Namespaces), "namespace"), printable.Text(Inspected(r.scope)), CountPolicies(r.Policies))
 	for _, g := range r.gaps {
 		text.WriteString("not observed: " + printable.Text(g.String()) + "\n")
 	}
@@ -109,6 +110,21 @@ func (r Report) Summary(w io.Writer) error {
 		return fmt.Errorf("writing the summary: %w", err)
 	}
 	return nil
+}
+
+// Inspected says in which namespaces pods and templates were looked for, so that
+// nobody has to guess whether a flag has narrowed them.
+func Inspected(s observe.Scope) string {
+	switch {
+	case len(s.Namespaces) == 1:
+		return "namespace " + s.Namespaces[0] + " inspected"
+	case len(s.Namespaces) > 1:
+		return "namespaces " + generate.FirstFew(s.Namespaces) + " inspected"
+	case len(s.ExcludedNamespaces) > 0:
+		return "all namespaces but " + generate.FirstFew(s.ExcludedNamespaces) + " inspected"
+	default:
+		return "all namespaces inspected"
+	}
 }
 
 func (r Report) namespacesOf(rule string) []string {
