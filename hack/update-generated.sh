@@ -4,4 +4,3 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go test ./examples ./manifests ./pkg/publish ./cmd/advisor -update
-go test ./cmd/advisor/app -run TestReadmeCommands -update-readme

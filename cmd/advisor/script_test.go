@@ -28,6 +28,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOSTILE", "x\nkind: Pod\x1b[2J") // scripts cannot say it
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "fails": fails, "sameobjects": sameObjects,
 		},

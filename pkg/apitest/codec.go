@@ -21,7 +21,7 @@ import (
 // kinds are the kinds that the server stores, by resource.
 var kinds = map[string]string{
 	"pods": "Pod", "serviceaccounts": "ServiceAccount", "replicationcontrollers": "ReplicationController",
-	"configmaps": "ConfigMap", "namespaces": "Namespace", "leases": "Lease",
+	"configmaps": "ConfigMap", "leases": "Lease", "namespaces": "Namespace", "services": "Service",
 	"deployments": "Deployment", "replicasets": "ReplicaSet", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet",
 	"jobs": "Job", "cronjobs": "CronJob",
 }

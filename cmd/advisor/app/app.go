@@ -8,9 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 )
 
@@ -39,22 +44,58 @@ func (e codedError) Unwrap() error { return e.error }
 func usageError(err error) error   { return codedError{exitUsage, err} }
 func failureError(err error) error { return codedError{exitFailure, err} }
 
-// Run runs the command line args and returns the exit code. An error is told on
-// standard error in one line; of wrong flags, each in one.
-func Run(ctx context.Context, args []string, streams Streams) int {
-	// The libraries' logs are for the controller, which sets its own; elsewhere
-	// an error says it all.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+// tell writes a line to standard error, in which nothing drives a terminal.
+func tell(errOut io.Writer, line string) error {
+	if _, err := fmt.Fprintln(errOut, oneLine(line)); err != nil {
+		return failureError(fmt.Errorf("writing to standard error: %w", err))
+	}
+	return nil
+}
 
-	root := newRootCommand(streams) //nolint:contextcheck // cobra hands ctx to the command
+// setting is what the commands share beside their flags.
+type setting struct {
+	Streams
+	// name that the advisor was called by, such as "kubectl advisor".
+	name string
+	// engines are those to choose from.
+	engines []generate.Engine
+	// wrap, if set, completes the connection.
+	wrap func(*rest.Config) *rest.Config
+	// completing says that a shell asks for words to choose from.
+	completing bool
+}
+
+// Run runs the command line args and returns the exit code. Each error is reported
+// on standard error in one line.
+func Run(ctx context.Context, args []string, streams Streams) int {
+	return RunAs(ctx, "advisor", args, streams)
+}
+
+// RunAs is Run for a program that was called by another name, with its path or
+// without. As kubectl-advisor it is a plugin of kubectl.
+func RunAs(ctx context.Context, program string, args []string, streams Streams) int {
+	name := "advisor"
+	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
+		name = "kubectl advisor"
+	}
+	return setting{Streams: streams, name: name, engines: engines()}.run(ctx, args)
+}
+
+// silence discards what the libraries log. The controller sets a log of its own;
+// elsewhere an error says it all.
+func silence() { klog.SetLogger(klog.Logger{}) }
+
+func (s setting) run(ctx context.Context, args []string) int {
+	silence()
+	s.completing = len(args) > 0 && slices.Contains([]string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0])
+	root := newRootCommand(s) //nolint:contextcheck // cobra hands ctx to the command
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
 	for _, problem := range problems(err) {
-		fmt.Fprintln(streams.Err, "advisor:", oneLine(problem.Error())) //nolint:errcheck // there is no one left to tell
+		fmt.Fprintln(s.Err, s.name+":", oneLine(problem.Error())) //nolint:errcheck // there is no one left to tell
 	}
 	if coded, ok := errors.AsType[codedError](err); ok {
 		return coded.code
@@ -87,31 +128,40 @@ const maxLine = 1000
 // oneLine is the text in one line that leaves a terminal as it is.
 func oneLine(text string) string { return printable.Line(text, maxLine) }
 
-func newRootCommand(streams Streams) *cobra.Command {
+func newRootCommand(s setting) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "advisor",
 		Short: "Write the least-privilege policies of the pods in a cluster",
-		Long: `advisor looks at the pods of a cluster, or of manifests, and writes the tightest
+		Long: `advisor observes the pods of a cluster, or those of manifests, and writes the tightest
 PodSecurityPolicy and RBAC that admit them unchanged.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           thisBuild().Version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: s.name},
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetIn(streams.In)
-	root.SetOut(streams.Out)
-	root.SetErr(streams.Err)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetUsageFunc(usage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newInspectCommand(streams), newPublishCommand(streams), newControllerCommand(streams))
+	root.AddCommand(newInspectCommand(s), newPublishCommand(s), newControllerCommand(s), newCompletionCommand(s), newVersionCommand(s))
+	for _, cmd := range root.Commands() {
+		cmd.Example = strings.ReplaceAll(cmd.Example, "  advisor ", "  "+s.name+" ")
+	}
 	return root
 }
 
-// newHelpCommand is cobra's own, but that it fails for what there is not.
+// newHelpCommand is cobra's own, except that it fails for an unknown command.
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [command]",
-		Short: "Help about a command",
+		Use:         "help [command]",
+		Short:       "Help about a command",
+		Long:        "help prints what a command does, with its flags, examples and exit codes.",
+		Example:     "  advisor help inspect",
+		Annotations: exitCodes("0  done", "2  there is no such command"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil {

@@ -21,8 +21,8 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
 	}
 	for _, note := range serverNotes(ctx, config, engines) {
-		if _, err := fmt.Fprintln(errOut, oneLine(note)); err != nil {
-			return nil, failureError(fmt.Errorf("writing to standard error: %w", err))
+		if err := tell(errOut, note); err != nil {
+			return nil, err
 		}
 	}
 	return seen.Observe(), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/controller"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,18 +54,23 @@ type controllerOptions struct {
 	listen     string
 }
 
-func newControllerCommand(streams Streams) *cobra.Command {
-	f := &controllerFlags{publishFlags: newPublishFlags()}
+func newControllerCommand(s setting) *cobra.Command {
+	f := &controllerFlags{publishFlags: newPublishFlags(s)}
 	cmd := &cobra.Command{
 		Use:   "controller",
 		Short: "Keep the policies in ConfigMaps current",
-		Long: `controller does what publish does whenever something changes. Several replicas may
-run: the one that holds the Lease psp-advisor in the report namespace publishes.
-It serves /healthz, /readyz and /metrics, and logs to standard error.`,
+		Long: `controller does what publish does, whenever something changes, until it is asked to stop by
+SIGTERM or SIGINT. Several replicas may run: the one that holds the Lease psp-advisor in the
+report namespace publishes. It serves /healthz, /readyz and /metrics, and logs to standard error.`,
 		Example: controllerExample,
-		Args:    cobra.NoArgs,
+		Annotations: exitCodes(
+			"0  asked to stop",
+			"2  wrong flags",
+			"3  the server could not be observed at first, or the address cannot be listened on",
+		),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(cmd.Flags(), streams)
+			o, err := f.options(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -73,18 +80,18 @@ It serves /healthz, /readyz and /metrics, and logs to standard error.`,
 			return o.run(ctx)
 		},
 	}
-	f.addTo(cmd.Flags())
+	f.addTo(cmd)
 	flags := cmd.Flags()
 	flags.Lookup("timeout").Usage = "how long observing a cluster for the first time may take; 0 means no limit"
 	flags.StringVar(&f.listen, "listen-address", ":8080", "where to serve /healthz, /readyz and /metrics")
 	flags.DurationVar(&f.debounce, "debounce", 5*time.Second, "how long a change waits for others before it is published")
-	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often everything is looked at again without a change")
-	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long the lease of a leader that is gone still counts")
+	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often every report is made again without a change")
+	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long the lease of a leader that is gone is still valid")
 	return cmd
 }
 
-func (f *controllerFlags) options(flags *pflag.FlagSet, streams Streams) (controllerOptions, error) {
-	p, err := f.publishFlags.options(flags, streams)
+func (f *controllerFlags) options(flags *pflag.FlagSet) (controllerOptions, error) {
+	p, err := f.publishFlags.options(flags)
 	errs := []error{err}
 	if f.debounce < 0 {
 		errs = append(errs, errors.New("--debounce: must not be negative"))
@@ -110,7 +117,8 @@ func (f *controllerFlags) options(flags *pflag.FlagSet, streams Streams) (contro
 }
 
 func (o controllerOptions) run(ctx context.Context) error {
-	klog.SetLoggerWithOptions(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(o.streams.Err))), klog.ContextualLogger(true))
+	klog.SetLoggerWithOptions(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(entries{o.streams.Err}))), klog.ContextualLogger(true))
+	defer silence()
 	config, namespace, err := o.connect()
 	if err != nil {
 		return err
@@ -123,7 +131,7 @@ func (o controllerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return failureError(fmt.Errorf("listening on %s: %w", o.listen, err))
 	}
-	klog.FromContext(ctx).Info("Starting", "reportNamespace", namespace, "level", o.publish.Level, "address", listener.Addr().String())
+	klog.FromContext(ctx).Info("Starting", "version", thisBuild().Version, "reportNamespace", namespace, "level", o.publish.Level, "address", listener.Addr().String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: shutdownTimeout}
@@ -155,8 +163,10 @@ func (o controllerOptions) prepare(config *rest.Config, namespace string) (*cont
 	if err != nil {
 		return nil, err
 	}
-	// A lease that waits behind other requests is a lease that is lost.
-	leases, err := coordinationv1client.NewForConfig(rest.AddUserAgent(config, "leader-election"))
+	// A lease that waits for other requests is a lease that is lost.
+	forLeases := rest.CopyConfig(config)
+	forLeases.UserAgent += "/leader-election"
+	leases, err := coordinationv1client.NewForConfig(forLeases)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection: %w", err)
 	}
@@ -175,9 +185,23 @@ func (o controllerOptions) prepare(config *rest.Config, namespace string) (*cont
 	}
 	options.Ping = func(ctx context.Context) error {
 		_, err := server.ServerVersionWithContext(ctx)
-		return err //nolint:wrapcheck // wrapped where it is told
+		return err //nolint:wrapcheck // wrapped where it is reported
 	}
 	c := controller.New(watcher, writer, options)
 	watcher.Changed = c.Changed
 	return c, nil
+}
+
+// maxEntry is how long an entry of the log may be.
+const maxEntry = 4000
+
+// entries writes each entry of a log as one line, whatever it quotes.
+type entries struct{ io.Writer }
+
+// Write implements io.Writer, for one entry at a time.
+func (w entries) Write(entry []byte) (int, error) {
+	if _, err := io.WriteString(w.Writer, printable.Line(string(entry), maxEntry)+"\n"); err != nil {
+		return 0, err //nolint:wrapcheck // as the writer has it
+	}
+	return len(entry), nil
 }

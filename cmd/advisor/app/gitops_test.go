@@ -1,9 +1,7 @@
 package app
 
 import (
-	"bytes"
 	"flag"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -38,24 +36,8 @@ func fleet(t *testing.T) []string {
 // treeOf writes the tree of the documents to dir and returns its files.
 func treeOf(t *testing.T, dir string, documents []string, flags ...string) map[string]string {
 	t.Helper()
-	var out, errs bytes.Buffer
-	in := strings.NewReader(strings.Join(documents, "\n---\n"))
-	if code := Run(t.Context(), append([]string{"inspect", "-f", "-", "--output-dir", dir}, flags...), Streams{In: in, Out: &out, Err: &errs}); code != exitOK {
-		t.Fatalf("exit code %d: %s", code, &errs)
-	}
-	files := map[string]string{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(filepath.Join(dir, path))
-		files[path] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	run(t, strings.Join(documents, "\n---\n"), append([]string{"inspect", "-f", "-", "--output-dir", dir}, flags...)...).expect(t, exitOK)
+	return readTree(t, dir)
 }
 
 // changed returns the paths whose content differs.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 	"strings"
@@ -84,11 +83,11 @@ func TestInjection(t *testing.T) {
 	}
 }
 
+// The seeds combine what TestInjection has apart.
 func FuzzInjection(f *testing.F) {
-	for _, s := range hostile {
-		f.Add(s, s, s)
-		f.Add("web", s, "Kind")
-	}
+	f.Add("a: b", "x\n---\napiVersion: v1\n", "# a")
+	f.Add("\x1b[2J", "'", "\u2028")
+	f.Add(`\`, "x\nadvisor: done", "\xff")
 	f.Fuzz(func(t *testing.T, name, value, kind string) { checkInjection(t, name, value, kind) })
 }
 
@@ -100,26 +99,18 @@ func checkInjection(t *testing.T, name, value, kind string) {
 	in := manifests(t, name, value, kind)
 	for _, level := range []string{"workload", "namespace"} {
 		inspect := func(args ...string) string {
-			var out, errs bytes.Buffer
-			args = append([]string{"inspect", "-f", "-", "--skip-invalid", "--level", level}, args...)
-			code := Run(t.Context(), args, Streams{In: strings.NewReader(in), Out: &out, Err: &errs})
-			checkErrorText(t, errs.String())
-			if code != exitOK {
-				t.Fatalf("exit code %d: %s", code, &errs)
-			}
-			checkPrintable(t, out.String())
-			return out.String()
+			r := run(t, in, append([]string{"inspect", "-f", "-", "--skip-invalid", "--level", level}, args...)...)
+			checkErrorText(t, r.errs)
+			checkPrintable(t, r.expect(t, exitOK).out)
+			return r.out
 		}
-		var list struct{ Items []any }
-		if err := json.Unmarshal([]byte(inspect("-o", "json")), &list); err != nil {
-			t.Fatal(err)
-		}
-		if name == "plain" && len(list.Items) < 6 {
-			t.Errorf("only %d objects come out of plain strings", len(list.Items))
+		items := itemsOfList(t, inspect("-o", "json"))
+		if name == "plain" && len(items) < 6 {
+			t.Errorf("only %d objects come out of plain strings", len(items))
 		}
 		plain, explained := inspect("--explain=false"), inspect()
 		for _, text := range []string{plain, explained} {
-			if diff := cmp.Diff(list.Items, documentsOf(t, text)); diff != "" {
+			if diff := cmp.Diff(items, documentsOf(t, text)); diff != "" {
 				t.Fatalf("the YAML is not the JSON (-JSON +YAML):\n%s\n%s", diff, text)
 			}
 		}
@@ -132,7 +123,7 @@ func checkInjection(t *testing.T, name, value, kind string) {
 // comment matches the lines of comments.
 var comment = regexp.MustCompile(`(?m)^ *# .*\n`)
 
-func documentsOf(t *testing.T, text string) []any {
+func documentsOf(t testing.TB, text string) []any {
 	t.Helper()
 	objects := []any{}
 	for _, doc := range strings.Split("\n"+text, "\n---\n")[1:] {
@@ -169,7 +160,7 @@ func checkErrorText(t *testing.T, text string) {
 			t.Fatalf("a line of %d bytes", len(line))
 		}
 	}
-	// The summary, what was left out and skipped, and the warnings.
+	// The summary, what was excluded and skipped, and the warnings.
 	if count > 40 {
 		t.Fatalf("%d lines:\n%s", count, text)
 	}
@@ -184,19 +175,18 @@ func FuzzInput(f *testing.F) {
 	f.Add([]byte(manifests(f, "web", "x", "Kind")))
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c}]}\n---\nkind: [\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var out, errs bytes.Buffer
-		code := Run(t.Context(), []string{"inspect", "-f", "-"}, Streams{In: bytes.NewReader(data), Out: &out, Err: &errs})
-		checkPrintable(t, out.String())
-		checkErrorText(t, errs.String())
-		switch code {
+		r := run(t, string(data), "inspect", "-f", "-")
+		checkPrintable(t, r.out)
+		checkErrorText(t, r.errs)
+		switch r.code {
 		case exitOK:
-			documentsOf(t, out.String())
+			documentsOf(t, r.out)
 		case exitUsage:
-			if out.Len() > 0 || strings.Count(errs.String(), "\n") != 1 || !strings.HasPrefix(errs.String(), "advisor: ") {
-				t.Fatalf("a failure with standard output %q and standard error %q", &out, &errs)
+			if r.out != "" || strings.Count(r.errs, "\n") != 1 || !strings.HasPrefix(r.errs, "advisor: ") {
+				t.Fatalf("a failure with %s", r)
 			}
 		default:
-			t.Fatalf("exit code %d: %s", code, &errs)
+			t.Fatalf("%s", r)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
@@ -26,7 +28,7 @@ const inspectExample = `  # The policies of one namespace of the current cluster
   # One policy per namespace, applied at once
   advisor inspect --level namespace | kubectl apply -f -
 
-  # A folder to commit, and a check that it is up to date
+  # A directory to commit, and a check that it is up to date
   advisor inspect --output-dir policies
   advisor inspect --output-dir policies --check`
 
@@ -58,14 +60,26 @@ type inspectOptions struct {
 	outputDir    string
 	check        bool
 	streams      Streams
+	engines      []generate.Engine
 }
 
-func newInspectCommand(streams Streams) *cobra.Command {
-	f := &inspectFlags{observeFlags: newObserveFlags()}
+func newInspectCommand(s setting) *cobra.Command {
+	f := &inspectFlags{observeFlags: newObserveFlags(s)}
 	cmd := &cobra.Command{
-		Use:     "inspect",
-		Short:   "Print or write the policies of the pods seen now",
+		Use:   "inspect",
+		Short: "Print or write the policies of the pods seen now",
+		Long: `inspect observes the pods of a cluster, or those of manifests, once: those that run, and those
+that templates will create. It writes the tightest policies that admit them unchanged, and the RBAC
+that lets each service account use its own. Policies go to standard output, or into a directory;
+what was observed, what could not be, and what to know of the policies goes to standard error.
+Nothing in the cluster is changed.`,
 		Example: inspectExample,
+		Annotations: exitCodes(
+			"0  done",
+			"1  --check found a difference",
+			"2  wrong flags, or input that cannot be read: nothing was printed",
+			"3  the server or the file system failed, or something cannot be observed",
+		),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("unexpected argument %q: manifests are named with --filename", args[0])
@@ -73,7 +87,7 @@ func newInspectCommand(streams Streams) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(cmd.Flags(), streams)
+			o, err := f.options(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -82,19 +96,22 @@ func newInspectCommand(streams Streams) *cobra.Command {
 			return o.run(ctx)
 		},
 	}
-	f.addTo(cmd.Flags())
+	f.addTo(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
-	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read the sub-folders of folders too")
+	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
 	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "go on past documents that cannot be read, and name them")
 	flags.StringVarP(&f.output, "output", "o", "yaml", "yaml or json")
 	flags.BoolVar(&f.explain, "explain", true, "comments that say who needs each permission")
-	flags.StringVar(&f.outputDir, "output-dir", "", "write a folder of files instead, for a repository")
+	flags.StringVar(&f.outputDir, "output-dir", "", "write a directory of files instead, for a repository")
 	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
+	s.completeFiles(cmd, "filename", "yaml", "yml", "json")
+	s.completeDirectories(cmd, "output-dir")
+	s.completeWords(cmd, "output", "json", "yaml")
 	return cmd
 }
 
-func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOptions, error) {
+func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	var errs []error
 	if f.output != "yaml" && f.output != "json" {
 		errs = append(errs, fmt.Errorf("--output: unknown format %q: want yaml or json", f.output))
@@ -103,7 +120,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOp
 		errs = append(errs, errors.New("--check: needs --output-dir"))
 	}
 	if f.outputDir != "" && f.output != "yaml" {
-		errs = append(errs, errors.New("--output: a folder holds YAML only"))
+		errs = append(errs, errors.New("--output: a directory holds YAML only"))
 	}
 	if f.recursive && len(f.files) == 0 {
 		errs = append(errs, errors.New("--recursive: needs --filename"))
@@ -111,7 +128,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOp
 	if f.skipInvalid && len(f.files) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
 	}
-	scope, level, err := f.observeFlags.scope(given)
+	scope, level, err := f.scope(given)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
@@ -119,7 +136,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet, streams Streams) (inspectOp
 		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		json: f.output == "json", explain: f.explain, outputDir: f.outputDir, check: f.check,
-		streams: streams,
+		streams: f.Streams, engines: f.engines,
 	}, nil
 }
 
@@ -128,7 +145,7 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results := generate.Run(engines(), obs.Members, o.level)
+	results := generate.Run(o.engines, obs.Members, o.level)
 	if err := o.tell(obs, results); err != nil {
 		return err
 	}
@@ -156,25 +173,20 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 	if err != nil {
 		return nil, failureError(fmt.Errorf("connecting: %w", err))
 	}
-	return observeCluster(ctx, config, o.scope, engines(), o.streams.Err)
+	return observeCluster(ctx, config, o.scope, o.engines, o.streams.Err)
 }
 
 // tell writes the summary and what was skipped to standard error.
 func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result) error {
+	var lines []string
 	for _, err := range obs.Skipped {
-		if err := o.tellf("skipped: %s\n", oneLine(err.Error())); err != nil {
-			return err
-		}
+		lines = append(lines, "skipped: "+err.Error())
 	}
 	if n := len(obs.Skipped); n > 0 {
-		if err := o.tellf("%s skipped: what they run is not covered\n", report.Count(n, "document")); err != nil {
-			return err
-		}
+		lines = append(lines, report.Count(n, "document")+" skipped: what they run is not covered")
 	}
 	for _, w := range firstWarnings(obs.Warnings) {
-		if err := o.tellf("warning: %s\n", oneLine(w)); err != nil {
-			return err
-		}
+		lines = append(lines, "warning: "+w)
 	}
 	if len(obs.Unread) > 0 {
 		n := 0
@@ -183,25 +195,20 @@ func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result
 			n += u.Objects
 			kinds = append(kinds, u.String())
 		}
-		// A kind may be any text of any length.
-		if err := o.tellf("%s skipped, of kinds that are not read: %s\n", report.Count(n, "object"), oneLine(generate.FirstFew(kinds))); err != nil {
-			return err
-		}
+		lines = append(lines, report.Count(n, "object")+" skipped, of kinds that are not read: "+generate.FirstFew(kinds))
 	}
 	if n := obs.Elsewhere; n > 0 {
-		if err := o.tellf("%s skipped, in other namespaces\n", report.Count(n, "object")); err != nil {
-			return err
-		}
+		lines = append(lines, report.Count(n, "object")+" skipped, in other namespaces")
 	}
-	if err := report.New(obs, o.level, results).Summary(o.streams.Err); err != nil {
+	var summary strings.Builder
+	if err := report.New(obs, o.level, results).Summary(&summary); err != nil {
 		return failureError(err)
 	}
-	return nil
-}
-
-func (o inspectOptions) tellf(format string, args ...any) error {
-	if _, err := fmt.Fprintf(o.streams.Err, format, args...); err != nil {
-		return failureError(fmt.Errorf("writing to standard error: %w", err))
+	lines = slices.AppendSeq(lines, strings.Lines(summary.String()))
+	for _, line := range lines {
+		if err := tell(o.streams.Err, line); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -245,12 +252,12 @@ func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.O
 	}
 	partial := scope.Keep || o.level == aggregate.ByCluster && len(scope.Namespaces)+len(scope.Excluded) > 0
 	if partial && !plan.Empty() {
-		if err := o.tellf("%s: made from a part of what there is: a policy that changes may refuse pods that were not looked at\n", o.outputDir); err != nil {
+		if err := tell(o.streams.Err, fmt.Sprintf("%s: made from a part of what there is: a policy that changes may refuse pods that were not looked at", o.outputDir)); err != nil {
 			return err
 		}
 	}
 	if n := plan.Kept(); n > 0 {
-		if err := o.tellf("%s: %s kept, of workloads that were not looked at or are gone\n", o.outputDir, report.Count(n, "file")); err != nil {
+		if err := tell(o.streams.Err, fmt.Sprintf("%s: %s kept, of workloads that were not looked at or are gone", o.outputDir, report.Count(n, "file"))); err != nil {
 			return err
 		}
 	}
@@ -266,7 +273,7 @@ func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.O
 	if err := plan.Apply(); err != nil {
 		return failureError(err)
 	}
-	return o.tellf("%s: %s\n", o.outputDir, countChanges(plan, "changed", "removed"))
+	return tell(o.streams.Err, o.outputDir+": "+countChanges(plan, "changed", "removed"))
 }
 
 // countChanges names removals apart, if any: more of them than expected are the

@@ -12,20 +12,19 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // observeFlags say what is observed and at which level; inspect, publish and
 // controller share them.
 type observeFlags struct {
-	config            *genericclioptions.ConfigFlags
+	*connectionFlags
 	namespaces        []string
+	allNamespaces     bool
 	excludeNamespaces []string
 	selector          string
 	sources           []string
@@ -35,39 +34,59 @@ type observeFlags struct {
 	allowPartial      bool
 }
 
-func newObserveFlags() *observeFlags {
-	config := genericclioptions.NewConfigFlags(true)
-	// Ours is repeatable, and none means all.
-	config.Namespace = nil
-	return &observeFlags{config: config}
+func newObserveFlags(s setting) *observeFlags {
+	return &observeFlags{connectionFlags: newConnectionFlags(s)}
 }
 
-func (f *observeFlags) addTo(flags *pflag.FlagSet) {
-	f.config.AddFlags(flags)
-	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "namespace to observe; repeatable, none means all")
-	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces to leave out")
+func (f *observeFlags) addTo(cmd *cobra.Command) {
+	f.connectionFlags.addTo(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "namespace to observe; repeatable, none means all: that of the current context is not applied")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "observe all namespaces, as without --namespace")
+	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces to exclude")
 	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates make")
-	flags.StringSliceVar(&f.sources, "source", []string{"pods", "templates"}, "what counts: pods, templates or both")
+	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "what is observed: pods, templates or both")
 	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing a cluster may take; 0 means no limit")
-	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "let debug containers count; a pod that is created again has none")
-	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something may not be observed, and say what")
+	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "consider debug containers; a pod that is recreated has none")
+	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something cannot be observed, and report it")
+	f.completeNamespaces(cmd, "namespace")
+	f.completeNamespaces(cmd, "exclude-namespaces")
+	f.completeWords(cmd, "source", observe.SourcePods, observe.SourceTemplates)
+	f.completeWords(cmd, "level", levels()...)
+}
+
+// levels returns the levels to choose from.
+func levels() []string {
+	return []string{string(aggregate.ByWorkload), string(aggregate.ByServiceAccount), string(aggregate.ByNamespace), string(aggregate.ByCluster)}
 }
 
 // meaningful flags do the opposite of what is wanted when they are given without
 // a value, as by a script whose variable is not set.
-var meaningful = []string{"namespace", "filename", "output-dir"}
+var meaningful = []string{"namespace", "report-namespace", "filename", "output-dir"}
+
+// emptyFlags says which of them are.
+func emptyFlags(flags *pflag.FlagSet) error {
+	var errs []error
+	for _, name := range meaningful {
+		if flag := flags.Lookup(name); flag != nil && flag.Changed && slices.Contains([]string{"", "[]"}, flag.Value.String()) {
+			errs = append(errs, fmt.Errorf("--%s: must not be empty", name))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // scope checks the flags and returns all that is wrong with them.
 func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Level, error) {
 	o := observe.Scope{
 		Namespaces: f.namespaces, ExcludedNamespaces: f.excludeNamespaces, EphemeralContainers: f.ephemeral,
 	}
-	var errs []error
-	for _, name := range meaningful {
-		if flag := flags.Lookup(name); flag != nil && flag.Changed && slices.Contains([]string{"", "[]"}, flag.Value.String()) {
-			errs = append(errs, fmt.Errorf("--%s: must not be empty", name))
-		}
+	errs := []error{emptyFlags(flags)}
+	switch {
+	case f.allNamespaces && len(f.namespaces) > 0:
+		errs = append(errs, errors.New("--all-namespaces: cannot be combined with --namespace"))
+	case !f.allNamespaces && flags.Changed("all-namespaces"):
+		errs = append(errs, errors.New("--all-namespaces: name the namespaces with --namespace instead"))
 	}
 	for _, n := range f.namespaces {
 		if slices.Contains(f.excludeNamespaces, n) {
@@ -84,9 +103,9 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 	}
 	for _, s := range f.sources {
 		switch s {
-		case "pods":
+		case observe.SourcePods:
 			o.Pods = true
-		case "templates":
+		case observe.SourceTemplates:
 			o.Templates = true
 		default:
 			errs = append(errs, fmt.Errorf("--source: unknown source %q: want pods or templates", s))
@@ -117,25 +136,6 @@ func checkNamespaces(flag string, names ...string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-var errNoCluster = errors.New("no cluster is configured: name one with --kubeconfig or --server")
-
-// restConfig returns how to reach the cluster: as kubectl does, but without its
-// last resort, a server on this machine.
-func (f *observeFlags) restConfig() (*rest.Config, error) {
-	config, err := f.config.ToRESTConfig()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := f.config.ToRawKubeConfigLoader().RawConfig()
-	if err != nil {
-		return nil, err
-	}
-	if len(raw.Clusters) == 0 && config.Host == clientcmd.ClusterDefaults.Server && *f.config.APIServer == "" {
-		return nil, errNoCluster
-	}
-	return config, nil
 }
 
 // deadline returns ctx with the timeout, if there is one.

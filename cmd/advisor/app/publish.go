@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
-	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
@@ -27,11 +25,12 @@ type publishFlags struct {
 	reportNamespace string
 }
 
-func newPublishFlags() *publishFlags { return &publishFlags{observeFlags: newObserveFlags()} }
+func newPublishFlags(s setting) *publishFlags { return &publishFlags{observeFlags: newObserveFlags(s)} }
 
-func (f *publishFlags) addTo(flags *pflag.FlagSet) {
-	f.observeFlags.addTo(flags)
-	flags.StringVar(&f.reportNamespace, "report-namespace", "", "namespace to publish into; by default that of the pod it runs in, or of the current context")
+func (f *publishFlags) addTo(cmd *cobra.Command) {
+	f.observeFlags.addTo(cmd)
+	cmd.Flags().StringVar(&f.reportNamespace, "report-namespace", "", "namespace to publish into; required but in a pod, which publishes into its own")
+	f.completeNamespaces(cmd, "report-namespace")
 }
 
 // publishOptions is a checked run of publish.
@@ -42,19 +41,23 @@ type publishOptions struct {
 	streams Streams
 }
 
-func newPublishCommand(streams Streams) *cobra.Command {
-	f := newPublishFlags()
+func newPublishCommand(s setting) *cobra.Command {
+	f := newPublishFlags(s)
 	cmd := &cobra.Command{
 		Use:   "publish",
 		Short: "Write the policies of the pods seen now into ConfigMaps",
-		Long: `publish looks at the pods of a cluster once and writes a report per namespace into
-ConfigMaps of one namespace, with an index that names them. It exits with 0 when
-all is published, with 1 when something could not be observed, and with 3 when
-something could not be published.`,
+		Long: `publish observes the pods of a cluster once and writes a report per namespace into ConfigMaps
+of one namespace, with an index that names them.`,
 		Example: publishExample,
-		Args:    cobra.NoArgs,
+		Annotations: exitCodes(
+			"0  all is published",
+			"1  published, but something could not be observed",
+			"2  wrong flags",
+			"3  the server failed, or something could not be published",
+		),
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.options(cmd.Flags(), streams)
+			o, err := f.options(cmd.Flags())
 			if err != nil {
 				return err
 			}
@@ -63,13 +66,13 @@ something could not be published.`,
 			return o.run(ctx)
 		},
 	}
-	f.addTo(cmd.Flags())
+	f.addTo(cmd)
 	cmd.Flags().Lookup("timeout").Usage = "how long observing a cluster and publishing may take; 0 means no limit"
 	return cmd
 }
 
-func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOptions, error) {
-	scope, level, err := f.observeFlags.scope(flags)
+func (f *publishFlags) options(flags *pflag.FlagSet) (publishOptions, error) {
+	scope, level, err := f.scope(flags)
 	var errs []error
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
@@ -78,9 +81,9 @@ func (f *publishFlags) options(flags *pflag.FlagSet, streams Streams) (publishOp
 		return publishOptions{}, usageError(err)
 	}
 	return publishOptions{
-		publish: publish.Options{Scope: scope, Level: level, Engines: engines(), AllowPartial: f.allowPartial},
+		publish: publish.Options{Scope: scope, Level: level, Engines: f.engines, AllowPartial: f.allowPartial},
 		connect: f.connect,
-		streams: streams,
+		streams: f.Streams,
 	}, nil
 }
 
@@ -93,11 +96,8 @@ func (f *publishFlags) connect() (*rest.Config, string, error) {
 	if f.reportNamespace != "" {
 		return config, f.reportNamespace, nil
 	}
-	namespace, _, err := f.config.ToRawKubeConfigLoader().Namespace()
-	if err != nil {
-		return nil, "", failureError(fmt.Errorf("finding the report namespace: %w", err))
-	}
-	return config, namespace, nil
+	namespace, err := f.podNamespace()
+	return config, namespace, err
 }
 
 func (o publishOptions) run(ctx context.Context) error {
@@ -122,16 +122,14 @@ func (o publishOptions) run(ctx context.Context) error {
 	return o.tell(namespace, r)
 }
 
-// tell says what was published, and what was not.
+// tell reports what was published, and what was not.
 func (o publishOptions) tell(namespace string, r publish.Result) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted\n",
-		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)
-	for _, line := range r.Lines() {
-		text.WriteString(printable.Text(line) + "\n")
-	}
-	if _, err := fmt.Fprint(o.streams.Err, text.String()); err != nil {
-		return failureError(fmt.Errorf("writing to standard error: %w", err))
+	lines := []string{fmt.Sprintf("%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted",
+		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)}
+	for _, line := range append(lines, r.Lines()...) {
+		if err := tell(o.streams.Err, line); err != nil {
+			return err
+		}
 	}
 	switch {
 	case len(r.Failed) > 0:

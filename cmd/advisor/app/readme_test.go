@@ -1,120 +1,41 @@
 package app
 
 import (
-	"bytes"
-	"flag"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
-var updateReadme = flag.Bool("update-readme", false, "rewrite the output that README.md shows")
-
-const readme = "../../../README.md"
-
-// consoles finds the blocks of README.md that show commands with their output.
-var consoles = regexp.MustCompile("(?s)```console\n(.*?)```\n")
-
-// TestReadmeCommands runs the commands that README.md shows with their output,
-// and compares. The cluster's commands stand in sh
-// blocks, which the end-to-end tests run.
-func TestReadmeCommands(t *testing.T) {
-	before, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "advisor"), "./cmd/advisor")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building advisor: %v\n%s", err, out)
-	}
-	found := false
-	s := &session{bin: bin, tmp: t.TempDir(), dir: root}
-	after := consoles.ReplaceAllFunc(before, func(block []byte) []byte {
-		found = true
-		body := consoles.FindSubmatch(block)[1]
-		return []byte("```console\n" + s.run(t, string(body)) + "```\n")
-	})
-	if !found {
-		t.Fatal("README.md has no console block")
-	}
-	if *updateReadme {
-		if err := os.WriteFile(readme, after, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(before), string(after)); diff != "" {
-		t.Errorf("README.md does not show what its commands print; run go test ./cmd/advisor/app -update-readme (-shown +printed):\n%s", diff)
-	}
-}
-
-// session is one shell through all of README.md.
-type session struct {
-	bin, tmp string
-	dir      string // where the shell is
-}
-
-// run runs the "$ " lines of a block and returns it with their true output.
-func (s *session) run(t *testing.T, body string) string {
-	t.Helper()
-	var out bytes.Buffer
-	for line := range strings.Lines(body) {
-		command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "$ ")
-		if !ok {
-			continue
-		}
-		out.WriteString(line)
-		// The shell tells where it ends up, so that a cd holds for the next line.
-		where := filepath.Join(s.tmp, ".cwd")
-		shell := exec.CommandContext(t.Context(), "bash", "-c", command+"\nstatus=$?; pwd > "+where+"; exit $status")
-		shell.Dir = s.dir
-		shell.Env = append(os.Environ(), "PATH="+s.bin+":"+os.Getenv("PATH"), "TMP="+s.tmp)
-		shell.Stdout, shell.Stderr = &out, &out
-		// A failing command is shown as it is: its output is what counts.
-		_ = shell.Run()
-		if cwd, err := os.ReadFile(where); err == nil {
-			s.dir = strings.TrimSpace(string(cwd))
-		}
-	}
-	return out.String()
-}
-
-// TestReadmeFlags checks that README.md names every flag but those of the
-// connection.
+// TestReadmeFlags: README.md names every flag of the commands, but those of the
+// connection, and no other.
 func TestReadmeFlags(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	connection := pflag.NewFlagSet("", pflag.ContinueOnError)
-	config := genericclioptions.NewConfigFlags(true)
-	config.Namespace = nil
-	config.AddFlags(connection)
-	root := newRootCommand(Streams{})
-	for _, cmd := range root.Commands() {
-		t.Run(cmd.Name(), func(t *testing.T) { checkFlags(t, cmd, connection, string(text)) })
+	named := map[string]bool{}
+	for _, match := range regexp.MustCompile("`--([a-z-]+)`").FindAllSubmatch(text, -1) {
+		named[string(match[1])] = false // until a command has it
 	}
-}
-
-func checkFlags(t *testing.T, cmd *cobra.Command, connection *pflag.FlagSet, text string) {
-	t.Helper()
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if connection.Lookup(f.Name) == nil && f.Name != "help" && !strings.Contains(text, "`--"+f.Name) {
-			t.Errorf("README.md does not name --%s", f.Name)
+	for _, cmd := range commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if _, ok := named[f.Name]; ok {
+				named[f.Name] = true
+				return
+			}
+			_, connection := f.Annotations[connectionKey]
+			if !connection && !slices.Contains([]string{"help", "version"}, f.Name) {
+				t.Errorf("README.md does not name `--%s` of %s", f.Name, cmd.Name())
+			}
+		})
+	}
+	for name, exists := range named {
+		if !exists && !strings.HasPrefix(name, "no-such-") {
+			t.Errorf("README.md names `--%s`, which no command has", name)
 		}
-	})
+	}
 }

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// connectionFlags say how to reach the cluster. They are kubectl's.
+type connectionFlags struct {
+	*genericclioptions.ConfigFlags
+	setting
+}
+
+func newConnectionFlags(s setting) *connectionFlags {
+	config := genericclioptions.NewConfigFlags(true)
+	// What it means differs from command to command.
+	config.Namespace = nil
+	config.WrapConfigFn = func(c *rest.Config) *rest.Config {
+		c.UserAgent = thisBuild().userAgent()
+		if s.wrap != nil {
+			c = s.wrap(c)
+		}
+		return c
+	}
+	return &connectionFlags{config, s}
+}
+
+func (f *connectionFlags) addTo(cmd *cobra.Command) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.AddFlags(flags)
+	flags.VisitAll(func(flag *pflag.Flag) { flag.Annotations = map[string][]string{connectionKey: nil} })
+	cmd.Flags().AddFlagSet(flags)
+	f.completeConnection(cmd)
+}
+
+var errNoCluster = errors.New("no cluster is configured: name one with --kubeconfig or --server")
+
+// restConfig returns how to reach the cluster: as kubectl does, but without its
+// last resort, a server on this machine.
+func (f *connectionFlags) restConfig() (*rest.Config, error) {
+	config, err := f.ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	named, err := f.namesCluster()
+	if err != nil {
+		return nil, err
+	}
+	if !named && config.Host == clientcmd.ClusterDefaults.Server {
+		return nil, errNoCluster
+	}
+	return config, nil
+}
+
+// namesCluster reports whether a kubeconfig or a flag says which cluster is meant.
+// Otherwise it can be the one that the advisor runs in.
+func (f *connectionFlags) namesCluster() (bool, error) {
+	raw, err := f.ToRawKubeConfigLoader().RawConfig()
+	return len(raw.Clusters) > 0 || *f.APIServer != "", err //nolint:wrapcheck // it names the file
+}
+
+var errNoReportNamespace = errors.New("--report-namespace: required outside of a pod: name the namespace to publish into")
+
+// podNamespace returns the namespace of the pod that the advisor runs in.
+func (f *connectionFlags) podNamespace() (string, error) {
+	named, err := f.namesCluster()
+	if err == nil && named {
+		return "", usageError(errNoReportNamespace)
+	}
+	var namespace string
+	if err == nil {
+		namespace, _, err = f.ToRawKubeConfigLoader().Namespace()
+	}
+	if err != nil {
+		return "", failureError(fmt.Errorf("finding the report namespace: %w", err))
+	}
+	return namespace, nil
+}
