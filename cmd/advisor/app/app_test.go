@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -111,6 +114,14 @@ func runningPod(namespace, name string) *corev1.Pod {
 		Spec:       corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{Name: "c", Image: "example/c:1"}}},
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
 	}
+}
+
+// second is an engine beside that of PodSecurityPolicies: the same decisions, under
+// another name.
+func second() generate.Engine {
+	e := psp.Engine()
+	e.Name, e.Resource.Resource, e.Note = "second", "secondpolicies", "install it first"
+	return e
 }
 
 // running is a command that goes on until it is asked to stop.
@@ -235,5 +246,65 @@ func TestLibrariesAreSilent(t *testing.T) {
 	klog.Flush()
 	if text, err := os.ReadFile(captured.Name()); err != nil || len(text) > 0 {
 		t.Errorf("%v, logged %q", err, text)
+	}
+}
+
+// broken fails to write anything that holds a text.
+type broken struct{ text string }
+
+func (w broken) Write(data []byte) (int, error) {
+	if strings.Contains(string(data), w.text) {
+		return 0, fs.ErrClosed
+	}
+	return len(data), nil
+}
+
+// TestStreamsFail: what cannot be written is a failure, whichever stream it is.
+func TestStreamsFail(t *testing.T) {
+	_, config := apitest.Serve(t, runningPod("shop", "web"), runningPod("shop", "api"), runningPod("team", "tool"))
+	c := newClient(config)
+	for _, tc := range []struct {
+		out, errs string // what cannot be written
+		args      []string
+	}{
+		{"kind", "no", []string{"inspect", "-n", "shop"}},
+		{"no", "2 pods", []string{"inspect", "-n", "shop"}},
+		{"+++ b/", "no", []string{"inspect", "--output-dir", filepath.Join(t.TempDir(), "policies"), "--check"}},
+		{"no", "files changed", []string{"inspect", "--output-dir", filepath.Join(t.TempDir(), "policies")}},
+		{"no", "2 reports", []string{"publish", "--report-namespace", "reports"}},
+	} {
+		args := append(tc.args, "--server", c.config.Host)
+		if code := c.setting(Streams{In: strings.NewReader(""), Out: broken{tc.out}, Err: broken{tc.errs}}).run(t.Context(), args); code != exitFailure {
+			t.Errorf("%v without %q and %q: exit code %d", tc.args, tc.out, tc.errs, code)
+		}
+	}
+	for _, args := range [][]string{{"version"}, {"completion", "bash"}} {
+		if code := Run(t.Context(), args, Streams{Out: broken{}, Err: broken{"no"}}); code != exitFailure {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+	}
+}
+
+// TestWrongFlags: all that is wrong with the flags is reported at once, a line each.
+func TestWrongFlags(t *testing.T) {
+	for _, tc := range []struct{ args, flags string }{
+		{
+			"inspect --level pod --source nodes -o table --check -R --skip-invalid --engine none -A -n Shop --exclude-namespaces Shop -l (in --timeout -1s --source-name \x00",
+			"all-namespaces check engine exclude-namespaces exclude-namespaces level namespace output recursive selector skip-invalid source source-name timeout",
+		},
+		{"inspect --output-file f --output-dir d -o json", "output output-file"},
+		{"publish --report-namespace R --engine none --all-namespaces=false", "all-namespaces engine report-namespace"},
+	} {
+		r := run(t, "", strings.Split(tc.args, " ")...).expect(t, exitUsage)
+		var flags []string
+		for line := range strings.Lines(r.errs) {
+			flag, _, _ := strings.Cut(strings.TrimPrefix(line, "advisor: --"), ":")
+			flag, _, _ = strings.Cut(flag, " ")
+			flags = append(flags, flag)
+		}
+		slices.Sort(flags)
+		if diff := cmp.Diff(strings.Split(tc.flags, " "), flags); diff != "" {
+			t.Errorf("%s (-want +got):\n%s\n%s", tc.args, diff, r.errs)
+		}
 	}
 }

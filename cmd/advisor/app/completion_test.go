@@ -66,7 +66,8 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"inspect --level n", []string{"namespace"}, noFiles},
 		{"publish --source ", []string{"pods", "templates"}, noFiles},
 		{"publish --source pods,", []string{"pods,templates"}, noFiles},
-		{"inspect -o ", []string{"json", "yaml"}, noFiles},
+		{"controller --engine ", []string{"psp"}, noFiles},
+		{"inspect -o ", formats, noFiles},
 		{"version -o ", []string{"json", "yaml"}, noFiles},
 		{"inspect -n ", []string{"monitoring", "shop", "shop-advisor"}, noFiles},
 		{"inspect --namespace monitoring,sh", []string{"monitoring,shop", "monitoring,shop-advisor"}, noFiles},
@@ -77,6 +78,7 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"inspect -f ", []string{"yaml", "yml", "json"}, extensions},
 		{"inspect --output-dir ", nil, directories},
 		{"inspect --cache-dir ", nil, directories},
+		{"inspect --output-file ", nil, anyFile},
 		{"inspect --kubeconfig ", nil, anyFile},
 		{"completion z", []string{"zsh"}, noFiles},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,8 +11,8 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
-	"github.com/psp-advisor/psp-advisor/pkg/tree"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
@@ -32,6 +31,10 @@ const inspectExample = `  # The policies of one namespace of the current cluster
   advisor inspect --output-dir policies
   advisor inspect --output-dir policies --check`
 
+// maxSourceName is how long the name of what is observed may be: as long as a name
+// of Kubernetes.
+const maxSourceName = 253
+
 // inspectFlags are the flags of inspect.
 type inspectFlags struct {
 	*observeFlags
@@ -39,6 +42,8 @@ type inspectFlags struct {
 	recursive   bool
 	skipInvalid bool
 	output      string
+	outputFile  string
+	sourceName  string
 	explain     bool
 	outputDir   string
 	check       bool
@@ -55,12 +60,17 @@ type inspectOptions struct {
 	// restConfig gives the connection; it is called only without files.
 	restConfig   func() (*rest.Config, error)
 	allowPartial bool
-	json         bool
-	explain      bool
-	outputDir    string
-	check        bool
-	streams      Streams
-	engines      []generate.Engine
+	// output is one of formats.
+	output string
+	// outputFile takes what is printed; empty: standard output.
+	outputFile string
+	// sourceName is the name that the observation gets.
+	sourceName string
+	explain    bool
+	outputDir  string
+	check      bool
+	streams    Streams
+	engines    []generate.Engine
 }
 
 func newInspectCommand(s setting) *cobra.Command {
@@ -101,25 +111,33 @@ Nothing in the cluster is changed.`,
 	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
 	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "go on past documents that cannot be read, and name them")
-	flags.StringVarP(&f.output, "output", "o", "yaml", "yaml or json")
+	flags.StringVarP(&f.output, "output", "o", formatYAML, "what is printed: policies as yaml, json or name; a table of workloads: wide; or what was observed: observation")
+	flags.StringVar(&f.outputFile, "output-file", "", "write into a file instead of standard output, as a whole or not at all; *.gz is compressed")
+	flags.StringVar(&f.sourceName, "source-name", "", "name of what is observed, such as that of the cluster; part of -o observation")
 	flags.BoolVar(&f.explain, "explain", true, "comments that say who needs each permission")
 	flags.StringVar(&f.outputDir, "output-dir", "", "write a directory of files instead, for a repository")
 	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
 	s.completeFiles(cmd, "filename", "yaml", "yml", "json")
 	s.completeDirectories(cmd, "output-dir")
-	s.completeWords(cmd, "output", "json", "yaml")
+	s.completeWords(cmd, "output", formats...)
 	return cmd
 }
 
 func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	var errs []error
-	if f.output != "yaml" && f.output != "json" {
-		errs = append(errs, fmt.Errorf("--output: unknown format %q: want yaml or json", f.output))
+	if !slices.Contains(formats, f.output) {
+		errs = append(errs, fmt.Errorf("--output: unknown format %q: want %s", f.output, orList(formats)))
+	}
+	if f.outputFile != "" && f.outputDir != "" {
+		errs = append(errs, errors.New("--output-file: cannot be combined with --output-dir"))
+	}
+	if printable.Short(f.sourceName, maxSourceName) != f.sourceName {
+		errs = append(errs, fmt.Errorf("--source-name: want at most %d printable characters", maxSourceName))
 	}
 	if f.check && f.outputDir == "" {
 		errs = append(errs, errors.New("--check: needs --output-dir"))
 	}
-	if f.outputDir != "" && f.output != "yaml" {
+	if f.outputDir != "" && f.output != formatYAML {
 		errs = append(errs, errors.New("--output: a directory holds YAML only"))
 	}
 	if f.recursive && len(f.files) == 0 {
@@ -129,14 +147,16 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
 	}
 	scope, level, err := f.scope(given)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	engines, unknown := f.chosenEngines(f.engineNames)
+	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
 	return inspectOptions{
 		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
-		json: f.output == "json", explain: f.explain, outputDir: f.outputDir, check: f.check,
-		streams: f.Streams, engines: f.engines,
+		output: f.output, outputFile: f.outputFile, sourceName: f.sourceName,
+		explain: f.explain, outputDir: f.outputDir, check: f.check,
+		streams: f.Streams, engines: engines,
 	}, nil
 }
 
@@ -144,6 +164,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	obs, err := o.look(ctx)
 	if err != nil {
 		return err
+	}
+	if o.sourceName != "" {
+		obs.Source = o.sourceName
 	}
 	results := generate.Run(o.engines, obs.Members, o.level)
 	if err := o.tell(obs, results); err != nil {
@@ -153,9 +176,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
 	}
 	if o.outputDir != "" {
-		return o.writeTree(obs, results[0].Outputs)
+		return o.writeTrees(obs, results)
 	}
-	return o.print(results[0].Outputs)
+	return o.print(obs, results)
 }
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
@@ -213,75 +236,16 @@ func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result
 	return nil
 }
 
-func (o inspectOptions) print(outputs []generate.Output) error {
-	data, err := o.encode(outputs)
+func (o inspectOptions) print(obs *observe.Observation, results []generate.Result) error {
+	data, err := o.encode(obs, results)
 	if err != nil {
 		return failureError(err)
 	}
-	return writeOut(o.streams.Out, data)
-}
-
-func (o inspectOptions) encode(outputs []generate.Output) ([]byte, error) {
-	if o.json {
-		return generate.JSON(outputs)
+	if o.outputFile == "" {
+		return writeOut(o.streams.Out, data)
 	}
-	return generate.YAML(outputs, o.explain)
-}
-
-func writeOut(out io.Writer, data []byte) error {
-	if _, err := out.Write(data); err != nil {
-		return failureError(fmt.Errorf("writing output: %w", err))
+	if err := writeFile(o.outputFile, data); err != nil {
+		return failureError(err)
 	}
 	return nil
-}
-
-func (o inspectOptions) writeTree(obs *observe.Observation, outputs []generate.Output) error {
-	files, err := tree.Layout(outputs, o.explain)
-	if err != nil {
-		return failureError(err)
-	}
-	scope := tree.Scope{
-		Namespaces: obs.Scope.Namespaces,
-		Excluded:   obs.Scope.ExcludedNamespaces,
-		// What a selector excludes was not observed, nor what another source shows.
-		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || obs.Scope.Partial(),
-	}
-	plan, err := tree.NewPlan(o.outputDir, files, scope)
-	if err != nil {
-		return failureError(err)
-	}
-	partial := scope.Keep || o.level == aggregate.ByCluster && len(scope.Namespaces)+len(scope.Excluded) > 0
-	if partial && !plan.Empty() {
-		if err := tell(o.streams.Err, fmt.Sprintf("%s: made from a part of what there is: a policy that changes may refuse pods that were not looked at", o.outputDir)); err != nil {
-			return err
-		}
-	}
-	if n := plan.Kept(); n > 0 {
-		if err := tell(o.streams.Err, fmt.Sprintf("%s: %s kept, of workloads that were not looked at or are gone", o.outputDir, report.Count(n, "file"))); err != nil {
-			return err
-		}
-	}
-	if o.check {
-		if plan.Empty() {
-			return nil
-		}
-		if err := writeOut(o.streams.Out, plan.Diff()); err != nil {
-			return err
-		}
-		return codedError{exitDrift, fmt.Errorf("%s is not up to date, %s: run the same command without --check", o.outputDir, countChanges(plan, "to change", "to remove"))}
-	}
-	if err := plan.Apply(); err != nil {
-		return failureError(err)
-	}
-	return tell(o.streams.Err, o.outputDir+": "+countChanges(plan, "changed", "removed"))
-}
-
-// countChanges names removals apart, if any: more of them than expected are the
-// sign of manifests that were not read.
-func countChanges(plan *tree.Plan, changed, removed string) string {
-	text := report.Count(len(plan.Changed()), "file") + " " + changed
-	if n := len(plan.Removed()); n > 0 {
-		text += fmt.Sprintf(", %d %s", n, removed)
-	}
-	return text
 }

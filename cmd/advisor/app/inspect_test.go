@@ -2,6 +2,8 @@ package app
 
 import (
 	"net/http"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +93,112 @@ func unauthorized(resource string) func(http.ResponseWriter, apitest.Request) bo
 			apitest.Refuse(w, apitest.Status(http.StatusUnauthorized))
 		}
 		return q.Resource == resource
+	}
+}
+
+// TestObservationRoundTrip: what is made of an observation's document is what was
+// made of the cluster or the manifests, byte for byte.
+func TestObservationRoundTrip(t *testing.T) {
+	examples, err := filepath.Glob("../../../examples/*/input.yaml")
+	if err != nil || len(examples) < 8 {
+		t.Fatalf("%d examples, %v", len(examples), err)
+	}
+	_, config := apitest.Serve(t, objects(t, "examples/web-shop/input.yaml", "examples/node-agent/input.yaml")...)
+	direct := map[string]func(...string) result{
+		"a cluster": func(args ...string) result {
+			return newClient(config).run(t.Context(), append([]string{"inspect"}, args...)...)
+		},
+		"two files": func(args ...string) result {
+			return run(t, "", append([]string{"inspect", "-f", examples[0], "-f", examples[1], "--source-name", "staging"}, args...)...)
+		},
+		"one namespace": func(args ...string) result {
+			return newClient(config).run(t.Context(), append([]string{"inspect", "-n", "shop"}, args...)...)
+		},
+	}
+	for _, file := range examples {
+		direct[filepath.Base(filepath.Dir(file))] = func(args ...string) result {
+			return run(t, "", append([]string{"inspect", "-f", file}, args...)...)
+		}
+	}
+	for name, inspect := range direct {
+		t.Run(name, func(t *testing.T) {
+			document := filepath.Join(t.TempDir(), "observation.json")
+			inspect("-o", "observation", "--output-file", document).expect(t, exitOK)
+			for _, level := range levels() {
+				for _, format := range formats {
+					args := []string{"--level", level, "-o", format}
+					want := inspect(args...).expect(t, exitOK)
+					got := run(t, "", append([]string{"inspect", "-f", document}, args...)...).expect(t, exitOK)
+					if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
+						t.Errorf("%v (-direct +from the document):\n%s", args, diff)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEngines: the policies of several engines stand one after the other, each
+// engine has a directory, and a report has a file for each.
+func TestEngines(t *testing.T) {
+	_, config := apitest.Serve(t, runningPod("shop", "web"), runningPod("team", "tool"))
+	c := client{config, append(engines(), second())}
+	inspect := func(args ...string) result { return c.run(t.Context(), append([]string{"inspect"}, args...)...) }
+	one := inspect().expect(t, exitOK)
+
+	both := inspect("--engine", "second,psp").expect(t, exitOK)
+	if both.out != one.out+one.out {
+		t.Errorf("policies of both engines:\n%s", both.out)
+	}
+	for _, want := range []string{"warning: the server (v1.24.17) does not serve secondpolicies: install it first\n", "(all namespaces inspected): 4 policies\n"} {
+		if !strings.Contains(both.errs, want) {
+			t.Errorf("standard error does not hold %q:\n%s", want, both.errs)
+		}
+	}
+	if r := inspect("--engine", "second").expect(t, exitOK); r.out != one.out {
+		t.Errorf("policies of the second engine:\n%s", r.out)
+	}
+	names := inspect("--engine", "psp,second", "-o", "name").expect(t, exitOK).out
+	if want := inspect("-o", "name").expect(t, exitOK).out; names != want+want {
+		t.Errorf("names:\n%s", names)
+	}
+	items := documentsOf(t, one.out)
+	if diff := cmp.Diff(slices.Concat(items, items), itemsOfList(t, inspect("--engine", "psp,second", "-o", "json").expect(t, exitOK).out)); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+
+	dir := filepath.Join(t.TempDir(), "policies")
+	check := func(code int, lines ...string) {
+		t.Helper()
+		r := inspect("--engine", "psp,second", "--output-dir", dir, "--check").expect(t, code)
+		var want []string
+		for _, line := range lines {
+			want = append(want, "advisor: "+filepath.Join(dir, line))
+		}
+		got := slices.DeleteFunc(strings.Split(r.errs, "\n"), func(line string) bool { return !strings.HasPrefix(line, "advisor: ") })
+		if diff := cmp.Diff(want, got); len(want)+len(got) > 0 && diff != "" {
+			t.Errorf("--check (-want +got):\n%s", diff)
+		}
+	}
+	const outOfDate = " is not up to date, 5 files to change: run the same command without --check"
+	check(exitDrift, "psp"+outOfDate, "second"+outOfDate)
+	inspect("--engine", "psp,second", "--output-dir", dir).expect(t, exitOK)
+	check(exitOK)
+	tree := readTree(t, dir)
+	for _, file := range []string{"psp/shop/pod.web.yaml", "second/team/pod.tool.yaml", "second/kustomization.yaml"} {
+		if tree[file] == "" {
+			t.Errorf("no %s in %d files", file, len(tree))
+		}
+	}
+	if tree["kustomization.yaml"] != "" {
+		t.Error("something stands beside the engines")
+	}
+
+	flat := filepath.Join(t.TempDir(), "policies")
+	inspect("--output-dir", flat).expect(t, exitOK)
+	r := inspect("--engine", "psp,second", "--output-dir", flat).expect(t, exitFailure)
+	if !strings.Contains(r.errs, "kustomization.yaml was written for a single engine: choose another directory") {
+		t.Errorf("standard error is %q", r.errs)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +30,7 @@ type observeFlags struct {
 	selector          string
 	sources           []string
 	level             string
+	engineNames       []string
 	timeout           time.Duration
 	ephemeral         bool
 	allowPartial      bool
@@ -47,6 +49,7 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates make")
 	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "what is observed: pods, templates or both")
 	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
+	flags.StringSliceVar(&f.engineNames, "engine", []string{"psp"}, "kind of policies: "+orList(f.engineList()))
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing a cluster may take; 0 means no limit")
 	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "consider debug containers; a pod that is recreated has none")
 	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something cannot be observed, and report it")
@@ -54,6 +57,7 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 	f.completeNamespaces(cmd, "exclude-namespaces")
 	f.completeWords(cmd, "source", observe.SourcePods, observe.SourceTemplates)
 	f.completeWords(cmd, "level", levels()...)
+	f.completeWords(cmd, "engine", f.engineList()...)
 }
 
 // levels returns the levels to choose from.
@@ -63,7 +67,7 @@ func levels() []string {
 
 // meaningful flags do the opposite of what is wanted when they are given without
 // a value, as by a script whose variable is not set.
-var meaningful = []string{"namespace", "report-namespace", "filename", "output-dir"}
+var meaningful = []string{"namespace", "report-namespace", "filename", "output-dir", "output-file", "source-name"}
 
 // emptyFlags says which of them are.
 func emptyFlags(flags *pflag.FlagSet) error {
@@ -125,6 +129,41 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 		return observe.Scope{}, "", usageError(err)
 	}
 	return o, level, nil
+}
+
+// engineList returns the names of the engines to choose from.
+func (s setting) engineList() []string {
+	names := make([]string, len(s.engines))
+	for i, e := range s.engines {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// chosenEngines returns the engines that are named, in the order in which they are
+// known, not that of the flag.
+func (s setting) chosenEngines(names []string) ([]generate.Engine, error) {
+	known := s.engineList()
+	var errs []error
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("--engine: unknown engine %q: want %s", name, orList(known)))
+		}
+	}
+	if len(names) == 0 {
+		errs = append(errs, fmt.Errorf("--engine: want %s", orList(known)))
+	}
+	chosen := slices.DeleteFunc(slices.Clone(s.engines), func(e generate.Engine) bool { return !slices.Contains(names, e.Name) })
+	return chosen, errors.Join(errs...)
+}
+
+// orList joins words as a choice: "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // checkNamespaces says which values of a flag cannot name a namespace.

@@ -77,11 +77,12 @@ func (f *publishFlags) options(flags *pflag.FlagSet) (publishOptions, error) {
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
 	}
-	if err := errors.Join(append(errs, err)...); err != nil {
+	engines, unknown := f.chosenEngines(f.engineNames)
+	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return publishOptions{}, usageError(err)
 	}
 	return publishOptions{
-		publish: publish.Options{Scope: scope, Level: level, Engines: f.engines, AllowPartial: f.allowPartial},
+		publish: publish.Options{Scope: scope, Level: level, Engines: engines, AllowPartial: f.allowPartial},
 		connect: f.connect,
 		streams: f.Streams,
 	}, nil

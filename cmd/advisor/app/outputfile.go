@@ -1,0 +1,95 @@
+package app
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// writeFile writes a file as a whole or not at all: whoever reads it meanwhile finds
+// what it held before. One that is called *.gz is compressed, without a time: the
+// same data gives the same bytes.
+func writeFile(path string, data []byte) error {
+	if strings.HasSuffix(path, ".gz") {
+		packed, err := gzipped(data)
+		if err != nil {
+			return err
+		}
+		data = packed
+	}
+	target, mode, err := targetOf(path)
+	if err != nil {
+		return err
+	}
+	temporary := target + "." + rand.Text()[:8] + ".tmp"
+	err = writeSynced(temporary, mode, data)
+	if err == nil {
+		err = os.Rename(temporary, target)
+	}
+	if err == nil {
+		return syncDirectory(filepath.Dir(target))
+	}
+	if gone := os.Remove(temporary); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return fmt.Errorf("writing %s: %w", path, err)
+}
+
+// targetOf returns the file that a path leads to, over links, and its mode. What is
+// no regular file is refused: it would be replaced by one.
+func targetOf(path string) (string, fs.FileMode, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, 0o666, nil
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("writing %s: %w", path, err)
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return "", 0, fmt.Errorf("writing %s: %w", path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("writing %s: it is not a regular file: redirect standard output instead", path)
+	}
+	return target, info.Mode().Perm(), nil
+}
+
+// writeSynced creates a file that is on the disk when it returns.
+func writeSynced(path string, mode fs.FileMode, data []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the user names the file
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// syncDirectory has a directory's new names on the disk, where it can be asked to.
+func syncDirectory(path string) error {
+	d, err := os.Open(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil //nolint:nilerr // a directory that cannot be read can hold the file all the same
+	}
+	_ = d.Sync() // not every file system can
+	return d.Close()
+}
+
+func gzipped(data []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(data)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("compressing: %w", err)
+	}
+	return packed.Bytes(), nil
+}
