@@ -118,13 +118,22 @@ func (g Gap) String() string {
 	return "not observed: " + g.Resource + where + ": " + string(g.Reason)
 }
 
-// ConfigMap returns the index as it is published, but for its namespace and
-// revision.
-func (i Index) ConfigMap() (*corev1.ConfigMap, error) {
+// Encode returns the IndexFile.
+func (i Index) Encode() ([]byte, error) {
 	i.APIVersion, i.Kind = APIVersion, KindIndex
 	data, err := marshal(i)
 	if err != nil {
 		return nil, fmt.Errorf("writing the index: %w", err)
+	}
+	return data, nil
+}
+
+// ConfigMap returns the index as it is published, but for its namespace and
+// revision.
+func (i Index) ConfigMap() (*corev1.ConfigMap, error) {
+	data, err := i.Encode()
+	if err != nil {
+		return nil, err
 	}
 	p := &packer{}
 	p.add(SummaryFile, i.summary())

@@ -147,7 +147,7 @@ PodSecurityPolicy and RBAC that admit them unchanged.`,
 	root.SetErr(s.Err)
 	root.SetUsageFunc(usage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newInspectCommand(s), newPublishCommand(s), newControllerCommand(s), newCompletionCommand(s), newVersionCommand(s))
+	root.AddCommand(newInspectCommand(s), newPublishCommand(s), newControllerCommand(s), newGetReportCommand(s), newCompletionCommand(s), newVersionCommand(s))
 	for _, cmd := range root.Commands() {
 		cmd.Example = strings.ReplaceAll(cmd.Example, "  advisor ", "  "+s.name+" ")
 	}

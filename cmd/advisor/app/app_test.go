@@ -261,8 +261,7 @@ func (w broken) Write(data []byte) (int, error) {
 
 // TestStreamsFail: what cannot be written is a failure, whichever stream it is.
 func TestStreamsFail(t *testing.T) {
-	_, config := apitest.Serve(t, runningPod("shop", "web"), runningPod("shop", "api"), runningPod("team", "tool"))
-	c := newClient(config)
+	_, c := reports(t)
 	for _, tc := range []struct {
 		out, errs string // what cannot be written
 		args      []string
@@ -272,6 +271,10 @@ func TestStreamsFail(t *testing.T) {
 		{"+++ b/", "no", []string{"inspect", "--output-dir", filepath.Join(t.TempDir(), "policies"), "--check"}},
 		{"no", "files changed", []string{"inspect", "--output-dir", filepath.Join(t.TempDir(), "policies")}},
 		{"no", "2 reports", []string{"publish", "--report-namespace", "reports"}},
+		{"NAMESPACE", "no", []string{"get-report", "--report-namespace", "reports"}},
+		{"no", "2 reports", []string{"get-report", "--report-namespace", "reports"}},
+		{"kind", "no", []string{"get-report", "--report-namespace", "reports", "-n", "shop"}},
+		{"no", "2 pods", []string{"get-report", "--report-namespace", "reports", "-n", "shop"}},
 	} {
 		args := append(tc.args, "--server", c.config.Host)
 		if code := c.setting(Streams{In: strings.NewReader(""), Out: broken{tc.out}, Err: broken{tc.errs}}).run(t.Context(), args); code != exitFailure {
@@ -294,6 +297,8 @@ func TestWrongFlags(t *testing.T) {
 		},
 		{"inspect --output-file f --output-dir d -o json", "output output-file"},
 		{"publish --report-namespace R --engine none --all-namespaces=false", "all-namespaces engine report-namespace"},
+		{"get-report --report-namespace R -n N --engine none -o html", "engine namespace output report-namespace"},
+		{"get-report -n shop -o table --report-namespace=", "output report-namespace"},
 	} {
 		r := run(t, "", strings.Split(tc.args, " ")...).expect(t, exitUsage)
 		var flags []string

@@ -69,12 +69,16 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"controller --engine ", []string{"psp"}, noFiles},
 		{"inspect -o ", formats, noFiles},
 		{"version -o ", []string{"json", "yaml"}, noFiles},
+		{"get-report -o ", slices.Concat(reportFormats, indexFormats), noFiles},
 		{"inspect -n ", []string{"monitoring", "shop", "shop-advisor"}, noFiles},
 		{"inspect --namespace monitoring,sh", []string{"monitoring,shop", "monitoring,shop-advisor"}, noFiles},
 		{"inspect --exclude-namespaces m", []string{"monitoring"}, noFiles},
 		{"publish --report-namespace shop-", []string{"shop-advisor"}, noFiles},
+		{"get-report --report-namespace shop-", []string{"shop-advisor"}, noFiles},
+		{"get-report -n ", []string{"shop"}, noFiles},
 		{"inspect --kubeconfig " + kubeconfig + " --context ", []string{"at-home", "at-work"}, noFiles},
 		{"publish --kubeconfig " + kubeconfig + " --cluster w", []string{"west"}, noFiles},
+		{"get-report --kubeconfig " + kubeconfig + " --user ", []string{"me", "you"}, noFiles},
 		{"inspect -f ", []string{"yaml", "yml", "json"}, extensions},
 		{"inspect --output-dir ", nil, directories},
 		{"inspect --cache-dir ", nil, directories},
@@ -97,7 +101,7 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		apitest.Refuse(w, apitest.Status(http.StatusForbidden))
 		return true
 	})
-	for _, args := range [][]string{{"inspect", "-n", ""}} {
+	for _, args := range [][]string{{"inspect", "-n", ""}, {"get-report", "-n", ""}} {
 		if words, directive := c.complete(t, args...); len(words) > 0 || directive != noFiles {
 			t.Errorf("%v: words %v, directive %s", args, words, directive)
 		}

@@ -22,6 +22,7 @@ func TestController(t *testing.T) {
 	r.waitForLog(t, `"Published"`)
 	server.Put(runningPod("team", "tool"))
 	r.waitForLog(t, `"Published" reports=2`)
+	c.getReport(t, "-n", "team").expect(t, exitOK)
 
 	address := regexp.MustCompile(`address="(.*?)"`).FindStringSubmatch(r.log.String())[1]
 	for path, want := range map[string]string{

@@ -8,6 +8,10 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
 
@@ -81,6 +85,52 @@ func TestInjection(t *testing.T) {
 		checkInjection(t, s, "value", "Kind")
 		checkInjection(t, "web", "value", s)
 	}
+}
+
+// TestPublishedInjection has a server hold the strings. Whatever they are, it takes
+// what is published, and what is read back is what inspect prints.
+func TestPublishedInjection(t *testing.T) {
+	for _, s := range hostile {
+		_, config := apitest.Serve(t, stored(t, s)...)
+		c := newClient(config)
+		want := c.run(t.Context(), "inspect", "-n", "shop").expect(t, exitOK)
+		observation := c.run(t.Context(), "inspect", "-n", "shop", "-o", "observation").expect(t, exitOK)
+		publish := func() string {
+			return c.run(t.Context(), "publish", "--report-namespace", "reports").expect(t, exitOK).errs
+		}
+		publish()
+		if again := publish(); !strings.Contains(again, " 0 ConfigMaps created, 0 configured, 2 unchanged, 0 deleted") {
+			t.Errorf("%q: the run after is not at rest: %s", s, again)
+		}
+		if got := c.getReport(t, "-n", "shop").expect(t, exitOK); got.out != want.out {
+			t.Errorf("%q (-inspect +get-report):\n%s", s, cmp.Diff(want.out, got.out))
+		}
+		if got := c.getReport(t, "-n", "shop", "-o", "observation").expect(t, exitOK); got.out != observation.out {
+			t.Errorf("%q (-inspect +get-report):\n%s", s, cmp.Diff(observation.out, got.out))
+		}
+		for _, args := range [][]string{{}, {"-n", "shop", "-o", "name"}, {"-n", "shop", "-o", "json"}} {
+			r := c.getReport(t, args...).expect(t, exitOK)
+			checkPrintable(t, r.out)
+			checkPrintable(t, r.errs)
+		}
+	}
+}
+
+// stored returns a Deployment and a Pod with a string in every place that can reach
+// the output, but for their namespace.
+func stored(t testing.TB, s string) []runtime.Object {
+	t.Helper()
+	var list struct{ Items []json.RawMessage }
+	if err := json.Unmarshal([]byte(manifests(t, s, s, s)), &list); err != nil {
+		t.Fatal(err)
+	}
+	deployment, pod := &appsv1.Deployment{}, &corev1.Pod{}
+	for i, into := range []runtime.Object{deployment, pod} {
+		if err := json.Unmarshal(list.Items[i], into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []runtime.Object{deployment, pod}
 }
 
 // The seeds combine what TestInjection has apart.

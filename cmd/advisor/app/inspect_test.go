@@ -200,6 +200,20 @@ func TestEngines(t *testing.T) {
 	if !strings.Contains(r.errs, "kustomization.yaml was written for a single engine: choose another directory") {
 		t.Errorf("standard error is %q", r.errs)
 	}
+
+	c.run(t.Context(), "publish", "--report-namespace", "reports", "--engine", "second,psp").expect(t, exitOK)
+	get := func(engine string) result {
+		return c.run(t.Context(), "get-report", "-n", "shop", "--report-namespace", "reports", "--engine", engine).expect(t, exitOK)
+	}
+	shop := inspect("-n", "shop").expect(t, exitOK).out
+	if get("psp").out != shop || get("second").out != shop || get("second,psp").out != shop+shop {
+		t.Errorf("published for both:\n%s", get("second,psp").out)
+	}
+	c.run(t.Context(), "publish", "--report-namespace", "reports").expect(t, exitOK)
+	r = c.run(t.Context(), "get-report", "-n", "shop", "--report-namespace", "reports", "--engine", "second").expect(t, exitDrift)
+	if want := "advisor: the report of shop has no policies of the engine second: publish with --engine second\n"; r.errs != want || r.out != "" {
+		t.Errorf("%s", r)
+	}
 }
 
 // TestConnection: the flags of the connection reach the client.

@@ -17,6 +17,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/yaml"
 )
 
 // formats are what --output of inspect may be.
@@ -83,6 +84,22 @@ type objectList struct {
 }
 
 func newList() objectList { return objectList{"v1", "List", []json.RawMessage{}} }
+
+// listOf returns the objects of YAML documents.
+func listOf(documents []byte) (objectList, error) {
+	list := newList()
+	for doc := range bytes.SplitSeq(append([]byte("\n"), documents...), []byte("\n---\n")) {
+		if len(bytes.TrimSpace(doc)) == 0 {
+			continue
+		}
+		item, err := yaml.YAMLToJSON(doc)
+		if err != nil {
+			return objectList{}, fmt.Errorf("reading a document: %w", err)
+		}
+		list.Items = append(list.Items, item)
+	}
+	return list, nil
+}
 
 // encode returns the list as JSON, or the names of its objects.
 func (l objectList) encode(format string) ([]byte, error) {

@@ -47,7 +47,7 @@ func newPublishCommand(s setting) *cobra.Command {
 		Use:   "publish",
 		Short: "Write the policies of the pods seen now into ConfigMaps",
 		Long: `publish observes the pods of a cluster once and writes a report per namespace into ConfigMaps
-of one namespace, with an index that names them.`,
+of one namespace, with an index that names them. get-report reads them.`,
 		Example: publishExample,
 		Annotations: exitCodes(
 			"0  all is published",

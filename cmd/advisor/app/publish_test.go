@@ -131,7 +131,7 @@ func TestLookAlike(t *testing.T) {
 
 // TestUnreachable: a server that goes away is a failure that says so, at each request.
 func TestUnreachable(t *testing.T) {
-	for _, args := range [][]string{{"inspect"}, {"publish", "--report-namespace", "reports"}} {
+	for _, args := range [][]string{{"inspect"}, {"publish", "--report-namespace", "reports"}, {"get-report"}, {"get-report", "-n", "shop"}} {
 		server, config := apitest.Serve(t, runningPod("shop", "web"))
 		server.Away(true)
 		r := newClient(config).run(t.Context(), args...).expect(t, exitFailure)

@@ -1,0 +1,223 @@
+package app
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/apitest"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/publish"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// reports is a server with reports of two namespaces, and how to reach it.
+func reports(t *testing.T, args ...string) (*apitest.Server, client) {
+	t.Helper()
+	server, config := apitest.Serve(t, runningPod("shop", "web"), runningPod("shop", "api"), runningPod("team", "tool"))
+	c := newClient(config)
+	c.published(t, args...)
+	return server, c
+}
+
+func (c client) getReport(t *testing.T, args ...string) result {
+	t.Helper()
+	return c.run(t.Context(), append([]string{"get-report", "--report-namespace", "reports"}, args...)...)
+}
+
+// TestGetReport: each format of a report is what inspect prints, or a file of it.
+func TestGetReport(t *testing.T) {
+	_, c := reports(t)
+	inspect := func(args ...string) result {
+		return c.run(t.Context(), append([]string{"inspect", "-n", "shop"}, args...)...).expect(t, exitOK)
+	}
+	for _, tc := range []struct {
+		format string
+		want   string
+	}{
+		{"", inspect().out},
+		{"yaml", inspect().out},
+		{"name", inspect("-o", "name").out},
+		{"observation", inspect("-o", "observation").out},
+		{"summary", inspect().errs},
+	} {
+		t.Run(tc.format, func(t *testing.T) {
+			args := []string{"-n", "shop"}
+			if tc.format != "" {
+				args = append(args, "-o", tc.format)
+			}
+			r := c.getReport(t, args...).expect(t, exitOK)
+			if diff := cmp.Diff(tc.want, r.out); diff != "" {
+				t.Errorf("-inspect +get-report:\n%s", diff)
+			}
+			if tc.format != "summary" && r.errs != inspect().errs || tc.format == "summary" && r.errs != "" {
+				t.Errorf("standard error is\n%s", r.errs)
+			}
+		})
+	}
+	if diff := cmp.Diff(itemsOfList(t, inspect("-o", "json").out), itemsOfList(t, c.getReport(t, "-n", "shop", "-o", "json").expect(t, exitOK).out)); diff != "" {
+		t.Errorf("JSON (-inspect +get-report):\n%s", diff)
+	}
+	doc, err := publish.ReadReport([]byte(c.getReport(t, "-n", "shop", "-o", "report").expect(t, exitOK).out))
+	if err != nil || doc.Namespace != "shop" || len(doc.Workloads) != 2 {
+		t.Errorf("%v, report %+v", err, doc)
+	}
+}
+
+func TestGetReportTable(t *testing.T) {
+	_, c := reports(t)
+	r := c.getReport(t).expect(t, exitOK)
+	want := result{exitOK, `NAMESPACE   PODS   TEMPLATES   POLICIES   FINDINGS   STATE
+shop        2      0           2          0          current
+team        1      0           1          0          current
+`, "2 reports in namespace reports (all namespaces inspected): one policy per workload, for psp, from pods and templates\n"}
+	if diff := cmp.Diff(want, r, cmp.AllowUnexported(result{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if again := c.getReport(t, "-o", "table").expect(t, exitOK); again != r {
+		t.Errorf("-o table: %s", again)
+	}
+	var index publish.Index
+	if err := json.Unmarshal([]byte(c.getReport(t, "-o", "index").expect(t, exitOK).out), &index); err != nil || len(index.Reports) != 2 || index.Kind != publish.KindIndex {
+		t.Errorf("%v, index %+v", err, index)
+	}
+}
+
+// TestGetReportNotCurrent: what is out of date, partial or missing ends with 1.
+func TestGetReportNotCurrent(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		// publish are the flags of a pass that cannot list pods.
+		publish []string
+		args    []string
+		// out is part of standard output, and errs how standard error ends.
+		out, errs string
+	}{
+		{
+			"stale", nil,
+			[]string{"-n", "shop"},
+			"kind: PodSecurityPolicy",
+			"advisor: the report of shop is out of date: not observed: pods: Forbidden\n",
+		},
+		{
+			"stale, in the table", nil, nil, "shop        2      0           2          0          out of date (not observed: pods: Forbidden)\n",
+			"not observed: pods: Forbidden\nadvisor: the reports are not complete: some are out of date or partial, or something could not be observed or published\n",
+		},
+		{
+			"partial",
+			[]string{"--allow-partial"},
+			[]string{"-n", "batch"},
+			"kind: PodSecurityPolicy",
+			"advisor: the report of batch is partial: its policies may refuse pods that could not be observed\n",
+		},
+		{
+			"partial, in the table",
+			[]string{"--allow-partial"},
+			nil, "batch       0      1           1          0          partial\n",
+			"advisor: the reports are not complete: some are out of date or partial, or something could not be observed or published\n",
+		},
+		{
+			"missing, and not observed", nil,
+			[]string{"-n", "other"},
+			"",
+			"advisor: no report of other in namespace reports: not observed: pods: Forbidden\n",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server, c := reports(t)
+			server.Put(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "batch", Name: "worker"}, Spec: appsv1.DeploymentSpec{
+				Template: corev1.PodTemplateSpec{Spec: runningPod("batch", "worker").Spec},
+			}})
+			forbid("pods")(server)
+			c.run(t.Context(), append([]string{"publish", "--report-namespace", "reports"}, tc.publish...)...).expect(t, exitDrift)
+			server.Authorize = nil
+			r := c.getReport(t, tc.args...).expect(t, exitDrift)
+			if !strings.Contains(r.out, tc.out) || (tc.out == "") != (r.out == "") || !strings.HasSuffix(r.errs, tc.errs) {
+				t.Errorf("%s", r)
+			}
+		})
+	}
+}
+
+// TestGetReportMissing: why there is no report is said, with exit code 1.
+func TestGetReportMissing(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		publish []string
+		args    []string
+		errs    string
+	}{
+		{"nothing there", nil, []string{"-n", "other"}, "no report of other in namespace reports: no pods and templates were observed there"},
+		{"not covered", []string{"-n", "shop,team"}, []string{"-n", "other"}, "no report of other in namespace reports: what is published has namespaces shop, team inspected"},
+		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: what is published has all namespaces but team inspected"},
+		{"of a cluster", []string{"--level", "cluster"}, []string{"-n", "shop"}, "no report of shop in namespace reports: a single report is about the whole cluster: omit --namespace"},
+		{"no reports at all", nil, []string{"--report-namespace", "elsewhere"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
+		{"no reports at all, of a namespace", nil, []string{"--report-namespace", "elsewhere", "-n", "shop"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, c := reports(t, tc.publish...)
+			r := c.getReport(t, tc.args...).expect(t, exitDrift)
+			if r.errs != "advisor: "+tc.errs+"\n" || r.out != "" {
+				t.Errorf("%s", r)
+			}
+		})
+	}
+}
+
+// TestGetReportOfCluster: a single report needs no namespace.
+func TestGetReportOfCluster(t *testing.T) {
+	_, c := reports(t, "--level", "cluster")
+	want := c.run(t.Context(), "inspect", "--level", "cluster").expect(t, exitOK)
+	if r := c.getReport(t).expect(t, exitOK); r != want {
+		t.Errorf("%s\nwant %s", r, want)
+	}
+	if r := c.getReport(t, "-o", "summary").expect(t, exitOK); r.out != want.errs {
+		t.Errorf("%s", r)
+	}
+	if r := c.getReport(t, "-o", "table").expect(t, exitOK); !strings.Contains(r.out, "<none>      3      0           1          0          current\n") {
+		t.Errorf("%s", r)
+	}
+}
+
+// TestGetReportRights: to get ConfigMaps is all that it needs.
+func TestGetReportRights(t *testing.T) {
+	server, c := reports(t)
+	server.Authorize = func(q apitest.Request) bool {
+		return q.Verb == "get" && q.Resource == "configmaps" && q.Namespace == "reports"
+	}
+	c.getReport(t).expect(t, exitOK)
+	c.getReport(t, "-n", "shop").expect(t, exitOK)
+	forbid("configmaps")(server)
+	r := c.getReport(t, "-n", "shop").expect(t, exitFailure)
+	if !strings.Contains(r.errs, `cannot get resource "configmaps"`) {
+		t.Errorf("%s", r)
+	}
+}
+
+// TestGetReportTampered: what is not as the index says is not printed.
+func TestGetReportTampered(t *testing.T) {
+	server, c := reports(t)
+	name := c.published(t)["shop"].ConfigMaps[0]
+	forged, ok := server.Get("configmaps", "reports", name).(*corev1.ConfigMap)
+	if !ok {
+		t.Fatal("no report")
+	}
+	forged.Data[publish.PoliciesFile("psp")] = "---\nkind: ClusterRoleBinding\n"
+	server.Put(forged)
+	r := c.getReport(t, "-n", "shop").expect(t, exitFailure)
+	if want := "advisor: report of shop: psp.yaml is not what the index says\n"; r.errs != want || r.out != "" {
+		t.Errorf("%s", r)
+	}
+}
+
+// TestGetReportObservation: what is published of an observation reads back.
+func TestGetReportObservation(t *testing.T) {
+	_, c := reports(t)
+	obs, err := observe.Decode([]byte(c.getReport(t, "-n", "shop", "-o", "observation").expect(t, exitOK).out))
+	if err != nil || len(obs.Members) != 2 {
+		t.Errorf("%v, observation %+v", err, obs)
+	}
+}
