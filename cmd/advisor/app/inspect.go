@@ -38,6 +38,7 @@ const maxSourceName = 253
 // inspectFlags are the flags of inspect.
 type inspectFlags struct {
 	*observeFlags
+	manifestFlags
 	files       []string
 	recursive   bool
 	skipInvalid bool
@@ -53,8 +54,9 @@ type inspectFlags struct {
 type inspectOptions struct {
 	scope     observe.Scope
 	level     aggregate.Level
-	files     []string // none: a cluster
+	files     []string // none, and no kustomization: a cluster
 	recursive bool
+	manifests manifestFlags
 	// skipInvalid goes on past what cannot be read in files.
 	skipInvalid bool
 	// restConfig gives the connection; it is called only without files.
@@ -106,7 +108,8 @@ Nothing in the cluster is changed.`,
 			return o.run(ctx)
 		},
 	}
-	f.addTo(cmd)
+	f.observeFlags.addTo(cmd)
+	f.manifestFlags.addTo(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
@@ -119,6 +122,7 @@ Nothing in the cluster is changed.`,
 	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
 	s.completeFiles(cmd, "filename", "yaml", "yml", "json")
 	s.completeDirectories(cmd, "output-dir")
+	s.completeDirectories(cmd, "kustomize")
 	s.completeWords(cmd, "output", formats...)
 	return cmd
 }
@@ -143,8 +147,8 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	if f.recursive && len(f.files) == 0 {
 		errs = append(errs, errors.New("--recursive: needs --filename"))
 	}
-	if f.skipInvalid && len(f.files) == 0 {
-		errs = append(errs, errors.New("--skip-invalid: needs --filename"))
+	if f.skipInvalid && len(f.files)+len(f.kustomizations) == 0 {
+		errs = append(errs, errors.New("--skip-invalid: needs --filename or --kustomize"))
 	}
 	scope, level, err := f.scope(given)
 	engines, unknown := f.chosenEngines(f.engineNames)
@@ -152,7 +156,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 		return inspectOptions{}, usageError(err)
 	}
 	return inspectOptions{
-		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid,
+		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid, manifests: f.manifestFlags,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		output: f.output, outputFile: f.outputFile, sourceName: f.sourceName,
 		explain: f.explain, outputDir: f.outputDir, check: f.check,
@@ -182,8 +186,10 @@ func (o inspectOptions) run(ctx context.Context) error {
 }
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
-	if len(o.files) > 0 {
-		obs, err := manifest.Read(ctx, o.files, manifest.Options{Recursive: o.recursive, SkipInvalid: o.skipInvalid, In: o.streams.In}, o.scope)
+	if len(o.files)+len(o.manifests.kustomizations) > 0 {
+		obs, err := manifest.Read(ctx, o.files, manifest.Options{
+			Recursive: o.recursive, SkipInvalid: o.skipInvalid, Kustomizations: o.manifests.kustomizations, In: o.streams.In,
+		}, o.scope)
 		if err != nil {
 			return nil, readError(err)
 		}

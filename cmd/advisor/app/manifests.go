@@ -6,7 +6,17 @@ import (
 	"fmt"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/spf13/pflag"
 )
+
+// manifestFlags say which manifests are read, beside --filename, and how.
+type manifestFlags struct {
+	kustomizations []string
+}
+
+func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
+	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "directory whose kustomization is rendered and read; repeatable, also beside --filename")
+}
 
 // readError is an error of reading manifests: bad input, unless it took too long.
 func readError(err error) error {

@@ -67,7 +67,7 @@ func levels() []string {
 
 // meaningful flags do the opposite of what is wanted when they are given without
 // a value, as by a script whose variable is not set.
-var meaningful = []string{"namespace", "report-namespace", "filename", "output-dir", "output-file", "source-name"}
+var meaningful = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name"}
 
 // emptyFlags says which of them are.
 func emptyFlags(flags *pflag.FlagSet) error {

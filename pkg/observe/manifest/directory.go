@@ -50,6 +50,9 @@ func (r *reader) readDirectory(ctx context.Context, path string) error {
 // readEntries reads the manifests in a directory, and with Recursive those below
 // it; found is false if there are none.
 func (r *reader) readEntries(ctx context.Context, dir string) (found bool, err error) {
+	if hasKustomization(dir) {
+		return true, r.check(observe.Place{File: dir}, errKustomization)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false, fmt.Errorf("reading manifests: %w", err)

@@ -27,6 +27,8 @@ type Options struct {
 	Recursive bool
 	// SkipInvalid goes on past what cannot be read; each is an entry in Skipped.
 	SkipInvalid bool
+	// Kustomizations are directories that are rendered, and read after the paths.
+	Kustomizations []string
 	// In is read for the path Stdin.
 	In io.Reader
 	// Client reads URLs; nil means that of net/http.
@@ -58,6 +60,11 @@ func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (
 	}
 	for _, path := range paths {
 		if err := r.readPath(ctx, path); err != nil {
+			return nil, err
+		}
+	}
+	for _, dir := range o.Kustomizations {
+		if err := r.readKustomization(ctx, dir); err != nil {
 			return nil, err
 		}
 	}

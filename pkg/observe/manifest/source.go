@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
@@ -42,7 +43,10 @@ func (r *reader) readPath(ctx context.Context, path string) error {
 }
 
 func (r *reader) readFile(ctx context.Context, path string, info os.FileInfo) error {
-	if info.Size() > maxFile {
+	switch {
+	case isKustomization(filepath.Base(path)):
+		return r.check(observe.Place{File: path}, errKustomization)
+	case info.Size() > maxFile:
 		return r.check(observe.Place{File: path}, errTooLarge)
 	}
 	return r.readSource(ctx, path, func() (io.ReadCloser, error) {
