@@ -26,7 +26,10 @@ func (d document) toJSON() ([]byte, error) {
 		if err == nil {
 			data, err = json.Marshal(value)
 		}
-		if err != nil {
+		switch {
+		case err != nil && isTemplate(d.text):
+			return nil, fmt.Errorf("parsing: %w: it looks like a Helm template: render it first: helm template CHART | advisor inspect -f -", err)
+		case err != nil:
 			return nil, fmt.Errorf("parsing: %w", err)
 		}
 	}
@@ -38,6 +41,14 @@ func (d document) toJSON() ([]byte, error) {
 	default:
 		return data, nil
 	}
+}
+
+var quoted = regexp.MustCompile(`"[^"\n]*"|'[^'\n]*'`)
+
+// isTemplate reports whether a document that cannot be parsed looks like a template
+// of Helm: it has an action outside of a string.
+func isTemplate(text []byte) bool {
+	return bytes.Contains(text, []byte("{{")) && bytes.Contains(quoted.ReplaceAll(text, nil), []byte("{{"))
 }
 
 // parse returns the value of a YAML document, with objects as JSON has them.

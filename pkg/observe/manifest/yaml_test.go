@@ -157,3 +157,24 @@ func FuzzToJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestHelmTemplates(t *testing.T) {
+	const hint = "render it first: helm template CHART | advisor inspect -f -"
+	for _, tc := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"an action on a line", "{{- if .Values.web }}\n" + podText("a") + "{{- end }}\n", true},
+		{"an action as a value", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", true},
+		{"an action in an object", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, labels: {{ toYaml .Values.labels }} }\n", true},
+		{"an action in a string beside something broken", "a: \"{{ .Values.a }}\"\nb: '{{ .Values.b }}'\nc: [\n", false},
+		{"something broken", "a: [\n", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := textDocument(tc.text).toJSON()
+			if err == nil || strings.HasSuffix(err.Error(), hint) != tc.want {
+				t.Errorf("error %v, hint wanted: %t", err, tc.want)
+			}
+		})
+	}
+}
