@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"pkg/observe/manifest": {
 		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/profile",
 		"go.yaml.in/yaml/v2", "go.yaml.in/yaml/v3", "k8s.io/api", "k8s.io/apimachinery",
-		"sigs.k8s.io/kustomize", "sigs.k8s.io/yaml",
+		"sigs.k8s.io/json", "sigs.k8s.io/kustomize", "sigs.k8s.io/yaml",
 	},
 	"pkg/observe/cluster": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/observe", module + "pkg/profile",

@@ -10,7 +10,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
-	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
@@ -150,6 +149,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	if f.skipInvalid && len(f.files)+len(f.kustomizations) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: needs --filename or --kustomize"))
 	}
+	errs = append(errs, f.manifestFlags.check(given, f.files))
 	scope, level, err := f.scope(given)
 	engines, unknown := f.chosenEngines(f.engineNames)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
@@ -187,13 +187,7 @@ func (o inspectOptions) run(ctx context.Context) error {
 
 func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
 	if len(o.files)+len(o.manifests.kustomizations) > 0 {
-		obs, err := manifest.Read(ctx, o.files, manifest.Options{
-			Recursive: o.recursive, SkipInvalid: o.skipInvalid, Kustomizations: o.manifests.kustomizations, In: o.streams.In,
-		}, o.scope)
-		if err != nil {
-			return nil, readError(err)
-		}
-		return obs, nil
+		return o.read(ctx)
 	}
 	config, err := o.restConfig()
 	if errors.Is(err, errNoCluster) {

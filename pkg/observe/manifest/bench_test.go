@@ -58,7 +58,7 @@ func BenchmarkRead(b *testing.B) {
 		for n, line := range bytes.Split(bytes.TrimSpace([]byte(podOf(i))), []byte("\n")) {
 			yamlList.WriteString([]string{"- ", "  "}[min(n, 1)] + string(line) + "\n")
 		}
-		data, err := textDocument(podOf(i)).toJSON()
+		data, _, err := textDocument(podOf(i)).toJSON()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func corpusFiles(t *testing.T, folder string) []string {
 // All manifests are read, and exactly the documents that are broken in
 // themselves are skipped.
 func TestCorpus(t *testing.T) {
-	got := map[string][]string{}
+	got, warned := map[string][]string{}, map[string]int{}
 	documents := 0
 	for _, file := range corpusFiles(t, "corpus") {
 		obs, err := Read(t.Context(), []string{file}, Options{SkipInvalid: true}, everything)
@@ -36,6 +36,9 @@ func TestCorpus(t *testing.T) {
 			continue
 		}
 		documents += obs.Pods() + obs.Templates()
+		for range obs.Warnings {
+			warned[filepath.Base(file)]++
+		}
 		for _, err := range obs.Skipped {
 			// What is said behind document and line.
 			_, what, _ := strings.Cut(err.Error(), "): ")
@@ -65,6 +68,9 @@ func TestCorpus(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(map[string]int{"kube-score.yaml": 9, "kubernetes-examples-apps.yaml": 3, "kubernetes-examples-volumes.yaml": 4, "trivy-operator.yaml": 21}, warned); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
 	if want := 911; documents != want {
 		t.Errorf("%d pods and templates, want %d", documents, want)
 	}
@@ -76,7 +82,7 @@ func TestLiveCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if obs.Pods()+obs.Templates() < 700 || len(obs.Unread) != 0 || len(obs.UnknownOwners) != 0 {
-		t.Errorf("%d pods, %d templates, ignored %v, unknown owners %v", obs.Pods(), obs.Templates(), obs.Unread, obs.UnknownOwners)
+	if obs.Pods()+obs.Templates() < 700 || len(obs.Unread) != 0 || len(obs.UnknownOwners) != 0 || len(obs.Warnings) != 0 {
+		t.Errorf("%d pods, %d templates, ignored %v, unknown owners %v, warnings %v", obs.Pods(), obs.Templates(), obs.Unread, obs.UnknownOwners, obs.Warnings)
 	}
 }

@@ -10,37 +10,50 @@ import (
 	"slices"
 	"strings"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
+	kjson "sigs.k8s.io/json"
 )
 
-// decode reads JSON as the API server does, field names to the letter. The
-// error names the field.
-func decode(data []byte, into any) error {
-	field, problem := unmarshal(data, into)
+// decode reads JSON as the API server does, field names to the letter, and returns
+// what the options find wrong with its fields. The error names the field.
+func decode(data []byte, into any, options ...kjson.StrictOption) (fields []string, err error) {
+	fields, field, problem := unmarshal(data, into, options...)
 	if problem == "" {
-		return nil
+		return fields, nil
 	}
 	if exact := locate(data, into, field, problem); exact != "" {
 		field = exact
 	}
 	if field == "" {
-		return errors.New(problem)
+		return nil, errors.New(problem)
 	}
-	return fmt.Errorf("%s: %s", field, problem)
+	return nil, fmt.Errorf("%s: %s", field, problem)
 }
 
-// unmarshal returns what is wrong and, if the decoder tells, with which field.
-func unmarshal(data []byte, into any) (field, problem string) {
-	err := utiljson.Unmarshal(data, into)
+// unmarshal returns what is wrong with fields, or what cannot be decoded and, if
+// the decoder tells, in which field.
+func unmarshal(data []byte, into any, options ...kjson.StrictOption) (fields []string, field, problem string) {
+	var strict []error
+	var err error
+	if len(options) == 0 {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(data, into)
+	} else {
+		strict, err = kjson.UnmarshalStrict(data, into, options...)
+	}
 	var mismatch *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &mismatch) && mismatch.Field != "":
-		return fieldPath(mismatch.Field), fmt.Sprintf("want %s, found %s", wanted(mismatch.Type.Kind()), found(mismatch.Value))
+		return nil, fieldPath(mismatch.Field), fmt.Sprintf("want %s, found %s", wanted(mismatch.Type.Kind()), found(mismatch.Value))
 	case err != nil:
-		return "", strings.TrimPrefix(err.Error(), "json: ")
-	default:
-		return "", ""
+		return nil, "", strings.TrimPrefix(err.Error(), "json: ")
 	}
+	for _, err := range strict {
+		problem := err.Error()
+		if path, ok := errors.AsType[kjson.FieldError](err); ok && strings.HasPrefix(problem, "duplicate field") {
+			problem = duplicateField(path.FieldPath())
+		}
+		fields = append(fields, problem)
+	}
+	return fields, "", ""
 }
 
 // maxLocated bounds the search for a field, which takes half a second at worst.
@@ -63,7 +76,7 @@ func locate(data []byte, into any, field, problem string) string {
 		if err != nil {
 			return false
 		}
-		f, p := unmarshal(data, reflect.New(reflect.TypeOf(into).Elem()).Interface())
+		_, f, p := unmarshal(data, reflect.New(reflect.TypeOf(into).Elem()).Interface())
 		return f == field && p == problem
 	})
 	return strings.TrimPrefix(path, ".")

@@ -30,7 +30,7 @@ func TestDecode(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := decode([]byte(tc.object), &corev1.Pod{})
+			_, err := decode([]byte(tc.object), &corev1.Pod{})
 			if err == nil {
 				t.Fatal("no error")
 			}

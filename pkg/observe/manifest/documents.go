@@ -121,7 +121,7 @@ func content(text []byte) []byte {
 // isYAML reports whether an object that begins like JSON is one of YAML: what is
 // neither is broken JSON.
 func isYAML(data []byte) bool {
-	_, err := document{text: data}.toJSON()
+	_, _, err := document{text: data}.toJSON()
 	return err == nil
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	Recursive bool
 	// SkipInvalid goes on past what cannot be read; each is an entry in Skipped.
 	SkipInvalid bool
+	// Validation says what becomes of unknown and duplicate fields.
+	Validation Validation
 	// Kustomizations are directories that are rendered, and read after the paths.
 	Kustomizations []string
 	// In is read for the path Stdin.

@@ -240,8 +240,8 @@ func TestBrokenDocuments(t *testing.T) {
 		{"kind of a wrong type", "apiVersion: v1\nkind: [Pod]\n", []string{"kind"}},
 		{"no name", "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c}]}\n", []string{`Pod ""`, "metadata.name: required"}},
 		{"no containers", "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: shop}\nspec: {}\n", []string{`Pod "shop/x"`, "spec.containers: at least one"}},
-		{"no template", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n", []string{`Deployment "x"`, "spec.template: required"}},
-		{"no job template", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec: {}\n", []string{`CronJob "x"`, "spec.jobTemplate.spec.template: required"}},
+		{"no template", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n", []string{`Deployment "x"`, "spec.template.spec.containers: at least one is required"}},
+		{"no job template", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec: {}\n", []string{`CronJob "x"`, "spec.jobTemplate.spec.template.spec.containers: at least one is required"}},
 		{
 			"a template without containers", "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec: {jobTemplate: {spec: {template: {spec: {}}}}}\n",
 			[]string{`CronJob "x"`, "spec.jobTemplate.spec.template.spec.containers"},

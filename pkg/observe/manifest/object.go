@@ -5,15 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	kjson "sigs.k8s.io/json"
 )
 
-// check returns err, said of what stands at that observe.Place, where it ends the
-// reading. With SkipInvalid it is noted instead.
+// object is one object that stands at a place.
+type object struct {
+	at   observe.Place
+	data []byte // JSON
+	// duplicates are the paths of fields that were given twice and are not any
+	// more in data.
+	duplicates []string
+}
+
+// item returns an item of a List.
+func (o object) item(i int, data []byte) object {
+	step := fmt.Sprintf("items[%d]", i)
+	item := object{at: o.at, data: data}
+	item.at.Item = strings.TrimPrefix(o.at.Item+": "+step, ": ")
+	for _, d := range o.duplicates {
+		if path, ok := strings.CutPrefix(d, step+"."); ok {
+			item.duplicates = append(item.duplicates, path)
+		}
+	}
+	return item
+}
+
+// check returns err, said of that place, where it ends the reading. With
+// SkipInvalid it is noted instead.
 func (r *reader) check(at observe.Place, err error) error {
 	if err == nil {
 		return nil
@@ -31,90 +55,82 @@ func (r *reader) warn(at observe.Place, problem string) {
 	r.warnings = append(r.warnings, observe.Warning{Place: at, Problem: problem})
 }
 
-// object takes in the object at that observe.Place, or the objects of a List.
-func (r *reader) object(at observe.Place, data []byte) error {
+// readObject takes in an object, or the objects of a List. Items of a typed list
+// may lack a type: then it is itemType.
+func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 	var meta struct {
 		metav1.TypeMeta `json:",inline"`
 		Items           json.RawMessage `json:"items"`
 	}
-	err := decode(data, &meta)
-	switch {
-	case err != nil:
-	case meta.Kind == "":
-		err = errors.New("kind: required, this is no Kubernetes object")
-	case meta.APIVersion == "":
-		err = fmt.Errorf("apiVersion: required for %s", meta.Kind)
-	default:
-		// A kind of one's own may end in List as well.
-		itemKind, isList := strings.CutSuffix(meta.Kind, "List")
-		if isList && (meta.Kind == "List" || observe.Reads(observe.GroupKind(meta.APIVersion, itemKind)) || bytes.HasPrefix(meta.Items, []byte("["))) {
-			return r.list(at, metav1.TypeMeta{APIVersion: meta.APIVersion, Kind: itemKind}, meta.Items)
-		}
-		err = r.typed(meta.TypeMeta, data)
+	duplicates, err := decode(o.data, &meta, kjson.DisallowDuplicateFields)
+	if err != nil {
+		return r.check(o.at, err)
 	}
-	return r.check(at, err)
+	if meta.Kind == "" {
+		meta.TypeMeta = itemType
+	}
+	switch {
+	case meta.Kind == "":
+		return r.check(o.at, errors.New("kind: required, this is no Kubernetes object"))
+	case meta.APIVersion == "":
+		return r.check(o.at, fmt.Errorf("apiVersion: required for %s", meta.Kind))
+	case observe.Reads(observe.GroupKind(meta.APIVersion, meta.Kind)):
+		return r.check(o.at, r.readTyped(o, meta.TypeMeta))
+	}
+	for _, d := range o.duplicates {
+		if slices.Contains([]string{"apiVersion", "kind", "items"}, d) {
+			duplicates = append(duplicates, duplicateField(d))
+		}
+	}
+	if err := r.checkFields(o, meta.Kind, duplicates); err != nil {
+		return r.check(o.at, err)
+	}
+	// Another kind may end in List as well.
+	itemKind, isList := strings.CutSuffix(meta.Kind, "List")
+	if isList && (meta.Kind == "List" || observe.Reads(observe.GroupKind(meta.APIVersion, itemKind)) || bytes.HasPrefix(meta.Items, []byte("["))) {
+		return r.readList(o, metav1.TypeMeta{APIVersion: meta.APIVersion, Kind: itemKind}, meta.Items)
+	}
+	return r.check(o.at, r.readOther(o, meta.TypeMeta))
 }
 
 // maxNested is how many Lists may hold each other. Each is read once for every
 // List around it.
 const maxNested = 10
 
-// list takes in the items of a List. Items of a typed list may leave their type
-// out: then it is the list's.
-func (r *reader) list(at observe.Place, itemType metav1.TypeMeta, data []byte) error {
-	if strings.Count(at.Item, "items[") >= maxNested {
-		return r.check(at, fmt.Errorf("a List is nested more than %d deep", maxNested))
+// readList takes in the items of a List.
+func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error {
+	if strings.Count(o.at.Item, "items[") >= maxNested {
+		return r.check(o.at, fmt.Errorf("a List is nested more than %d deep", maxNested))
 	}
 	var items []json.RawMessage
 	if len(data) > 0 {
-		if err := decode(data, &items); err != nil {
-			return r.check(at, errors.New("items: want a list"))
+		if _, err := decode(data, &items); err != nil {
+			return r.check(o.at, errors.New("items: want a list"))
 		}
 	}
-	for i, item := range items {
-		at := at
-		at.Item = strings.TrimPrefix(fmt.Sprintf("%s: items[%d]", at.Item, i), ": ")
-		var own metav1.TypeMeta
-		err := decode(item, &own)
-		switch {
-		case err != nil:
-			err = r.check(at, err)
-		case own.Kind == "" && itemType.Kind != "":
-			err = r.check(at, r.typed(itemType, item))
-		default:
-			err = r.object(at, item)
-		}
-		if err != nil {
+	for i, data := range items {
+		if err := r.readObject(o.item(i, data), itemType); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reader) typed(t metav1.TypeMeta, data []byte) error {
+// readOther takes in an object of a kind that the API does not have, or that runs
+// no pods.
+func (r *reader) readOther(o object, t metav1.TypeMeta) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
-		document, err := observe.Decode(data)
+		document, err := observe.Decode(o.data)
 		if err == nil {
 			r.documents = append(r.documents, document)
 		}
 		return err
 	}
-	kind := observe.GroupKind(t.APIVersion, t.Kind)
-	if !observe.Reads(kind) {
-		if err := checkKind(t); err != nil {
-			return fmt.Errorf("%s: %w", describe(t.Kind, data), err)
-		}
-		r.unread[kind]++
-		return nil
+	if err := checkKind(t); err != nil {
+		return fmt.Errorf("%s: %w", describe(t.Kind, o.data), err)
 	}
-	switch kind.Kind {
-	case "ServiceAccount":
-		return r.serviceAccount(data)
-	case "Pod":
-		return r.pod(data)
-	default:
-		return r.workload(kind, data)
-	}
+	r.unread[observe.GroupKind(t.APIVersion, t.Kind)]++
+	return nil
 }
 
 // checkKind returns an error for a kind that is not read but can only be meant as
@@ -143,7 +159,7 @@ func describe(kind string, data []byte) string {
 			Namespace, Name string
 		} `json:"metadata"`
 	}
-	// A name that cannot be decoded is left out: the caller's error says why.
+	// A name that cannot be decoded is omitted: the caller's error says why.
 	_ = json.Unmarshal(data, &named)
 	name := named.Metadata.Name
 	if named.Metadata.Namespace != "" {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // maxFile is how large a source may be, compressed or not.
@@ -76,15 +77,15 @@ func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err e
 			return fmt.Errorf("reading %s: %w", name, context.Cause(ctx))
 		}
 		at := observe.Place{File: name, Document: n + 1, Line: doc.line}
-		object, err := doc.text, doc.err
+		o, err := object{at: at, data: doc.text}, doc.err
 		if err == nil {
-			object, err = doc.toJSON()
+			o.data, o.duplicates, err = doc.toJSON()
 		}
 		switch {
 		case err != nil:
 			err = r.check(at, err)
-		case object != nil:
-			err = r.object(at, object)
+		case o.data != nil:
+			err = r.readObject(o, metav1.TypeMeta{})
 		}
 		if err != nil {
 			return err

@@ -5,117 +5,126 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// workload is what all kinds with a pod template have in common, at the places
-// where the kinds keep it.
-type workload struct {
-	metav1.ObjectMeta `json:"metadata"`
-	// Template is where a PodTemplate has it.
-	Template *corev1.PodTemplateSpec `json:"template"`
-	Spec     struct {
-		Replicas *int32                  `json:"replicas"`
-		Template *corev1.PodTemplateSpec `json:"template"`
-		Claims   []struct {
-			metav1.ObjectMeta `json:"metadata"`
-		} `json:"volumeClaimTemplates"`
-		JobTemplate *struct {
-			Spec struct {
-				Template *corev1.PodTemplateSpec `json:"template"`
-			} `json:"spec"`
-		} `json:"jobTemplate"`
-	} `json:"spec"`
-	Status struct {
-		Conditions []batchv1.JobCondition `json:"conditions"`
-	} `json:"status"`
-}
+// maxObject is how large an object may be: no API server takes a larger one
+// (k8s.io/apiserver, pkg/server/config.go, MaxRequestBodyBytes).
+const maxObject = 3 << 20
 
-func (r *reader) serviceAccount(data []byte) error {
-	// Only what is read is decoded: an account's lists of secrets do not matter.
-	var sa struct {
-		metav1.ObjectMeta `json:"metadata"`
-		Automount         *bool `json:"automountServiceAccountToken"`
+// readTyped takes in an object of a kind that is read.
+func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
+	kind := observe.GroupKind(t.APIVersion, t.Kind)
+	if len(o.data) > maxObject {
+		return fmt.Errorf("%s: larger than the %d MiB that an API server takes", describe(kind.Kind, o.data), maxObject>>20)
 	}
-	if err := decode(data, &sa); err != nil {
-		return fmt.Errorf("%s: %w", describe("ServiceAccount", data), err)
+	x := newObject(kind.Kind)
+	fields, err := r.decode(o, x)
+	if err == nil {
+		if x.GetNamespace() == "" {
+			x.SetNamespace(r.namespace)
+		}
+		err = validate(x)
 	}
-	if sa.Automount != nil && !*sa.Automount {
-		r.accounts[aggregate.Account{Namespace: r.namespaceOf(&sa.ObjectMeta), Name: sa.Name}] = true
+	if err != nil {
+		return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
 	}
+	if err := r.checkFields(o, kind.Kind, currentFields(fields, t, kind)); err != nil {
+		return err
+	}
+	r.record(x, kind)
 	return nil
 }
 
-func (r *reader) pod(data []byte) error {
-	var pod corev1.Pod
-	if err := decode(data, &pod); err != nil {
-		return fmt.Errorf("%s: %w", describe("Pod", data), err)
-	}
-	pod.Namespace = r.namespaceOf(&pod.ObjectMeta)
-	if err := validate(&pod.ObjectMeta, &pod.Spec, "spec"); err != nil {
-		return fmt.Errorf("%s: %w", describe("Pod", data), err)
-	}
-	if record := r.recorder.Pod(&pod); record != nil {
-		r.records = append(r.records, record)
-	}
-	return nil
-}
-
-func (r *reader) workload(kind schema.GroupKind, data []byte) error {
-	var w workload
-	if err := decode(data, &w); err != nil {
-		return fmt.Errorf("%s: %w", describe(kind.Kind, data), err)
-	}
-	w.Namespace = r.namespaceOf(&w.ObjectMeta)
-	template, path := w.template(kind.Kind)
-	if template == nil {
-		return fmt.Errorf("%s: %s: required", describe(kind.Kind, data), path)
-	}
-	if err := validate(&w.ObjectMeta, &template.Spec, path+".spec"); err != nil {
-		return fmt.Errorf("%s: %w", describe(kind.Kind, data), err)
-	}
-	r.records = append(r.records, w.record(r.recorder, kind, template))
-	return nil
-}
-
-// record returns the record of the workload.
-func (w *workload) record(r observe.Recorder, kind schema.GroupKind, template *corev1.PodTemplateSpec) *observe.Record {
-	switch kind.Kind {
+// newObject returns an object of a kind that is read, in the version that is served
+// today. Those of older versions have the same fields, but for a few; see
+// olderFields.
+func newObject(kind string) metav1.Object {
+	switch kind {
+	case "Pod":
+		return &corev1.Pod{}
+	case "ServiceAccount":
+		return &corev1.ServiceAccount{}
+	case "PodTemplate":
+		return &corev1.PodTemplate{}
+	case "ReplicationController":
+		return &corev1.ReplicationController{}
+	case "Deployment":
+		return &appsv1.Deployment{}
+	case "ReplicaSet":
+		return &appsv1.ReplicaSet{}
 	case "StatefulSet":
+		return &appsv1.StatefulSet{}
+	case "DaemonSet":
+		return &appsv1.DaemonSet{}
+	case "Job":
+		return &batchv1.Job{}
+	default:
+		return &batchv1.CronJob{}
+	}
+}
+
+// templateOf returns the pod template of an object, and its path: of a pod, what a
+// template has of it; nil of a service account.
+func templateOf(x metav1.Object) (*corev1.PodTemplateSpec, *field.Path) {
+	spec := field.NewPath("spec")
+	switch x := x.(type) {
+	case *corev1.Pod:
+		return &corev1.PodTemplateSpec{ObjectMeta: x.ObjectMeta, Spec: x.Spec}, nil
+	case *corev1.PodTemplate:
+		return &x.Template, field.NewPath("template")
+	case *corev1.ReplicationController:
+		if x.Spec.Template == nil {
+			return &corev1.PodTemplateSpec{}, spec.Child("template")
+		}
+		return x.Spec.Template, spec.Child("template")
+	case *appsv1.Deployment:
+		return &x.Spec.Template, spec.Child("template")
+	case *appsv1.ReplicaSet:
+		return &x.Spec.Template, spec.Child("template")
+	case *appsv1.StatefulSet:
+		return &x.Spec.Template, spec.Child("template")
+	case *appsv1.DaemonSet:
+		return &x.Spec.Template, spec.Child("template")
+	case *batchv1.Job:
+		return &x.Spec.Template, spec.Child("template")
+	case *batchv1.CronJob:
+		return &x.Spec.JobTemplate.Spec.Template, spec.Child("jobTemplate", "spec", "template")
+	default:
+		return nil, nil
+	}
+}
+
+// record keeps what matters of an object.
+func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
+	var record *observe.Record
+	template, _ := templateOf(x)
+	switch x := x.(type) {
+	case *corev1.ServiceAccount:
+		if x.AutomountServiceAccountToken != nil && !*x.AutomountServiceAccountToken {
+			r.accounts[aggregate.Account{Namespace: x.Namespace, Name: x.Name}] = true
+		}
+	case *corev1.Pod:
+		record = r.recorder.Pod(x)
+	case *appsv1.StatefulSet:
 		var claims []string
-		for _, c := range w.Spec.Claims {
+		for _, c := range x.Spec.VolumeClaimTemplates {
 			claims = append(claims, c.Name)
 		}
-		return r.StatefulSet(&w.ObjectMeta, kind, template, claims)
-	case "ReplicaSet":
-		return r.ReplicaSet(&w.ObjectMeta, kind, template, w.Spec.Replicas)
-	case "Job":
-		return r.Job(&w.ObjectMeta, kind, template, w.Status.Conditions)
+		record = r.recorder.StatefulSet(x, kind, template, claims)
+	case *appsv1.ReplicaSet:
+		record = r.recorder.ReplicaSet(x, kind, template, x.Spec.Replicas)
+	case *batchv1.Job:
+		record = r.recorder.Job(x, kind, template, x.Status.Conditions)
 	default:
-		return r.Template(&w.ObjectMeta, kind, template)
+		record = r.recorder.Template(x, kind, template)
 	}
-}
-
-func (w *workload) template(kind string) (*corev1.PodTemplateSpec, string) {
-	switch {
-	case kind == "PodTemplate":
-		return w.Template, "template"
-	case kind != "CronJob":
-		return w.Spec.Template, "spec.template"
-	case w.Spec.JobTemplate == nil:
-		return nil, "spec.jobTemplate.spec.template"
-	default:
-		return w.Spec.JobTemplate.Spec.Template, "spec.jobTemplate.spec.template"
+	if record != nil {
+		r.records = append(r.records, record)
 	}
-}
-
-// namespaceOf returns the object's namespace or the one that stands in for it.
-func (r *reader) namespaceOf(meta *metav1.ObjectMeta) string {
-	if meta.Namespace != "" {
-		return meta.Namespace
-	}
-	return r.namespace
 }

@@ -62,7 +62,7 @@ func TestAliases(t *testing.T) {
 		{"a billion laughs", laughs(9, 10)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := textDocument(tc.text).toJSON()
+			_, _, err := textDocument(tc.text).toJSON()
 			if err == nil || !strings.Contains(err.Error(), "alias") {
 				t.Errorf("error %v, want one about aliases", err)
 			}
@@ -75,13 +75,13 @@ func TestAliases(t *testing.T) {
 		{"none, in a script", "a: |\n  ls &x *y\n", `{"a":"ls \u0026x *y\n"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := textDocument(tc.text).toJSON()
+			got, _, err := textDocument(tc.text).toJSON()
 			if err != nil || string(got) != tc.want {
 				t.Errorf("got %s, %v, want %s", got, err, tc.want)
 			}
 		})
 	}
-	if _, err := textDocument("a: &x [*x]\n").toJSON(); err == nil {
+	if _, _, err := textDocument("a: &x [*x]\n").toJSON(); err == nil {
 		t.Error("a value that contains itself is no error")
 	}
 }
@@ -124,7 +124,7 @@ func TestKeys(t *testing.T) {
 		{"{[a]: b}", "a key must be a string"},
 		{"{{a: b}: c}", "a key must be a string"},
 	} {
-		got, err := textDocument(tc.text).toJSON()
+		got, _, err := textDocument(tc.text).toJSON()
 		if err != nil {
 			got = []byte(err.Error())
 		}
@@ -144,7 +144,7 @@ func FuzzToJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := textDocument(string(text)).toJSON()
+		got, _, err := textDocument(string(text)).toJSON()
 		if err != nil || got == nil || json.Valid(content(text)) {
 			return // JSON is taken as it is
 		}
@@ -171,7 +171,7 @@ func TestHelmTemplates(t *testing.T) {
 		{"something broken", "a: [\n", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := textDocument(tc.text).toJSON()
+			_, _, err := textDocument(tc.text).toJSON()
 			if err == nil || strings.HasSuffix(err.Error(), hint) != tc.want {
 				t.Errorf("error %v, hint wanted: %t", err, tc.want)
 			}
