@@ -5,12 +5,11 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Accounts holds the service accounts that opt out of token volumes; any other
-// account gets them.
+// Accounts is the set of service accounts that opt out of token volumes.
 type Accounts map[aggregate.Account]bool
 
-// complete returns the record's profile with the token volume that admission
-// adds, if it adds one.
+// complete returns the profile of the record with the token volume that admission
+// adds, if any.
 func (a Accounts) complete(r *Record, interner *profile.Interner) *profile.Profile {
 	optedOut := a[aggregate.Account{Namespace: r.Namespace, Name: r.ServiceAccount}]
 	if r.Token == NoToken || (r.Token == TokenByAccount && optedOut) {

@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// withClaims returns the template as a StatefulSet uses it: each claim template
-// becomes a volume, in place of one of its name
+// withClaims returns the template that a StatefulSet uses: each claim template becomes
+// a volume, and replaces a volume with its name
 // (pkg/controller/statefulset/stateful_set_utils.go, updateStorage).
 func withClaims(template *corev1.PodTemplateSpec, claims []string) *corev1.PodTemplateSpec {
 	if len(claims) == 0 {

@@ -16,17 +16,17 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// The type of an observation as a document.
+// The type of the document of an observation.
 const (
 	APIVersion = "psp-advisor.github.io/v1"
 	Kind       = "Observation"
 )
 
-// document is an Observation as it is written.
+// document is the JSON of an Observation.
 type document struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
-	// Source is the name that the user gave.
+	// Source is a name given by the user.
 	Source    string             `json:"source,omitempty"`
 	Scope     scopeDocument      `json:"scope"`
 	Coverage  coverageDocument   `json:"coverage"`
@@ -88,13 +88,13 @@ type workloadDocument struct {
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 	Pods           int    `json:"pods,omitempty"`
 	Templates      int    `json:"templates,omitempty"`
-	// OwnerUnknown says that the workload's own controller could not be looked up.
+	// OwnerUnknown is true if the controller of the workload was not observed.
 	OwnerUnknown bool             `json:"ownerUnknown,omitempty"`
 	Profile      *profile.Profile `json:"profile"`
 }
 
-// Encode writes an observation as a document: JSON in a fixed order, without a
-// time, with everything that is not printable escaped.
+// Encode returns the document of an observation: JSON in a fixed order, without times,
+// with all characters escaped that are not printable.
 func Encode(o *Observation) ([]byte, error) {
 	scope := o.Scope.sorted()
 	d := document{
@@ -135,14 +135,14 @@ func Encode(o *Observation) ([]byte, error) {
 	return printable.JSON(out.Bytes()), nil
 }
 
-// IsDocument reports whether an object of that type is an observation, of this
-// version or another one.
+// IsDocument reports whether an object of that type is the document of an observation,
+// of any version.
 func IsDocument(apiVersion, kind string) bool {
 	return kind == Kind && strings.HasPrefix(apiVersion, "psp-advisor.github.io/")
 }
 
-// Decode reads a document. One of a newer version, or with fields or attributes that
-// are not known, is an error: what they say would be lost.
+// Decode returns the observation of a document. A newer version, an unknown field and an
+// unknown attribute are errors: they would be lost.
 func Decode(data []byte) (*Observation, error) {
 	var version struct {
 		APIVersion string `json:"apiVersion"`
@@ -151,7 +151,7 @@ func Decode(data []byte) (*Observation, error) {
 		return nil, fmt.Errorf("reading the observation: %w", err)
 	}
 	if version.APIVersion != APIVersion {
-		return nil, fmt.Errorf("apiVersion: %q is not known, want %s: read it with the version of advisor that wrote it, or a newer one", version.APIVersion, APIVersion)
+		return nil, fmt.Errorf("apiVersion: %q is unknown, want %s: use the version of advisor that wrote it, or a newer one", version.APIVersion, APIVersion)
 	}
 	var d document
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -172,7 +172,7 @@ func (d document) observation() (*Observation, error) {
 	var errs []error
 	for _, n := range o.Scope.Namespaces {
 		if !o.Scope.Includes(n) {
-			errs = append(errs, fmt.Errorf("scope.namespaces: %q is excluded too", n))
+			errs = append(errs, fmt.Errorf("scope.namespaces: %q is also in scope.excludedNamespaces", n))
 		}
 	}
 	if d.Scope.Selector != "" {
@@ -213,18 +213,18 @@ func (d document) observation() (*Observation, error) {
 	return Join(o)
 }
 
-// namespaceName matches what may become part of names, where a dot separates, and
-// of paths.
+// namespaceName matches the namespaces that can be part of names, in which dots are
+// separators, and of paths.
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
-// ValidNamespace reports whether policies can be made for a namespace of that name:
-// it need not be one that a server accepts, since manifests have placeholders.
+// ValidNamespace reports whether policies can be generated for a namespace with that
+// name. A server may reject it: manifests have placeholders.
 func ValidNamespace(name string) bool { return namespaceName.MatchString(name) }
 
 func (w workloadDocument) validate() error {
 	switch {
 	case !ValidNamespace(w.Namespace):
-		return fmt.Errorf("namespace: %q cannot name a namespace", w.Namespace)
+		return fmt.Errorf("namespace: %q is not a name of a namespace", w.Namespace)
 	case w.Kind == "":
 		return errors.New("kind: required")
 	case w.Name == "":

@@ -136,9 +136,9 @@ func TestJoinRefuses(t *testing.T) {
 		a, b Scope
 		want string
 	}{
-		{both, Scope{Pods: true}, "the same --source"},
-		{both, selecting, "the same --selector"},
-		{debug, both, "the same --ephemeral-containers"},
+		{both, Scope{Pods: true}, "--source pods,templates, another with pods"},
+		{both, selecting, "--selector"},
+		{debug, both, "--ephemeral-containers, another without"},
 	} {
 		_, err := Join(&Observation{Scope: tc.a}, &Observation{Scope: tc.b})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -179,9 +179,9 @@ func TestNarrow(t *testing.T) {
 		scope Scope
 		want  string
 	}{
-		{Scope{Pods: true}, "give --source where it is made"},
-		{Scope{Pods: true, Templates: true, EphemeralContainers: true}, "give --ephemeral-containers where it is made"},
-		{Scope{Pods: true, Templates: true, Selector: labels.SelectorFromSet(labels.Set{"app": "web"})}, "give --selector where it is made"},
+		{Scope{Pods: true}, "made with --source pods,templates: it cannot"},
+		{Scope{Pods: true, Templates: true, EphemeralContainers: true}, "made without --ephemeral-containers"},
+		{Scope{Pods: true, Templates: true, Selector: labels.SelectorFromSet(labels.Set{"app": "web"})}, "made with --selector"},
 	} {
 		if _, err := o.Narrow(tc.scope); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("got error %v, want one with %q", err, tc.want)
@@ -196,16 +196,16 @@ func TestDecodeErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ name, old, new, want string }{
-		{"a newer version", "/v1", "/v2", `apiVersion: "psp-advisor.github.io/v2" is not known, want psp-advisor.github.io/v1: read it with the version of advisor that wrote it, or a newer one`},
+		{"a newer version", "/v1", "/v2", `apiVersion: "psp-advisor.github.io/v2" is unknown, want psp-advisor.github.io/v1: use the version of advisor that wrote it, or a newer one`},
 		{"a field of a newer one", `"coverage"`, `"new":1,"coverage"`, `unknown field "new"`},
 		{"an attribute of a newer one", "hostPID", "hostXYZ", "hostXYZ: unknown attribute: it may have been written by a newer version"},
-		{"a namespace that is a path", "shop", "../x", `workloads[0]: namespace: "../x" cannot name a namespace`},
+		{"a namespace that is a path", "shop", "../x", `workloads[0]: namespace: "../x" is not a name of a namespace`},
 		{"no name", `"name":"p"`, `"name":""`, "workloads[0]: name: required"},
 		{"no kind", `"kind":"Pod"`, `"kind":""`, "workloads[0]: kind: required"},
 		{"no profile", `,"profile":{"hostPID":[{"value":true}]}`, "", "workloads[0]: profile: required"},
 		{"a count below zero", `"pods":1`, `"pods":-1`, "must not be negative"},
 		{"a selector that is none", `"sources"`, `"selector":"a in b","sources"`, "scope.selector: "},
-		{"a namespace that is excluded", `"sources"`, `"namespaces":["a"],"excludedNamespaces":["a"],"sources"`, `"a" is excluded too`},
+		{"a namespace that is excluded", `"sources"`, `"namespaces":["a"],"excludedNamespaces":["a"],"sources"`, `"a" is also in scope.excludedNamespaces`},
 		{"no JSON", `{"apiV`, "{", "reading the observation: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

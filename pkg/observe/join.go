@@ -10,9 +10,9 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 )
 
-// Join returns what several observations, at least one, saw together. Of a
-// workload that several of them saw, the profiles are joined and the highest counts
-// kept. It is an error if they were made in ways that cannot be joined.
+// Join returns the union of observations, of which there must be at least one. A member
+// of several observations has the union of their profiles and the highest of their
+// counts. It is an error if the observations were made with different options.
 func Join(observations ...*Observation) (*Observation, error) {
 	joined := &Observation{Scope: observations[0].Scope, Source: observations[0].Source}
 	var members [][]aggregate.Member
@@ -24,7 +24,7 @@ func Join(observations ...*Observation) (*Observation, error) {
 		}
 		joined.Scope = scope
 		if o.Source != joined.Source {
-			joined.Source = "" // what is of several has no name
+			joined.Source = "" // several sources have no common name
 		}
 		members = append(members, o.Members)
 		joined.Gaps = append(joined.Gaps, o.Gaps...)
@@ -50,23 +50,23 @@ func Join(observations ...*Observation) (*Observation, error) {
 	return joined, nil
 }
 
-// sortedSet sorts a list that nobody else holds and keeps one of equal elements.
+// sortedSet sorts the list in place and removes duplicates.
 func sortedSet[T any](list []T, compare func(a, b T) int) []T {
 	slices.SortStableFunc(list, compare)
 	return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
-// Narrow returns the part of an observation that is in the namespaces of a scope. It
-// is an error if the scope asks for what the observation does not tell: it keeps
-// neither labels nor sources apart, and has debug containers or not.
+// Narrow returns the part of an observation in the namespaces of a scope. It is an error
+// if the scope has another selector, fewer sources or debug containers, because an
+// observation has neither labels nor separate profiles for these.
 func (o *Observation) Narrow(scope Scope) (*Observation, error) {
 	switch {
 	case scope.Selector != nil && scope.SelectorText() != o.Scope.SelectorText():
-		return nil, fmt.Errorf("the observation was made with the selector %q: give --selector where it is made", o.Scope.SelectorText())
+		return nil, fmt.Errorf("the observation was made with --selector %q: it cannot be changed afterwards", o.Scope.SelectorText())
 	case o.Scope.Pods && !scope.Pods, o.Scope.Templates && !scope.Templates:
-		return nil, fmt.Errorf("the observation was made from %v: give --source where it is made", o.Scope.Sources())
+		return nil, fmt.Errorf("the observation was made with --source %s: it cannot be changed afterwards", o.Scope.sourceText())
 	case scope.EphemeralContainers && !o.Scope.EphemeralContainers:
-		return nil, errors.New("the observation was made without debug containers: give --ephemeral-containers where it is made")
+		return nil, errors.New("the observation was made without --ephemeral-containers: they cannot be added afterwards")
 	}
 	narrowed := *o
 	var err error

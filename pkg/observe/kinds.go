@@ -7,11 +7,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// replicaSet is the kind that stands between a Deployment and its pods.
+// replicaSet is the kind between a Deployment and its pods.
 var replicaSet = schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
 
-// builtIn are the kinds that are observed, by the API group that serves each today;
-// older groups (extensions, apps/v1beta1) held the same objects.
+// builtIn are the observed kinds with the API group that serves them today. Older
+// groups (extensions, apps/v1beta1) served the same objects.
 var builtIn = map[string]string{
 	"Pod": "", "ReplicationController": "", "PodTemplate": "",
 	"Deployment": "apps", "ReplicaSet": "apps", "StatefulSet": "apps", "DaemonSet": "apps",
@@ -19,7 +19,7 @@ var builtIn = map[string]string{
 	"ServiceAccount": "",
 }
 
-// Kinds returns the names of the kinds that are observed.
+// Kinds returns the names of the observed kinds, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(builtIn)) }
 
 // GroupKind returns the kind with the group that serves it today.
@@ -38,8 +38,8 @@ func Reads(kind schema.GroupKind) bool {
 	return known && group == kind.Group
 }
 
-// linking are the kinds that usually have a controller of their own: where one
-// of them was not observed, the real workload may be another one.
+// linking are the kinds that usually have a controller themselves: if one of them was
+// not observed, its controller may be the workload.
 var linking = map[schema.GroupKind]bool{
 	replicaSet:                    true,
 	{Group: "batch", Kind: "Job"}: true,

@@ -1,17 +1,16 @@
-// Package observe says what was seen of a cluster: the pods that run, and the
-// templates that will create pods again.
+// Package observe describes what was observed of a cluster: the running pods, and the
+// templates that will create pods.
 //
-// Records of objects go in, made by a Recorder from whatever source
-// (observe/manifest, observe/cluster); an Observation comes out: the members that
-// policies are made for, and what could not be seen. An observation is a document
-// as well (Encode, Decode); several join to one. Laws, each tested:
-//   - Records in any order give the same observation. A record made from a trimmed
-//     object equals the one made from the whole.
-//   - What could not be observed is an entry in Gaps, Skipped or Unread, or counted
-//     as Elsewhere, never silence.
+// Input is records of objects, which a Recorder makes for the sources observe/manifest
+// and observe/cluster; output is an Observation: the members to generate policies for,
+// and what could not be observed. An observation can be written as a document and read
+// back (Encode, Decode), and observations can be joined. Laws, each tested:
+//   - Records in any order give the same observation. The record of a trimmed object
+//     equals that of the whole object.
+//   - Everything that could not be observed is in Gaps, Skipped, Unread or Elsewhere.
 //   - Join is commutative, associative and idempotent.
-//   - What is encoded decodes to the same, and everything that is made of an
-//     observation can be made of its document, byte for byte.
+//   - Decode returns what was encoded. Everything that can be generated from an
+//     observation can be generated from its document, byte for byte.
 package observe
 
 import (
@@ -26,43 +25,42 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
-// Observation is what was seen. The zero Observation is "nothing was looked for".
+// Observation is what was observed. The zero Observation is empty.
 type Observation struct {
-	// Source is the name that the user gave to what was observed.
+	// Source is a name of what was observed, given by the user.
 	Source string
-	// Scope that was observed.
+	// Scope of the observation.
 	Scope Scope
 	// Members are the observed pods and templates by workload and account, sorted.
 	Members []aggregate.Member
-	// Gaps says what a server did not let be seen, sorted.
+	// Gaps are what could not be observed on a server, sorted.
 	Gaps []Gap
-	// Skipped lists what could not be read in files, sorted.
+	// Skipped are the parts of files that could not be read, sorted.
 	Skipped []Skipped
-	// Warnings lists what was read in files and is probably not meant, sorted.
+	// Warnings are probable mistakes in files, sorted.
 	Warnings []Warning
-	// Unread lists the kinds of objects that were not read, sorted.
+	// Unread are the kinds of objects that were not read, sorted.
 	Unread []Unread
-	// Elsewhere counts pods and templates in files whose namespaces are not in the
-	// scope.
+	// Elsewhere is the number of pods and templates in files whose namespaces are not
+	// in the scope.
 	Elsewhere int
-	// UnknownOwners lists workloads whose own controller could not be looked up,
-	// sorted: policies are made for them as they are.
+	// UnknownOwners are workloads whose controller was not observed, sorted. They are
+	// workloads of their own.
 	UnknownOwners []aggregate.Workload
 }
 
 // Gap is something that should have been observed and was not.
 type Gap struct {
-	// Resource is what could not be listed, such as "deployments.apps".
+	// Resource that could not be listed, such as "deployments.apps".
 	Resource string
-	// Namespace is where; empty for the whole cluster.
+	// Namespace is empty for the whole cluster.
 	Namespace string
 	Reason    apierror.Reason
-	// Err has the words of the server, if it is known. It is not part of a
-	// document.
+	// Err is the error, if known. It is not part of a document.
 	Err error
 }
 
-// Where says what could not be observed, and where.
+// Where returns the resource and the namespace.
 func (g Gap) Where() string {
 	if g.Namespace == "" {
 		return g.Resource + " in all namespaces"
@@ -82,17 +80,17 @@ func (g Gap) Compare(o Gap) int {
 	return cmp.Or(strings.Compare(g.Namespace, o.Namespace), strings.Compare(g.Resource, o.Resource), cmp.Compare(g.Reason, o.Reason))
 }
 
-// Unread is a kind of objects that are not read.
+// Unread is a kind whose objects were not read.
 type Unread struct {
 	Group, Kind string
-	// Objects is how many there are.
+	// Objects is the number of objects.
 	Objects int
-	// Places says where those are that hold a pod template, sorted: what they run is
-	// not covered.
+	// Places of the objects with a pod template, sorted: the pods that these create
+	// were not observed.
 	Places []string
 }
 
-// String is the kind with its group, such as "Rollout.argoproj.io".
+// String returns the kind with its group, such as "Rollout.argoproj.io".
 func (u Unread) String() string {
 	if u.Group == "" {
 		return u.Kind
@@ -105,7 +103,7 @@ func (u Unread) Compare(o Unread) int {
 	return cmp.Or(strings.Compare(u.Kind, o.Kind), strings.Compare(u.Group, o.Group))
 }
 
-// Pods returns how many pods were observed.
+// Pods returns the number of observed pods.
 func (o *Observation) Pods() int {
 	n := 0
 	for _, m := range o.Members {
@@ -114,7 +112,7 @@ func (o *Observation) Pods() int {
 	return n
 }
 
-// Templates returns how many templates were observed.
+// Templates returns the number of observed templates.
 func (o *Observation) Templates() int {
 	n := 0
 	for _, m := range o.Members {
@@ -123,7 +121,7 @@ func (o *Observation) Templates() int {
 	return n
 }
 
-// Namespaces returns the namespaces that had a pod or template, sorted.
+// Namespaces returns the namespaces of the observed pods and templates, sorted.
 func (o *Observation) Namespaces() []string {
 	var list []string
 	for _, m := range o.Members {
@@ -132,14 +130,14 @@ func (o *Observation) Namespaces() []string {
 	return slices.Compact(list)
 }
 
-// Resolve turns records into an observation: it finds each record's workload
-// and adds what its service account adds. Records may come in any order.
+// Resolve returns the observation of records, in any order: it finds the workload of
+// each pod and template, and adds the token volume that its service account implies.
 func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, scope Scope) *Observation {
 	owners := ownersOf(records)
 	idle := idleTemplates(records, owners)
 	obs := &Observation{Scope: scope.sorted()}
 	var fleet aggregate.Fleet
-	// A set, so that nothing but the records grows with the pods.
+	// A set, because its size must not grow with the pods.
 	unknown := map[aggregate.Workload]bool{}
 	for _, r := range records {
 		if r.Profile == nil || !scope.includesSource(r) || idle[r] || isCopy(r, owners) {
@@ -165,15 +163,14 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 	return obs
 }
 
-// isCopy reports whether a template is a past or present copy of that of its
-// controller, which was observed too.
+// isCopy reports whether a template is a current or earlier copy of that of its
+// controller, which was observed.
 func isCopy(r *Record, owners owners) bool {
 	return linking[r.Kind] && r.Controller != nil && owners.find(r.Namespace, r.Controller) != nil
 }
 
-// idleTemplates returns the templates of controllers that were not observed which
-// create no pods now, where another template of the same controller does: they are
-// what the controller had before.
+// idleTemplates returns the earlier templates of controllers that were not observed:
+// those that create no pods now, while another one of the same controller does.
 func idleTemplates(records []*Record, owners owners) map[*Record]bool {
 	type controller struct {
 		namespace string

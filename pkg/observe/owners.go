@@ -8,22 +8,22 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// objectKey names an object as an owner reference of its namespace does.
+// objectKey identifies an object as owner references do.
 type objectKey struct {
 	namespace string
 	kind      schema.GroupKind
 	name      string
 }
 
-// owners finds the records that other records refer to.
+// owners are the records that owner references can refer to.
 type owners map[objectKey]*Record
 
 func ownersOf(records []*Record) owners {
 	list := owners{}
 	for _, r := range records {
 		key := objectKey{r.Namespace, r.Kind, r.Name}
-		// Of two, a manifest and its dump perhaps, the one that tells more stays,
-		// in whatever order they come.
+		// Two records may describe one object, such as a manifest and a dump of it. Keep
+		// the one with a controller, independent of their order.
 		if old := list[key]; !r.isPod() && (old == nil || compareOwned(r, old) > 0) {
 			list[key] = r
 		}
@@ -31,7 +31,7 @@ func ownersOf(records []*Record) owners {
 	return list
 }
 
-// compareOwned orders records that have one key: those with a controller last.
+// compareOwned orders records with the same key: those with a controller last.
 func compareOwned(a, b *Record) int {
 	var x, y Owner
 	if a.Controller != nil {
@@ -57,13 +57,13 @@ func (o owners) find(namespace string, owner *Owner) *Record {
 	return r
 }
 
-// workload follows the controllers of r to the top. An owner of an unobserved
-// kind is taken by its reference, and so is the Deployment that a pod names. known
-// is false when the chain ends at an object that should have been observed.
+// workload follows the controllers of r to the last one. An owner of a kind that is
+// not observed is identified by its reference, and a Deployment by the labels of the
+// pod. known is false if the chain ends at an object that should have been observed.
 func (o owners) workload(r *Record) (w aggregate.Workload, known bool) {
 	known = true
 	kind, name := r.Kind, r.Name
-	// A chain is two or three objects long; the bound ends a cycle.
+	// A chain has two or three objects; the limit ends a cycle.
 	for range 10 {
 		c := r.Controller
 		if c == nil {

@@ -11,25 +11,24 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Record is what is kept of one observed object.
+// Record is what the observation needs of one object.
 type Record struct {
 	Namespace string
 	Name      string
 	UID       types.UID
-	// Kind is the object's own kind, with the API group that serves it today.
+	// Kind of the object, with the API group that serves it today.
 	Kind schema.GroupKind
-	// Controller is the object that created this one, if any.
+	// Controller of the object, if any.
 	Controller *Owner
-	// ServiceAccount is the pod's account; empty for a mirror pod.
+	// ServiceAccount of the pod; empty for a mirror pod.
 	ServiceAccount string
-	// Token says whether the pod gets a service-account token volume on
-	// admission that the profile does not hold yet.
+	// Token says whether admission adds a token volume, which is not in Profile yet.
 	Token Token
-	// Idle is true of a template that creates no pods now, such as that of a
+	// Idle is true for a template that creates no pods now, such as that of a
 	// ReplicaSet without replicas.
 	Idle bool
-	// Profile of the pod or of the pods that the template makes. Nil for an
-	// object that is only a link between a pod and its workload.
+	// Profile of the pod, or of the pods that the template creates. Nil for an object
+	// that only links a pod to its workload.
 	Profile *profile.Profile
 }
 
@@ -38,14 +37,14 @@ type Owner struct {
 	Kind schema.GroupKind
 	Name string
 	UID  types.UID
-	// Deployment that the owner, a ReplicaSet, belongs to by what its pod says;
-	// empty if the pod does not say it.
+	// Deployment that controls the owner, a ReplicaSet, according to the labels of the
+	// pod; empty if unknown.
 	Deployment string
 }
 
 func (r *Record) isPod() bool { return r.Kind.Kind == "Pod" }
 
-// Recorder makes records of objects. It never changes them.
+// Recorder makes records of objects, which it does not change.
 type Recorder struct {
 	Scope    Scope
 	Interner *profile.Interner
@@ -68,9 +67,9 @@ func controllerOf(meta metav1.Object) *Owner {
 	return &Owner{Kind: GroupKind(c.APIVersion, c.Kind), Name: c.Name, UID: c.UID}
 }
 
-// Pod returns the record of a pod, or nil for one that has completed or that the
-// selector does not match. A pod that a server returned is taken as it is; of a
-// manifest, the pod that the API server would make of it is recorded.
+// Pod returns the record of a pod, or nil if it has completed or is not selected. The
+// record of a manifest, which has no uid, is that of the pod that the API server would
+// create from it.
 func (r Recorder) Pod(pod *corev1.Pod) *Record {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || !r.Scope.matches(pod.Labels) {
 		return nil
@@ -78,8 +77,8 @@ func (r Recorder) Pod(pod *corev1.Pod) *Record {
 	record := Link(pod, schema.GroupKind{Kind: "Pod"})
 	switch _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; {
 	case mirror:
-		// The kubelet's copy of a static pod: named after its manifest and node,
-		// owned by the node, and without an account
+		// The mirror of a static pod has the names of its manifest and node, is owned
+		// by the node, and has no service account
 		// (plugin/pkg/admission/serviceaccount/admission.go, 1.24).
 		record.Name = strings.TrimSuffix(pod.Name, "-"+pod.Spec.NodeName)
 		record.Controller = nil
@@ -99,8 +98,8 @@ func (r Recorder) Pod(pod *corev1.Pod) *Record {
 	return record
 }
 
-// Template returns the record of an object that creates pods from a template; a
-// mere link when the selector does not match its pods.
+// Template returns the record of an object that creates pods from a template; a link
+// if its pods are not selected.
 func (r Recorder) Template(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec) *Record {
 	record := Link(meta, kind)
 	if !r.Scope.matches(template.Labels) {
@@ -125,8 +124,8 @@ func (r Recorder) ReplicaSet(meta metav1.Object, kind schema.GroupKind, template
 	return record
 }
 
-// Job is Template for a Job; one that has completed or failed creates no more pods
-// and is a mere link.
+// Job is Template for a Job; a link if it has completed or failed, because it creates
+// no more pods.
 func (r Recorder) Job(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, conditions []batchv1.JobCondition) *Record {
 	for _, c := range conditions {
 		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
@@ -136,9 +135,9 @@ func (r Recorder) Job(meta metav1.Object, kind schema.GroupKind, template *corev
 	return r.Template(meta, kind, template)
 }
 
-// deploymentOf returns the Deployment whose ReplicaSet has that name, by the label
-// that the Deployment's controller gives its pods: the name ends in the label's
-// value (pkg/controller/deployment/sync.go, getNewReplicaSet).
+// deploymentOf returns the name of the Deployment that controls the ReplicaSet with
+// that name: what precedes the value of the label that the controller of Deployments
+// gives their pods (pkg/controller/deployment/sync.go, getNewReplicaSet).
 func deploymentOf(replicaSet string, labels map[string]string) string {
 	hash := labels["pod-template-hash"] // apps/v1, DefaultDeploymentUniqueLabelKey
 	if name, ok := strings.CutSuffix(replicaSet, "-"+hash); ok && hash != "" {
@@ -147,8 +146,8 @@ func deploymentOf(replicaSet string, labels map[string]string) string {
 	return ""
 }
 
-// accountOf returns the pod's account: the field, its deprecated twin, or the
-// default one (pkg/apis/core/v1/conversion.go; plugin/pkg/admission/serviceaccount).
+// accountOf returns the service account of the pod: the field, its deprecated alias,
+// or default (pkg/apis/core/v1/conversion.go; plugin/pkg/admission/serviceaccount).
 func accountOf(spec *corev1.PodSpec) string {
 	switch {
 	case spec.ServiceAccountName != "":
@@ -160,9 +159,9 @@ func accountOf(spec *corev1.PodSpec) string {
 	}
 }
 
-// withHostPorts returns pod as the API server stores it when it uses the host's
-// network: every container port is a host port then, those of init containers
-// too (pkg/apis/core/v1/defaults.go, defaultHostNetworkPorts).
+// withHostPorts returns the pod with the host ports that default to the container
+// ports if it uses the network of the host, also in init containers
+// (pkg/apis/core/v1/defaults.go, defaultHostNetworkPorts).
 func withHostPorts(pod *corev1.Pod) *corev1.Pod {
 	if !pod.Spec.HostNetwork {
 		return pod

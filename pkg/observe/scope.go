@@ -9,18 +9,18 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Scope says what is observed.
+// Scope selects what is observed.
 type Scope struct {
 	// Namespaces to observe; none means all.
 	Namespaces []string
-	// ExcludedNamespaces are not observed, also where Namespaces names them.
+	// ExcludedNamespaces are not observed, even if they are in Namespaces.
 	ExcludedNamespaces []string
-	// Selector keeps the pods and templates whose labels match; nil keeps all.
-	// A template is judged by the labels it gives its pods.
+	// Selector of the labels of pods; nil selects all. A template is selected by the
+	// labels that it gives its pods.
 	Selector labels.Selector
 	// Pods and Templates are the sources that are observed.
 	Pods, Templates bool
-	// EphemeralContainers makes debug containers count like any other.
+	// EphemeralContainers includes debug containers.
 	EphemeralContainers bool
 }
 
@@ -30,15 +30,15 @@ func (s Scope) Includes(namespace string) bool {
 		(len(s.Namespaces) == 0 || slices.Contains(s.Namespaces, namespace))
 }
 
-// ListedNamespaces returns the namespaces that are asked for one by one, sorted;
-// none means all of the cluster.
+// ListedNamespaces returns the namespaces to list one by one, sorted; none means the
+// whole cluster.
 func (s Scope) ListedNamespaces() []string {
 	list := slices.DeleteFunc(slices.Clone(s.Namespaces), func(ns string) bool { return !s.Includes(ns) })
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-// In returns the scope in the given namespaces alone; none leaves it as it is.
+// In returns the scope limited to the given namespaces; none means no limit.
 func (s Scope) In(namespaces ...string) Scope {
 	if len(namespaces) > 0 {
 		s.Namespaces, s.ExcludedNamespaces = namespaces, nil
@@ -53,12 +53,12 @@ func (s Scope) profile() profile.Options {
 	return profile.Options{EphemeralContainers: s.EphemeralContainers}
 }
 
-// matches reports whether the selector keeps pods with these labels.
+// matches reports whether the selector selects pods with these labels.
 func (s Scope) matches(set map[string]string) bool {
 	return s.Selector == nil || s.Selector.Matches(labels.Set(set))
 }
 
-// includesSource reports whether records like that one are observed.
+// includesSource reports whether records of that kind of source are observed.
 func (s Scope) includesSource(r *Record) bool {
 	if r.isPod() {
 		return s.Pods
@@ -84,24 +84,26 @@ func (s Scope) Sources() []string {
 	return sources
 }
 
-// sorted returns the scope as it is written: the order and repetition of flags
-// leave no trace.
+func (s Scope) sourceText() string { return strings.Join(s.Sources(), ",") }
+
+// sorted returns the scope in its canonical form, independent of the order and
+// repetition of flags.
 func (s Scope) sorted() Scope {
 	s.Namespaces = slices.Compact(slices.Sorted(slices.Values(s.Namespaces)))
 	s.ExcludedNamespaces = slices.Compact(slices.Sorted(slices.Values(s.ExcludedNamespaces)))
 	return s
 }
 
-// join returns what is observed by either scope. Selectors and sources can only
-// be joined where they are the same; debug containers too.
+// join returns the scope of two joined observations. It is an error if their
+// selectors, sources or treatment of debug containers differ.
 func (s Scope) join(o Scope) (Scope, error) {
 	switch {
 	case !slices.Equal(s.Sources(), o.Sources()):
-		return Scope{}, fmt.Errorf("one was made from %v, another one from %v: make them with the same --source", s.Sources(), o.Sources())
+		return Scope{}, fmt.Errorf("one was made with --source %s, another with %s: make them with the same one", s.sourceText(), o.sourceText())
 	case s.SelectorText() != o.SelectorText():
-		return Scope{}, fmt.Errorf("one was made with the selector %q, another one with %q: make them with the same --selector", s.SelectorText(), o.SelectorText())
+		return Scope{}, fmt.Errorf("one was made with --selector %q, another with %q: make them with the same one", s.SelectorText(), o.SelectorText())
 	case s.EphemeralContainers != o.EphemeralContainers:
-		return Scope{}, fmt.Errorf("one was made with debug containers, another one without: make them with the same --ephemeral-containers")
+		return Scope{}, fmt.Errorf("one was made with --ephemeral-containers, another without: make them in the same way")
 	}
 	joined := s
 	if len(s.Namespaces) == 0 || len(o.Namespaces) == 0 {
@@ -115,7 +117,7 @@ func (s Scope) join(o Scope) (Scope, error) {
 	return joined.sorted(), nil
 }
 
-// meet returns s in the namespaces that o includes as well.
+// meet returns s limited to the namespaces of o.
 func (s Scope) meet(o Scope) (Scope, error) {
 	met := s
 	met.ExcludedNamespaces = nil
@@ -125,13 +127,13 @@ func (s Scope) meet(o Scope) (Scope, error) {
 	default:
 		met.Namespaces = slices.DeleteFunc(both, func(ns string) bool { return !s.Includes(ns) || !o.Includes(ns) })
 		if len(met.Namespaces) == 0 {
-			return Scope{}, fmt.Errorf("the observation is of the namespaces %s, and none of them is asked for", strings.Join(s.ListedNamespaces(), ", "))
+			return Scope{}, fmt.Errorf("the observation has only the namespaces %s, none of which is selected", strings.Join(s.ListedNamespaces(), ", "))
 		}
 	}
 	return met.sorted(), nil
 }
 
-// SelectorText returns the selector as it is written; empty if there is none.
+// SelectorText returns the selector as text; empty if there is none.
 func (s Scope) SelectorText() string {
 	if s.Selector == nil {
 		return ""

@@ -11,26 +11,26 @@ import (
 type Token int8
 
 const (
-	// NoToken : none is added, or the pod has it already.
+	// NoToken : no volume is added, or the pod already has it.
 	NoToken Token = iota
-	// TokenByAccount : one is added unless the account opts out.
+	// TokenByAccount : a volume is added unless the service account opts out.
 	TokenByAccount
-	// TokenAlways : the pod asks for it, whatever the account says.
+	// TokenAlways : a volume is added because the pod requests it.
 	TokenAlways
 )
 
-// tokenMountPath is where a container expects its token; one that mounts
-// something there itself gets none.
+// tokenMountPath is where a token volume is mounted. A container that mounts another
+// volume there gets no token.
 const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no credential
 
-// tokenVolumePrefix starts the name of a volume that admission takes for the
-// token's, whatever it holds.
+// tokenVolumePrefix is the prefix of the names of volumes that admission considers as
+// token volumes, whatever their source.
 const tokenVolumePrefix = "kube-api-access-"
 
-// tokenOf says whether admission adds a token volume: when some init or regular
-// container has nothing at the token's path and no volume has a token volume's
-// name, unless automount is off on the pod or, where the pod does not say, on
-// its account
+// tokenOf returns whether admission adds a token volume: if some init or regular
+// container mounts nothing at the token's path and no volume has the name of a token
+// volume, unless automountServiceAccountToken is false on the pod or, if unset there, on
+// the service account
 // (plugin/pkg/admission/serviceaccount/admission.go, mountServiceAccountToken).
 func tokenOf(spec *corev1.PodSpec) Token {
 	hasMount := func(c corev1.Container) bool {

@@ -11,18 +11,17 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 )
 
-// The rules of findings that no engine has to itself.
+// The rules of findings that do not depend on an engine.
 const (
 	// RuleDefaultAccount: pods run under the account default.
 	RuleDefaultAccount = "default-account"
-	// RuleDebugContainer: debug containers were skipped.
+	// RuleDebugContainer: debug containers were ignored.
 	RuleDebugContainer = "debug-container"
-	// RuleUnknownOwner: a controller could not be looked up.
+	// RuleUnknownOwner: a controller was not observed.
 	RuleUnknownOwner = "unknown-owner"
 )
 
-// findings returns what is worth saying of an observation and of the policies
-// made from it, sorted.
+// findings returns the findings about an observation and its policies, sorted.
 func findings(obs *observe.Observation, results []generate.Result) []generate.Finding {
 	list := defaultAccounts(obs.Members)
 	if !obs.Scope.EphemeralContainers {
@@ -31,7 +30,7 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 	for _, w := range obs.UnknownOwners {
 		list = append(list, generate.Finding{
 			Severity: generate.Warning, Rule: RuleUnknownOwner, Namespace: w.Namespace, Workloads: []string{w.String()},
-			Message: fmt.Sprintf("%s was not observed itself: its pods get a policy under that name, though a controller of it may be the real workload", w),
+			Message: fmt.Sprintf("%s was not observed, so its pods get a policy with its name, although a controller of it may be the workload", w),
 		})
 	}
 	for _, r := range results {
@@ -43,7 +42,7 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 	return list
 }
 
-// defaultAccounts tells of accounts that a pod has without asking for them.
+// defaultAccounts returns the workloads that run under the account default.
 func defaultAccounts(members []aggregate.Member) []generate.Finding {
 	byNamespace := map[string][]aggregate.Member{}
 	for _, m := range members {
@@ -54,7 +53,7 @@ func defaultAccounts(members []aggregate.Member) []generate.Finding {
 	var list []generate.Finding
 	for _, users := range byNamespace {
 		f := generate.About(users, generate.Warning, RuleDefaultAccount)
-		f.Message = fmt.Sprintf("service account default is in use by %s: any pod that names no account may use its policies", generate.FirstFew(f.Workloads))
+		f.Message = fmt.Sprintf("service account default is in use by %s: any pod that names no service account may use its policies", generate.FirstFew(f.Workloads))
 		list = append(list, f)
 	}
 	return list
@@ -66,6 +65,6 @@ func debugContainers(members []aggregate.Member) []generate.Finding {
 		return nil
 	}
 	f := generate.About(users, generate.Warning, RuleDebugContainer)
-	f.Message = fmt.Sprintf("ephemeral containers of %s were skipped: a recreated pod has none; updates of the running pod may be refused", generate.FirstFew(f.Workloads))
+	f.Message = fmt.Sprintf("ephemeral containers of %s were ignored, because a recreated pod has none; updates of the running pod may be denied", generate.FirstFew(f.Workloads))
 	return []generate.Finding{f}
 }

@@ -1,10 +1,9 @@
-// Package report says what was seen and what follows from it, beside the
-// policies themselves.
+// Package report summarizes an observation and the policies generated from it.
 //
-// An observation and the policies made from it go in; a Report comes out, a plain
-// value that is printed for people (Summary) or kept as JSON. Laws, each tested:
-//   - The same observation gives the same bytes: there is no time, uid or version.
-//   - Every string of the cluster stays on its line.
+// Input is an observation and policies; output is a Report: a plain value with facts
+// and findings, which can be printed (Summary) or encoded as JSON. Laws, each tested:
+//   - The same observation gives the same bytes: a report has no time, uid or version.
+//   - A string of the cluster never leaves its line.
 package report
 
 import (
@@ -19,27 +18,27 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
 
-// Report is what is known beside the policies.
+// Report has facts and findings about an observation and its policies.
 type Report struct {
 	// Level that the policies are for.
 	Level aggregate.Level `json:"level"`
 	// Pods and Templates that were observed.
 	Pods      int `json:"pods"`
 	Templates int `json:"templates"`
-	// Namespaces that had some, sorted.
+	// Namespaces of the observed pods and templates, sorted.
 	Namespaces []string `json:"namespaces"`
-	// Policies is how many policies there are, of all engines.
+	// Policies is the number of policies of all engines.
 	Policies int `json:"policies"`
-	// Workloads lists which policies each workload gets, sorted.
+	// Workloads with their policies, sorted.
 	Workloads []Workload `json:"workloads"`
-	// Findings are what a reader should know, sorted.
+	// Findings, sorted.
 	Findings []generate.Finding `json:"findings"`
-	// scope and gaps are part of the observation; here they are for the summary.
+	// scope and gaps of the observation, for the summary.
 	scope observe.Scope
 	gaps  []observe.Gap
 }
 
-// Workload is what one workload gets under one service account.
+// Workload has the policies of one workload under one service account.
 type Workload struct {
 	Namespace string `json:"namespace"`
 	Group     string `json:"group,omitempty"`
@@ -47,11 +46,11 @@ type Workload struct {
 	Name      string `json:"name"`
 	// ServiceAccount is empty for static pods.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
-	// Policies are the names of the policies that it gets, by engine.
+	// Policies are the names of the policies by engine.
 	Policies map[string]string `json:"policies"`
 }
 
-// New reports on an observation and the policies made from it at a level.
+// New returns the report of an observation and the policies of a level.
 func New(obs *observe.Observation, level aggregate.Level, results []generate.Result) Report {
 	r := Report{
 		Level: level, Pods: obs.Pods(), Templates: obs.Templates(), Namespaces: orEmpty(obs.Namespaces()),
@@ -74,7 +73,7 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 			}
 		}
 	}
-	// The order of the members, not that of the policies.
+	// In the order of the members, not of the policies.
 	for _, m := range obs.Members {
 		w := m.Workload
 		r.Workloads = append(r.Workloads, Workload{
@@ -84,8 +83,8 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 	return r
 }
 
-// Summary writes the report for people: the counts, and which namespaces were
-// inspected, in one line, then a line per gap and finding.
+// Summary writes the report for people: one line with the numbers and the inspected
+// namespaces, then one line per gap and finding.
 func (r Report) Summary(w io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s and %s in %s (%s): %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
@@ -94,11 +93,11 @@ func (r Report) Summary(w io.Writer) error {
 		text.WriteString("not observed: " + printable.Text(g.String()) + "\n")
 	}
 	if in := r.namespacesOf(RuleDefaultAccount); len(in) > 0 {
-		text.WriteString("warning: service account default is in use in " + printable.Text(generate.FirstFew(in)) + ": any pod there that names no account may use its policies\n")
+		text.WriteString("warning: service account default is in use in " + printable.Text(generate.FirstFew(in)) + ": any pod there that names no service account may use its policies\n")
 	}
 	for _, f := range r.Findings {
 		if f.Rule == RuleDefaultAccount {
-			continue // said above, for all namespaces at once
+			continue // see above: one line for all namespaces
 		}
 		where := ""
 		if f.Namespace != "" {
@@ -112,8 +111,7 @@ func (r Report) Summary(w io.Writer) error {
 	return nil
 }
 
-// Inspected says in which namespaces pods and templates were looked for, so that
-// nobody has to guess whether a flag has narrowed them.
+// Inspected says which namespaces were inspected.
 func Inspected(s observe.Scope) string {
 	switch {
 	case len(s.Namespaces) == 1:
@@ -121,7 +119,7 @@ func Inspected(s observe.Scope) string {
 	case len(s.Namespaces) > 1:
 		return "namespaces " + generate.FirstFew(s.Namespaces) + " inspected"
 	case len(s.ExcludedNamespaces) > 0:
-		return "all namespaces but " + generate.FirstFew(s.ExcludedNamespaces) + " inspected"
+		return "all namespaces except " + generate.FirstFew(s.ExcludedNamespaces) + " inspected"
 	default:
 		return "all namespaces inspected"
 	}
@@ -137,7 +135,7 @@ func (r Report) namespacesOf(rule string) []string {
 	return list
 }
 
-// Count is a number of things in words.
+// Count returns a number with its noun, in the plural if needed.
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -145,7 +143,7 @@ func Count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// CountPolicies is a number of policies in words.
+// CountPolicies is Count for policies.
 func CountPolicies(n int) string {
 	if n == 1 {
 		return "1 policy"

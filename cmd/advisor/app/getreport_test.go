@@ -152,7 +152,7 @@ func TestGetReportMissing(t *testing.T) {
 	}{
 		{"nothing there", nil, []string{"-n", "other"}, "no report of other in namespace reports: no pods and templates were observed there"},
 		{"not covered", []string{"-n", "shop,team"}, []string{"-n", "other"}, "no report of other in namespace reports: what is published has namespaces shop, team inspected"},
-		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: what is published has all namespaces but team inspected"},
+		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: what is published has all namespaces except team inspected"},
 		{"of a cluster", []string{"--level", "cluster"}, []string{"-n", "shop"}, "no report of shop in namespace reports: a single report is about the whole cluster: omit --namespace"},
 		{"no reports at all", nil, []string{"--report-namespace", "elsewhere"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
 		{"no reports at all, of a namespace", nil, []string{"--report-namespace", "elsewhere", "-n", "shop"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
