@@ -118,7 +118,7 @@ func TestPublishScale(t *testing.T) {
 			_, err := e.client.CoreV1().ConfigMaps(into).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err != nil
 		})
-		e.fails(t, kubeconfig, into, "a quota of the namespace allows no more", "-n", "team-000,team-001")
+		e.fails(t, kubeconfig, into, "a quota of the namespace is used up", "-n", "team-000,team-001")
 		index, policies := e.published(t, into)
 		if policies["team-000"] == "" || policies["team-001"] != "" || index.Coverage.Complete {
 			t.Errorf("index of what the quota allows: %+v", index)

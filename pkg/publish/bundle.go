@@ -16,21 +16,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Bundle is a report as it is published: its entry in the index and the
-// ConfigMaps that hold it.
+// Bundle is a report in published form: its entry in the index and its ConfigMaps.
 type Bundle struct {
 	Entry Entry
-	// ConfigMaps in the order of the entry. They never change once written: a
-	// name ends in the hash of the content. Their own namespace is not set.
+	// ConfigMaps in the order of the entry, without a namespace. They are immutable,
+	// and their names end in the hash of their content.
 	ConfigMaps []*corev1.ConfigMap
 }
 
-// errTooLarge is what a report is of which a single part is above MaxBytes.
+// errTooLarge is the error for a report with a document larger than MaxBytes.
 var errTooLarge = errors.New("too large for a ConfigMap")
 
-// Pack returns the bundle of an observation, the policies made from it and the
-// report on both. namespace is what the report is about; empty for a whole cluster.
-// It is an error if one document of the policies alone is above MaxBytes.
+// Pack returns the bundle of an observation, its policies and its report. namespace is
+// empty for the report of a cluster. It is an error if a single document of the policies
+// is larger than MaxBytes.
 func Pack(namespace string, obs *observe.Observation, r report.Report, results []generate.Result) (Bundle, error) {
 	files := map[string][]byte{}
 	var err error
@@ -68,8 +67,8 @@ func Pack(namespace string, obs *observe.Observation, r report.Report, results [
 	return b, nil
 }
 
-// Unpack is the way back: it returns the files of a report from its ConfigMaps, in
-// the order of its entry in the index, and checks each against the entry.
+// Unpack returns the files of a report from its ConfigMaps, which must be in the order of
+// its entry in the index. It checks the hash of each file.
 func Unpack(e Entry, configMaps []*corev1.ConfigMap) (map[string][]byte, error) {
 	whole := content{}
 	for _, cm := range configMaps {
@@ -88,16 +87,16 @@ func Unpack(e Entry, configMaps []*corev1.ConfigMap) (map[string][]byte, error) 
 	}
 	for name, data := range files {
 		if e.Files[name] != sum(data) {
-			return nil, fmt.Errorf("report of %s: %s is not what the index says", e.Name(), name)
+			return nil, fmt.Errorf("report of %s: the hash of %s is not that in the index", e.Name(), name)
 		}
 	}
 	if len(files) != len(e.Files) {
-		return nil, fmt.Errorf("report of %s: it has %d files, and the index names %d", e.Name(), len(files), len(e.Files))
+		return nil, fmt.Errorf("report of %s: it has %d files instead of the %d in the index", e.Name(), len(files), len(e.Files))
 	}
 	return files, nil
 }
 
-// ReadReport reads the ReportFile of a report.
+// ReadReport decodes the ReportFile of a report.
 func ReadReport(data []byte) (Document, error) {
 	var d Document
 	if err := json.Unmarshal(data, &d); err != nil {
@@ -106,7 +105,7 @@ func ReadReport(data []byte) (Document, error) {
 	return d, nil
 }
 
-// shortSummary is the summary, bounded in lines.
+// shortSummary returns the summary with at most MaxSummaryLines lines.
 func shortSummary(r report.Report) ([]byte, error) {
 	var out bytes.Buffer
 	if err := r.Summary(&out); err != nil {
@@ -115,11 +114,11 @@ func shortSummary(r report.Report) ([]byte, error) {
 	return firstLines(out.Bytes(), ReportFile), nil
 }
 
-// firstLines returns at most MaxSummaryLines lines, none of them above
-// maxSummaryLine characters, and says where the rest is.
+// firstLines returns at most MaxSummaryLines lines with at most maxSummaryLine
+// characters each. If it removes lines, the last one names the file that has them.
 func firstLines(text []byte, rest string) []byte {
 	lines := strings.SplitAfter(string(text), "\n")
-	lines = lines[:len(lines)-1] // nothing follows the last line's end
+	lines = lines[:len(lines)-1] // empty: it follows the last line feed
 	for i, line := range lines {
 		if len(line) > maxSummaryLine {
 			lines[i] = printable.Short(strings.TrimSuffix(line, "\n"), maxSummaryLine) + "\n"

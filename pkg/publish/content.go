@@ -34,9 +34,9 @@ func contentOf(cm *corev1.ConfigMap) content {
 	return c
 }
 
-// Hash returns the hash of a ConfigMap's content: SHA-256, in hex, over each key
-// in order, the size of its value in decimal, and the value, with a zero byte
-// behind key and size.
+// Hash returns the hash of the content of a ConfigMap: the SHA-256 in hex of, for each
+// key in order, the key, the size of its value in decimal, and the value, with a zero
+// byte after key and size.
 func Hash(cm *corev1.ConfigMap) string { return contentOf(cm).hash() }
 
 func (c content) hash() string {
@@ -49,12 +49,12 @@ func (c content) hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// HashLength is how much of its hash a ConfigMap has in its name.
+// HashLength is the number of characters of the hash in the name of a ConfigMap.
 const HashLength = 16
 
-// configMap returns the ConfigMap of a part, named psp-advisor.NAMESPACE.HASH,
-// or psp-advisor-cluster.HASH: a namespace has no dot, so the two never meet,
-// and the longest name is far below the limit of 253.
+// configMap returns the ConfigMap of a part, named psp-advisor.NAMESPACE.HASH or
+// psp-advisor-cluster.HASH. These differ because a namespace has no dot, and are far
+// shorter than the limit of 253 characters.
 func (c content) configMap(kind, namespace string) *corev1.ConfigMap {
 	hash := c.hash()
 	cm := &corev1.ConfigMap{
@@ -88,7 +88,7 @@ func (c content) configMap(kind, namespace string) *corev1.ConfigMap {
 	return cm
 }
 
-// file returns a file, gzipped or not.
+// file returns a file, decompressed if needed.
 func (c content) file(name string) ([]byte, error) {
 	if data, ok := c[name]; ok {
 		return data, nil
@@ -106,21 +106,22 @@ func (c content) file(name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("reading %s: it takes more than %d MiB", name, maxFile>>20)
+		return nil, fmt.Errorf("reading %s: it is larger than %d MiB", name, maxFile>>20)
 	}
 	return data, nil
 }
 
-// maxFile bounds what a reader unpacks: far above what is ever published.
+// maxFile is the maximum size of a decompressed file in bytes, far above that of any
+// report.
 const maxFile = 256 << 20
 
-// packer fills ConfigMaps one after the other.
+// packer distributes files over ConfigMaps.
 type packer struct {
 	parts []content
 	size  int // of the last part
 }
 
-// addFile adds a file in the form of its kind: JSON, or YAML documents, or text.
+// addFile adds a file: JSON, YAML documents or text.
 func (p *packer) addFile(name string, data []byte) error {
 	switch path.Ext(name) {
 	case ".json":
@@ -128,7 +129,7 @@ func (p *packer) addFile(name string, data []byte) error {
 	case ".yaml":
 		for _, d := range documents(data) {
 			if len(d)+len(name) > MaxBytes {
-				return fmt.Errorf("a document of %s takes %d bytes, more than the %d of a ConfigMap: %.100q: %w", name, len(d), MaxBytes, d, errTooLarge)
+				return fmt.Errorf("a document of %s has %d bytes, more than the %d of a ConfigMap: %.100q: %w", name, len(d), MaxBytes, d, errTooLarge)
 			}
 			p.add(name, d)
 		}
@@ -142,7 +143,7 @@ func (p *packer) addFile(name string, data []byte) error {
 	}
 }
 
-// add appends to the last part, or begins another one where data does not fit.
+// add appends data to the last part, or to a new one if it does not fit.
 func (p *packer) add(key string, data []byte) {
 	if len(p.parts) == 0 || p.size+p.cost(key, data) > MaxBytes {
 		p.parts, p.size = append(p.parts, content{}), 0
@@ -161,8 +162,8 @@ func (p *packer) cost(key string, data []byte) int {
 	return len(key) + len(data)
 }
 
-// addJSON adds JSON as it is or, when large, gzipped and cut where a part ends.
-// There is no time in the gzip header: the same JSON gives the same bytes.
+// addJSON adds JSON or, if it is large, compressed JSON, which can be split over several
+// parts. The gzip header has no time, so the same JSON gives the same bytes.
 func (p *packer) addJSON(name string, data []byte) error {
 	if len(data) <= GzipAbove {
 		p.add(name, data)
@@ -190,7 +191,7 @@ func (p *packer) addJSON(name string, data []byte) error {
 	return nil
 }
 
-// documents cuts YAML before each line that begins a document.
+// documents splits YAML before each line that starts a document.
 func documents(yaml []byte) [][]byte {
 	const begin = "---\n"
 	var list [][]byte
@@ -205,8 +206,8 @@ func documents(yaml []byte) [][]byte {
 	return list
 }
 
-// marshal writes one line of JSON, with < and > as they are and everything that is
-// not printable escaped.
+// marshal returns one line of JSON, with all characters escaped that are not printable,
+// but < and > unescaped.
 func marshal(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Index is the table of contents. It names every ConfigMap of every report, and
-// whatever it names is there and whole.
+// Index is the list of all reports. The ConfigMaps that it names exist and are
+// complete.
 type Index struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -23,69 +23,69 @@ type Index struct {
 	Engines []string        `json:"engines"`
 	// Reports, sorted by namespace.
 	Reports []Entry `json:"reports"`
-	// Coverage says what the reports are about, and what is missing from them.
+	// Coverage is the scope of the reports, and what is missing from them.
 	Coverage Coverage `json:"coverage"`
 }
 
 // Entry is one report in the index.
 type Entry struct {
-	// Namespace that the report is about; empty for a whole cluster.
+	// Namespace of the report; empty for a cluster.
 	Namespace string `json:"namespace,omitempty"`
-	// ConfigMaps that hold the report, in the order to put them together.
+	// ConfigMaps of the report, in the order of its parts.
 	ConfigMaps []string `json:"configMaps"`
-	// Files has the SHA-256 of each file of the report, not gzipped, in hex.
+	// Files has the SHA-256 in hex of each file of the report, not compressed.
 	Files map[string]string `json:"files"`
-	// How many of each the report has.
+	// Numbers of what is in the report.
 	Pods      int `json:"pods"`
 	Templates int `json:"templates"`
 	Workloads int `json:"workloads"`
 	Policies  int `json:"policies"`
 	Findings  int `json:"findings"`
-	// Partial says that the report was made although something could not be
-	// observed: its policies may refuse pods.
+	// Partial is true if something could not be observed, so the policies may deny
+	// pods.
 	Partial bool `json:"partial,omitempty"`
-	// Stale says why the report is an older one; nil for a current report.
+	// Stale is the reason why the report is not current; nil if it is.
 	Stale *Gap `json:"stale,omitempty"`
 }
 
-// Coverage says what was to be observed, and what was not.
+// Coverage is the scope of reports, and what is missing from them.
 type Coverage struct {
-	// Complete is set when no report is stale or partial and there is no gap.
+	// Complete is true if no report is stale or partial and there are no gaps.
 	Complete bool `json:"complete"`
-	// Namespaces that were to be observed; none means all but the excluded ones.
+	// Namespaces in the scope; none means all except the excluded ones.
 	Namespaces         []string `json:"namespaces,omitempty"`
 	ExcludedNamespaces []string `json:"excludedNamespaces,omitempty"`
 	// Selector of pods, if there is one.
 	Selector string `json:"selector,omitempty"`
 	// Sources that are observed: pods, templates.
 	Sources []string `json:"sources"`
-	// EphemeralContainers says that debug containers are considered.
+	// EphemeralContainers is true if debug containers are included.
 	EphemeralContainers bool `json:"ephemeralContainers,omitempty"`
-	// Gaps is what could not be observed or published.
+	// Gaps are what could not be observed or published.
 	Gaps []Gap `json:"gaps,omitempty"`
 }
 
-// Gap is something that is missing, and why. It holds none of a server's words,
-// which have addresses in them and may change without a change.
+// Gap is something that is missing. It has a reason instead of an error, because errors
+// have addresses and may differ for the same problem.
 type Gap struct {
-	// Namespace where it is missing; empty for all of them.
+	// Namespace where it is missing; empty for all.
 	Namespace string `json:"namespace,omitempty"`
-	// Resource that could not be observed, such as "deployments.apps"; empty
-	// where the report itself could not be published.
+	// Resource that could not be observed, such as "deployments.apps"; empty if the
+	// report could not be published.
 	Resource string `json:"resource,omitempty"`
-	// Reason is one of apierror, or one of the reasons below.
+	// Reason is one of those in apierror or one of those below.
 	Reason apierror.Reason `json:"reason"`
 }
 
-// The reasons why a report could not be published, beside those of requests.
+// The reasons why a report could not be published, in addition to those of requests.
 const (
-	// TooLarge: one document of the report takes more than a ConfigMap.
+	// TooLarge: a document of the report does not fit into a ConfigMap.
 	TooLarge apierror.Reason = "TooLarge"
-	// NotOurs: a ConfigMap of its name was written by another client.
+	// NotOurs: another client has written a ConfigMap with the same name.
 	NotOurs apierror.Reason = "NotOurs"
 )
 
-// gapsOf returns gaps as they are published.
+// gapsOf returns gaps in published form.
 func gapsOf(list []observe.Gap) []Gap {
 	var gaps []Gap
 	for _, g := range list {
@@ -106,7 +106,7 @@ func reasonOf(err error) apierror.Reason {
 	}
 }
 
-// String says it to people.
+// String returns the gap as text for people.
 func (g Gap) String() string {
 	where := ""
 	if g.Namespace != "" {
@@ -128,8 +128,7 @@ func (i Index) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// ConfigMap returns the index as it is published, but for its namespace and
-// revision.
+// ConfigMap returns the ConfigMap of the index, without namespace and revision.
 func (i Index) ConfigMap() (*corev1.ConfigMap, error) {
 	data, err := i.Encode()
 	if err != nil {
@@ -141,18 +140,18 @@ func (i Index) ConfigMap() (*corev1.ConfigMap, error) {
 		return nil, err
 	}
 	if len(p.parts) > 1 {
-		return nil, fmt.Errorf("the index of %d reports takes more than the %d bytes of a ConfigMap: split the namespaces over several report namespaces", len(i.Reports), MaxBytes)
+		return nil, fmt.Errorf("the index of %d reports does not fit into the %d bytes of a ConfigMap: distribute the namespaces over several report namespaces", len(i.Reports), MaxBytes)
 	}
 	cm := p.parts[0].configMap(LabelIndex, "")
 	cm.Name = IndexName
 	return cm, nil
 }
 
-// ReadIndex is the way back. The error is ErrNoReport for an index that was created and
-// has no content yet.
+// ReadIndex decodes the index. The error is ErrNoReport if it was created but has no
+// content yet.
 func ReadIndex(cm *corev1.ConfigMap) (Index, error) {
 	if len(cm.Data) == 0 && len(cm.BinaryData) == 0 {
-		return Index{}, fmt.Errorf("%w: the first pass has not ended", ErrNoReport)
+		return Index{}, fmt.Errorf("%w yet: the first ones are being published", ErrNoReport)
 	}
 	data, err := contentOf(cm).file(IndexFile)
 	if err != nil {
@@ -168,7 +167,7 @@ func ReadIndex(cm *corev1.ConfigMap) (Index, error) {
 	return i, nil
 }
 
-// Entry returns the entry of a namespace; an empty one stands for the cluster.
+// Entry returns the entry of a namespace, or of the cluster if it is empty.
 func (i Index) Entry(namespace string) (Entry, bool) {
 	for _, e := range i.Reports {
 		if e.Namespace == namespace {
@@ -178,7 +177,7 @@ func (i Index) Entry(namespace string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// summary says the same as the index, for people.
+// summary returns the index as text for people.
 func (i Index) summary() []byte {
 	var totals Entry
 	stale := 0
@@ -206,7 +205,7 @@ func (i Index) summary() []byte {
 	return firstLines(text, IndexFile)
 }
 
-// Name says what the report is about.
+// Name returns the namespace of the report, or "the cluster".
 func (e Entry) Name() string {
 	if e.Namespace == "" {
 		return "the cluster"

@@ -9,28 +9,28 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 )
 
-// Source is where observations come from.
+// Source provides observations.
 type Source interface {
 	// Namespaces that may have pods or templates, sorted.
 	Namespaces() []string
-	// Observe returns what is seen in namespaces; none means in all.
+	// Observe returns the observation of namespaces; none means all.
 	Observe(namespaces ...string) *observe.Observation
-	// Gaps is what cannot be seen there.
+	// Gaps returns the gaps there.
 	Gaps(namespaces ...string) []observe.Gap
 }
 
-// Options say what is published.
+// Options of what to publish.
 type Options struct {
-	// Scope is what the source observes.
+	// Scope of the source.
 	Scope   observe.Scope
 	Level   aggregate.Level
 	Engines []generate.Engine
-	// AllowPartial lets a report be made where something cannot be observed;
-	// without it, the older report stays.
+	// AllowPartial publishes reports even if something could not be observed.
+	// Otherwise the existing report is kept and marked as stale.
 	AllowPartial bool
 }
 
-// NewPass returns the pass that publishes what the source sees.
+// NewPass returns the pass that publishes the observations of a source.
 func (o Options) NewPass(source Source) Pass {
 	gaps := source.Gaps()
 	p := Pass{
@@ -59,7 +59,7 @@ func engineNames(engines []generate.Engine) []string {
 	return names
 }
 
-// namespacesIn is what to observe for a report.
+// namespacesIn returns the namespaces to observe for a report.
 func namespacesIn(namespace string) []string {
 	if namespace == "" {
 		return nil
@@ -67,7 +67,7 @@ func namespacesIn(namespace string) []string {
 	return []string{namespace}
 }
 
-// covers reports whether a report is about what is to be observed.
+// covers reports whether the report of a namespace is in the scope.
 func (o Options) covers(namespace string) bool {
 	if namespace == "" {
 		return o.Level == aggregate.ByCluster
@@ -75,8 +75,8 @@ func (o Options) covers(namespace string) bool {
 	return o.Scope.Includes(namespace)
 }
 
-// render makes a report. Its observation is the last word on gaps: there may be one
-// by now.
+// render returns the report of a namespace. It checks the gaps of its observation,
+// because there may be one since the pass began.
 func (o Options) render(source Source, namespace string) (Bundle, error) {
 	obs := source.Observe(namespacesIn(namespace)...)
 	if gap := first(obs.Gaps); gap != nil && !o.AllowPartial {
@@ -89,7 +89,7 @@ func (o Options) render(source Source, namespace string) (Bundle, error) {
 	return Pack(namespace, obs, report.New(obs, o.Level, results), results)
 }
 
-// unreadError says that a report was not made since something cannot be observed.
+// unreadError is the error for a report that was not made because of a gap.
 type unreadError struct{ gap observe.Gap }
 
 func (e unreadError) Error() string { return "observing " + e.gap.String() }
@@ -102,8 +102,7 @@ func (o Options) coverage(gaps []observe.Gap) Coverage {
 	}
 }
 
-// sorted returns the names as they are published: the order and repetition of
-// flags leave no trace.
+// sorted returns the names sorted and without duplicates.
 func sorted(names []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }

@@ -1,29 +1,27 @@
-// Package publish writes reports into a cluster, as ConfigMaps of one namespace,
-// deletes those that are no longer true, and reads them.
+// Package publish writes reports to ConfigMaps of one namespace, deletes obsolete ones,
+// and reads them.
 //
-// A Pass goes in: which namespaces exist, how to make the report of one, and which
-// could not be read. The cluster in the state of the contract comes out, and a
-// Result. The ConfigMaps are an API that other programs read (Index, Document, and
-// the labels and files beside them); a Reader is one of those. Laws, each tested
-// with a failure after every single write:
-//   - What the index names is there and whole, at every moment: reports are
-//     written first, under names that no other content has, then the index in
-//     one write, and what it no longer names goes last.
-//   - A report is one ConfigMap or, when it is above MaxBytes, several. Their names
-//     end in the hash of their content, and they never change. Unpack puts them
-//     together again and checks the hashes.
-//   - Nothing is written that is there already: contents are compared by their
-//     hash, not by their names.
-//   - A ConfigMap that the advisor did not write is never changed: it is an error
-//     that names it. Readers ignore what the index does not name.
-//   - What is sent is printable, whatever strings the cluster holds: a server would
-//     not take it otherwise, or take it for something else.
-//   - A namespace that could not be read, or whose report could not be written,
-//     keeps the report it has, marked stale in the index.
-//   - Two writers at once do no harm: the index is written over the version that
-//     was read, or not at all; a report is deleted after such a write only, and only
-//     as it was listed; and a report that the index did not name is renewed before
-//     it does.
+// Input is a Pass: the existing namespaces, how to make the report of one, and which
+// ones have gaps. Output is ConfigMaps, and a Result. The ConfigMaps are an API for other
+// programs: Index, Document, and the labels and files in this package. A Reader reads
+// them. Laws, each tested with a failure after every single write:
+//   - The ConfigMaps that the index names exist and are complete, at every moment:
+//     reports are written first, then the index in one write, and reports that it no
+//     longer names are deleted last.
+//   - A report is one ConfigMap, or several if it is larger than MaxBytes. They are
+//     immutable and their names end in the hash of their content. Unpack joins them and
+//     checks the hashes.
+//   - Existing content is not written again. It is compared by its hash, not its name.
+//   - A ConfigMap of another client is never changed: it is an error. Readers ignore
+//     ConfigMaps that the index does not name.
+//   - Everything that is sent to a server is printable, because a server rejects or
+//     changes other characters.
+//   - A namespace that cannot be observed, or whose report cannot be written, keeps its
+//     existing report, marked as stale in the index.
+//   - Concurrent writers do no harm. A writer replaces only the version of the index
+//     that it has read. It deletes reports only after that, and only in the version that
+//     it has listed. Before it names a report that the index did not name, it changes
+//     that report.
 package publish
 
 import (
@@ -40,49 +38,48 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// Pass is one round of publishing.
+// Pass is one update of all reports.
 type Pass struct {
-	// Index says the level and coverage of the pass; its reports are filled in.
+	// Index has the level and coverage of the pass; Publish adds the reports.
 	Index Index
-	// Gaps are those of the index, with the words of the server.
+	// Gaps are the gaps of the index with their errors.
 	Gaps []observe.Gap
-	// Namespaces that may have a report, sorted. One empty name is the report of
-	// the whole cluster.
+	// Namespaces that may have a report, sorted. An empty name is the report of the
+	// cluster.
 	Namespaces []string
-	// Known has the entries of namespaces in which nothing changed since an
-	// earlier pass. One without ConfigMaps is of a namespace with nothing to
-	// report.
+	// Known has the entries of namespaces that have not changed since an earlier pass.
+	// An entry without ConfigMaps is that of a namespace without pods and templates.
 	Known map[string]Entry
-	// Render makes the report of a namespace; one without ConfigMaps says that
-	// there is nothing to report.
+	// Render returns the report of a namespace, without ConfigMaps if the namespace has
+	// no pods and templates.
 	Render func(namespace string) (Bundle, error)
-	// Unread returns why a namespace cannot be reported on now; nil if it can. It
-	// is asked for namespaces that had a report as well.
+	// Unread returns the gap because of which the report of a namespace cannot be made
+	// now, or nil. It is also called for other namespaces that have a report.
 	Unread func(namespace string) *observe.Gap
 }
 
-// Result is what a pass did.
+// Result of a pass.
 type Result struct {
-	// Index that was published.
+	// Index in the cluster.
 	Index Index
-	// Entries of the namespaces that are up to date, for the next pass.
+	// Entries of the namespaces with current reports, for Known of the next pass.
 	Entries map[string]Entry
-	// Failed has the namespaces whose report could not be made or written.
+	// Failed has the errors of namespaces whose report could not be made or written.
 	Failed map[string]error
-	// LookAlikes are ConfigMaps that look like reports and that the advisor did not
-	// write, sorted.
+	// LookAlikes are ConfigMaps with the labels of reports that another client has
+	// written, sorted.
 	LookAlikes []string
-	// Gaps has what could not be observed, with the words of the server.
+	// Gaps are the gaps with their errors.
 	Gaps   []observe.Gap
 	Writes Writes
 }
 
-// Writes counts ConfigMaps by what was done to them.
+// Writes are numbers of ConfigMaps.
 type Writes struct{ Created, Configured, Unchanged, Deleted, Failed int }
 
-// Publish does a pass. It returns an error when the index could not be brought
-// up to date; then as much is published as before. The Result is filled in as
-// far as the pass went in either case.
+// Publish runs a pass. It returns an error if the index could not be updated; then the
+// published reports are the same as before. The Result is valid in both cases, as far
+// as the pass went.
 func (w *Writer) Publish(ctx context.Context, p Pass) (Result, error) {
 	var r Result
 	var writes Writes
@@ -105,23 +102,23 @@ func (w *Writes) add(o Writes) {
 	w.Failed += o.Failed
 }
 
-// errConflict is what another writer's index is.
-var errConflict = errors.New("another writer has changed the index meanwhile")
+// errConflict is the error for an index that another writer has changed.
+var errConflict = errors.New("another writer has changed the index")
 
 func isConflict(err error) bool { return errors.Is(err, errConflict) }
 
-// state is a pass under way.
+// state of a running pass.
 type state struct {
 	*Writer
 	pass   Pass
 	result Result
-	// index as it was found, or created without content.
+	// index that was read, or created without content.
 	index   *corev1.ConfigMap
 	created bool
 	// old has the entries of the index, and named the ConfigMaps in them.
 	old   map[string]Entry
 	named map[string]bool
-	// present has the ConfigMaps of the namespace.
+	// present are the ConfigMaps of the namespace.
 	present map[string]found
 }
 
@@ -154,8 +151,8 @@ func (s *state) publish(ctx context.Context) error {
 	return s.prune(ctx, prune)
 }
 
-// read finds out what is published. The index comes first: whatever is decided
-// on the list is void when the index has changed since.
+// read reads the index, then lists the ConfigMaps. In this order the list is current
+// unless the index has changed since.
 func (s *state) read(ctx context.Context) error {
 	var err error
 	if s.index, err = s.readIndex(ctx); err != nil {
@@ -177,7 +174,7 @@ func (s *state) read(ctx context.Context) error {
 		}
 	}
 	s.old, s.named = map[string]Entry{}, map[string]bool{}
-	// An index that cannot be read has nothing to keep, and is replaced.
+	// An index that cannot be decoded is replaced.
 	index, err := ReadIndex(s.index)
 	if err != nil || index.Level != s.pass.Index.Level {
 		return nil //nolint:nilerr // see above
@@ -191,8 +188,8 @@ func (s *state) read(ctx context.Context) error {
 	return nil
 }
 
-// report brings the report of one namespace up to date, or keeps the old one.
-// The error is one that no other namespace could escape either.
+// report updates the report of one namespace, or keeps the existing one. The error is
+// one that would occur for every namespace.
 func (s *state) report(ctx context.Context, namespace string) error {
 	if gap := s.pass.Unread(namespace); gap != nil {
 		return s.keep(ctx, namespace, unread(*gap))
@@ -218,7 +215,7 @@ func (s *state) report(ctx context.Context, namespace string) error {
 		s.take(b.Entry)
 		return nil
 	case errors.As(err, &unreadNow):
-		// A gap that was not there when the pass began.
+		// A gap since the pass began.
 		gap := unread(unreadNow.gap)
 		if !slices.Contains(s.result.Index.Coverage.Gaps, gap) {
 			s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, gap)
@@ -235,10 +232,10 @@ func (s *state) report(ctx context.Context, namespace string) error {
 	}
 }
 
-// unread is a gap as it stands at the entry of a namespace.
+// unread returns a gap in published form.
 func unread(g observe.Gap) Gap { return gapsOf([]observe.Gap{g})[0] }
 
-// take puts an entry into the index.
+// take adds an entry to the index.
 func (s *state) take(e Entry) {
 	s.result.Entries[e.Namespace] = e
 	if len(e.ConfigMaps) > 0 {
@@ -246,7 +243,7 @@ func (s *state) take(e Entry) {
 	}
 }
 
-// keep leaves the entry that the index has, if any, marked stale.
+// keep keeps the existing entry, if any, and marks it as stale.
 func (s *state) keep(ctx context.Context, namespace string, why Gap) error {
 	e, ok := s.old[namespace]
 	if !ok {
@@ -260,8 +257,8 @@ func (s *state) keep(ctx context.Context, namespace string, why Gap) error {
 	return err
 }
 
-// has reports whether the index names all ConfigMaps of an entry, and they are there
-// and whole.
+// has reports whether the index names all ConfigMaps of an entry, and these exist and
+// are complete.
 func (s *state) has(ctx context.Context, e Entry) (bool, error) {
 	for _, name := range e.ConfigMaps {
 		if !s.named[name] || !s.present[name].isReport() {
@@ -290,10 +287,10 @@ func (s *state) writeReport(ctx context.Context, b Bundle) error {
 				s.result.Writes.Unchanged++
 				continue
 			case whole && f.hash == Hash(cm):
-				// Another writer may be about to delete it, and must not any more.
+				// Another writer may be about to delete it: prevent that.
 				cm.Annotations[RenewedAnnotation] = s.index.ResourceVersion
 			default:
-				// What has this name and another content was tampered with.
+				// Another client has changed the content.
 				if err := s.delete(ctx, cm.Name, f); err != nil {
 					s.result.Writes.Failed++
 					return err
@@ -318,7 +315,7 @@ func (s *state) finishIndex() {
 		!slices.ContainsFunc(i.Reports, func(e Entry) bool { return e.Stale != nil || e.Partial })
 }
 
-// unnamed returns the reports that the index does not name, sorted.
+// unnamed returns the reports that the new index does not name, sorted.
 func (s *state) unnamed() []string {
 	named := map[string]bool{}
 	for _, e := range s.result.Index.Reports {
@@ -335,9 +332,8 @@ func (s *state) unnamed() []string {
 	return list
 }
 
-// writeIndex writes the index if it says something new, or if something is to be
-// deleted: a writer that counts on what is deleted then finds its own write of
-// the index refused.
+// writeIndex writes the index if it has changed, or if reports will be deleted: then the
+// write of a concurrent writer that has listed these reports fails.
 func (s *state) writeIndex(ctx context.Context, deletes bool) error {
 	cm, err := s.result.Index.ConfigMap()
 	if err != nil {
@@ -368,8 +364,8 @@ func (s *state) prune(ctx context.Context, names []string) error {
 	return nil
 }
 
-// isGeneral reports whether an error is about the server or the connection
-// instead of one report.
+// isGeneral reports whether an error concerns the server or the connection, not a
+// single report.
 func isGeneral(err error) bool {
 	if !isRequest(err) {
 		return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
@@ -378,7 +374,7 @@ func isGeneral(err error) bool {
 	return reason.Transient() || reason == apierror.Unauthorized || reason == apierror.NotServed
 }
 
-// Problem says in one line what is not whole, or nothing if all is.
+// Problem returns what is incomplete in one line; empty if nothing is.
 func (r Result) Problem() string {
 	var stale []string
 	for _, e := range r.Index.Reports {
@@ -396,7 +392,7 @@ func (r Result) Problem() string {
 	return strings.Join(parts, ", ")
 }
 
-// Lines says what is missing or out of date, for people, one line each.
+// Lines returns what is missing or out of date for people, one line each.
 func (r Result) Lines() []string {
 	var list []string
 	for _, g := range r.Gaps {
@@ -411,7 +407,7 @@ func (r Result) Lines() []string {
 		}
 	}
 	for _, name := range r.LookAlikes {
-		list = append(list, "warning: ConfigMap "+name+" looks like a report and was not written by the advisor: readers must follow the index, as advisor get-report does")
+		list = append(list, "warning: ConfigMap "+name+" has the labels of a report and was written by another client: read reports with advisor get-report, which follows the index")
 	}
 	return list
 }

@@ -499,7 +499,7 @@ func TestQuota(t *testing.T) {
 	f.version++
 	r := a.publish(t, f)
 	err := r.Failed["shop"]
-	if err == nil || !strings.Contains(err.Error(), "a quota of the namespace allows no more") || !strings.Contains(err.Error(), "exceeded quota: few") {
+	if err == nil || !strings.Contains(err.Error(), "a quota of the namespace is used up") || !strings.Contains(err.Error(), "exceeded quota: few") {
 		t.Errorf("error is %v", err)
 	}
 	index, docs := a.follow(t)

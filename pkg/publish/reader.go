@@ -12,11 +12,10 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// rereads is how often a reader begins anew when what it reads was replaced
-// meanwhile.
+// rereads is the number of attempts to read a report that is being replaced.
 const rereads = 10
 
-// Reader reads published reports. It needs the right to get ConfigMaps in the
+// Reader reads published reports. It needs the permission to get ConfigMaps in the
 // report namespace.
 type Reader struct {
 	namespace string
@@ -32,17 +31,17 @@ func NewReader(config *rest.Config, namespace string) (*Reader, error) {
 	return &Reader{namespace, core.ConfigMaps(namespace)}, nil
 }
 
-// ErrNoReport is returned where there is no report of a namespace, or none at all.
+// ErrNoReport is the error for a report or an index that does not exist.
 var ErrNoReport = errors.New("no report")
 
-// errReplaced is what a ConfigMap is that the index names no longer.
-var errReplaced = errors.New("the reports are replaced faster than they can be read: try again")
+// errReplaced is the error for a ConfigMap that was deleted after the index was read.
+var errReplaced = errors.New("the report was replaced again and again while it was read: try again")
 
 // Index returns the index.
 func (r *Reader) Index(ctx context.Context) (Index, error) {
 	cm, err := r.get(ctx, IndexName)
 	if apierrors.IsNotFound(err) {
-		return Index{}, fmt.Errorf("%w in namespace %s: run advisor publish or advisor controller, or name the report namespace", ErrNoReport, r.namespace)
+		return Index{}, fmt.Errorf("%w in namespace %s: run advisor publish or advisor controller, or set --report-namespace", ErrNoReport, r.namespace)
 	}
 	if err != nil {
 		return Index{}, err
@@ -50,9 +49,9 @@ func (r *Reader) Index(ctx context.Context) (Index, error) {
 	return ReadIndex(cm)
 }
 
-// Report returns the files of a namespace's report, and its entry in the index; an
-// empty namespace stands for the report of a whole cluster. Everything is compared
-// with the hashes of the index. A report that is replaced meanwhile is read again.
+// Report returns the files of the report of a namespace, or of the cluster if it is
+// empty, and its entry in the index. It checks all hashes. If the report is replaced
+// while it is read, Report reads the new one.
 func (r *Reader) Report(ctx context.Context, namespace string) (Entry, map[string][]byte, error) {
 	for range rereads {
 		index, err := r.Index(ctx)
@@ -86,7 +85,7 @@ func (r *Reader) files(ctx context.Context, e Entry) (map[string][]byte, error) 
 	return Unpack(e, configMaps)
 }
 
-// get returns a ConfigMap that the advisor wrote.
+// get returns a ConfigMap of the advisor.
 func (r *Reader) get(ctx context.Context, name string) (*corev1.ConfigMap, error) {
 	cm, err := r.maps.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {

@@ -105,7 +105,7 @@ func TestReaderAndOthers(t *testing.T) {
 	if diff := cmp.Diff([]string{"advisor/" + look.Name}, result.LookAlikes); diff != "" {
 		t.Errorf("look-alikes (-want +got):\n%s", diff)
 	}
-	if text := strings.Join(result.Lines(), "\n"); !strings.Contains(text, look.Name+" looks like a report") || result.Problem() != "" {
+	if text := strings.Join(result.Lines(), "\n"); !strings.Contains(text, look.Name+" has the labels of a report") || result.Problem() != "" {
 		t.Errorf("problem %q, lines %s", result.Problem(), text)
 	}
 	_, files, err := r.Report(t.Context(), "shop")
@@ -116,7 +116,7 @@ func TestReaderAndOthers(t *testing.T) {
 	forged := genuine.DeepCopy()
 	forged.UID, forged.Data["psp.yaml"] = "", "---\nkind: ClusterRoleBinding\n"
 	a.put(forged, publish.FieldManager)
-	if _, _, err := r.Report(t.Context(), "shop"); err == nil || !strings.Contains(err.Error(), "psp.yaml is not what the index says") {
+	if _, _, err := r.Report(t.Context(), "shop"); err == nil || !strings.Contains(err.Error(), "the hash of psp.yaml is not that in the index") {
 		t.Errorf("what was tampered with is read: %v", err)
 	}
 	a.publish(t, f)

@@ -22,24 +22,23 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// FieldManager is the name that the advisor's writes go by.
+// FieldManager is the field manager of the advisor's writes.
 const FieldManager = "psp-advisor"
 
-// Writer keeps the ConfigMaps of one namespace.
+// Writer writes the ConfigMaps of one namespace.
 type Writer struct {
 	namespace string
 	maps      corev1client.ConfigMapInterface
-	// metadata lists without the content, which may be large.
+	// metadata lists ConfigMaps without their content, which may be large.
 	metadata metadata.ResourceInterface
-	// verified has the version of each report whose content was compared with its
-	// hash.
+	// verified are the versions of reports whose hash was checked, by name.
 	verified map[string]string
 }
 
-// NewWriter returns a writer of reports into namespace.
+// NewWriter returns a writer of reports in namespace.
 func NewWriter(config *rest.Config, namespace string) (*Writer, error) {
 	config = rest.CopyConfig(config)
-	// The server's priority and fairness decides how fast to go.
+	// Priority and fairness in the server limits the rate of requests.
 	config.QPS, config.RateLimiter = -1, nil
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
@@ -57,15 +56,15 @@ func NewWriter(config *rest.Config, namespace string) (*Writer, error) {
 	}, nil
 }
 
-// found is what a list tells of a ConfigMap.
+// found is the metadata of a ConfigMap that was listed.
 type found struct {
-	// looksLike says that it has the labels of what is published, and owned that the
-	// advisor wrote it.
+	// looksLike is true if it has the labels of a report or index, and owned if the
+	// advisor has written it.
 	looksLike, owned bool
 	kind             string
 	uid              types.UID
 	resourceVersion  string
-	hash             string // what its annotation says
+	hash             string // the annotation
 }
 
 func (f found) isReport() bool { return f.owned && f.kind == LabelReport }
@@ -81,7 +80,7 @@ func findingOf(o metav1.Object) found {
 	}
 }
 
-// foundReport is what a list would tell of a report that was just written.
+// foundReport returns the metadata of a report that was just written.
 func foundReport(cm *corev1.ConfigMap) found {
 	return found{looksLike: true, owned: true, kind: LabelReport, uid: cm.UID, resourceVersion: cm.ResourceVersion, hash: Hash(cm)}
 }
@@ -90,12 +89,12 @@ func foundReport(cm *corev1.ConfigMap) found {
 // and the advisor among its field managers.
 func owned(o metav1.Object) bool { return findingOf(o).owned }
 
-// errNotOurs is what another client's ConfigMap is.
+// errNotOurs is the error for a ConfigMap of another client.
 var errNotOurs = errors.New("it was not written by the advisor")
 
-// foreign is the error about a ConfigMap that someone else wrote.
+// foreign returns the error for a ConfigMap of another client.
 func (w *Writer) foreign(name string) error {
-	return fmt.Errorf("ConfigMap %s/%s: %w: remove it or choose another report namespace", w.namespace, name, errNotOurs)
+	return fmt.Errorf("ConfigMap %s/%s: %w: delete it or choose another report namespace", w.namespace, name, errNotOurs)
 }
 
 // readIndex returns the index, or nil if there is none.
@@ -131,8 +130,8 @@ func (w *Writer) createIndex(ctx context.Context) (*corev1.ConfigMap, error) {
 	}
 }
 
-// list returns all ConfigMaps of the namespace by name: those of others too,
-// since they may have a name that is to be written.
+// list returns all ConfigMaps of the namespace by name, including those of other
+// clients, because one may have the name of a report.
 func (w *Writer) list(ctx context.Context) (map[string]found, error) {
 	all := map[string]found{}
 	options := metav1.ListOptions{Limit: 500}
@@ -151,8 +150,8 @@ func (w *Writer) list(ctx context.Context) (map[string]found, error) {
 	}
 }
 
-// isWhole reports whether the content of a report is what its name and annotation
-// say. It is read once for each version of the object.
+// isWhole reports whether the content of a report has the hash in its name and
+// annotation. It reads each version of the object once.
 func (w *Writer) isWhole(ctx context.Context, name string, f found) (bool, error) {
 	if f.hash != "" && w.verified[name] == f.resourceVersion {
 		return true, nil
@@ -171,8 +170,8 @@ func (w *Writer) isWhole(ctx context.Context, name string, f found) (bool, error
 	return false, nil
 }
 
-// create applies a report that is not there, and sees to it that nothing else is
-// in it: the one who was quicker may have been somebody else.
+// create applies a report that does not exist. It checks that the result has no other
+// content, because another client may have created it since.
 func (w *Writer) create(ctx context.Context, cm *corev1.ConfigMap) error {
 	got, err := w.apply(ctx, cm, false)
 	if err != nil {
@@ -186,14 +185,14 @@ func (w *Writer) create(ctx context.Context, cm *corev1.ConfigMap) error {
 	return nil
 }
 
-// applyIndex applies the index over the one that was read.
+// applyIndex replaces the index that was read.
 func (w *Writer) applyIndex(ctx context.Context, cm, read *corev1.ConfigMap) error {
 	cm.ResourceVersion = read.ResourceVersion
-	// There is none in an index without content; one that is no number is an edit.
+	// An index without content, or one that was edited, may have no number.
 	revision, _ := strconv.Atoi(read.Annotations[RevisionAnnotation])
 	cm.Annotations[RevisionAnnotation] = strconv.Itoa(revision + 1)
-	// What was read is the advisor's own, so it may take back what others have
-	// changed in it.
+	// The index is owned by the advisor, so the changes of other clients are
+	// overwritten.
 	_, err := w.apply(ctx, cm, true)
 	if apierrors.IsConflict(err) {
 		return fmt.Errorf("%w: %w", errConflict, err)
@@ -231,15 +230,15 @@ func (w *Writer) refused(doing string, err error) error {
 	case isSilent(err):
 		doing += fmt.Sprintf(": the account probably cannot create resource \"configmaps\" in the namespace %q", w.namespace)
 	case apierror.Of(err) == apierror.QuotaExceeded:
-		doing += ": a quota of the namespace allows no more; leave room for twice the reports"
+		doing += ": a quota of the namespace is used up; it must allow twice the number of reports"
 	case apierrors.IsNotFound(err):
 		doing += ": the report namespace must exist"
 	}
 	return request{doing, err}
 }
 
-// delete deletes a ConfigMap as it was found. One that has changed since is another
-// writer's, which knows what it is for.
+// delete deletes a ConfigMap unless it has changed since it was found: then another
+// writer needs it.
 func (w *Writer) delete(ctx context.Context, name string, f found) error {
 	options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &f.uid, ResourceVersion: &f.resourceVersion}}
 	err := retry.OnError(retry.DefaultBackoff, isTransient, func() error { return w.maps.Delete(ctx, name, options) })
@@ -249,20 +248,20 @@ func (w *Writer) delete(ctx context.Context, name string, f found) error {
 	return request{fmt.Sprintf("deleting ConfigMap %s/%s", w.namespace, name), err}
 }
 
-// isSilent reports whether a server refuses without a reason. 1.24 does so where
-// an apply may patch and not create
+// isSilent reports whether an error has no reason. 1.24 returns such an error if an
+// apply may patch, but not create
 // (apiserver/pkg/endpoints/handlers/create.go, withAuthorization).
 func isSilent(err error) bool {
 	return apierrors.IsForbidden(err) && strings.HasSuffix(err.Error(), "forbidden: ")
 }
 
-// isTransient reports whether a server that answers may answer otherwise soon.
+// isTransient reports whether the same request may succeed soon.
 func isTransient(err error) bool {
 	reason := apierror.Of(err)
 	return reason == apierror.Overloaded || reason == apierror.ServerError
 }
 
-// request is an error that comes from a request to the server.
+// request is the error of a request to the server.
 type request struct {
 	doing string
 	err   error

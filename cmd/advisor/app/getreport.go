@@ -83,7 +83,7 @@ like reports are not read. It needs the right to get ConfigMaps in the report na
 			"0  printed, and all of it is current",
 			"1  there is no such report; or what was printed is out of date, partial, or not all",
 			"2  wrong flags",
-			"3  the server failed, or a report is not what the index says",
+			"3  the server failed, or the hash of a report is not that in the index",
 		),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -154,8 +154,8 @@ func TestGetReportMissing(t *testing.T) {
 		{"not covered", []string{"-n", "shop,team"}, []string{"-n", "other"}, "no report of other in namespace reports: what is published has namespaces shop, team inspected"},
 		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: what is published has all namespaces except team inspected"},
 		{"of a cluster", []string{"--level", "cluster"}, []string{"-n", "shop"}, "no report of shop in namespace reports: a single report is about the whole cluster: omit --namespace"},
-		{"no reports at all", nil, []string{"--report-namespace", "elsewhere"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
-		{"no reports at all, of a namespace", nil, []string{"--report-namespace", "elsewhere", "-n", "shop"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or name the report namespace"},
+		{"no reports at all", nil, []string{"--report-namespace", "elsewhere"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or set --report-namespace"},
+		{"no reports at all, of a namespace", nil, []string{"--report-namespace", "elsewhere", "-n", "shop"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or set --report-namespace"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, c := reports(t, tc.publish...)
@@ -208,7 +208,7 @@ func TestGetReportTampered(t *testing.T) {
 	forged.Data[publish.PoliciesFile("psp")] = "---\nkind: ClusterRoleBinding\n"
 	server.Put(forged)
 	r := c.getReport(t, "-n", "shop").expect(t, exitFailure)
-	if want := "advisor: report of shop: psp.yaml is not what the index says\n"; r.errs != want || r.out != "" {
+	if want := "advisor: report of shop: the hash of psp.yaml is not that in the index\n"; r.errs != want || r.out != "" {
 		t.Errorf("%s", r)
 	}
 }

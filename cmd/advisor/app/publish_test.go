@@ -57,12 +57,12 @@ func TestPublish(t *testing.T) {
 		},
 		{
 			"the index is somebody else's", foreign(publish.IndexName), nil, exitFailure,
-			"advisor: publishing: ConfigMap reports/psp-advisor-index: it was not written by the advisor: remove it or choose another report namespace\n",
+			"advisor: publishing: ConfigMap reports/psp-advisor-index: it was not written by the advisor: delete it or choose another report namespace\n",
 		},
 		{
 			"a report is somebody else's", foreign(shop), nil, exitFailure,
 			"1 report in namespace reports, index psp-advisor-index: 2 ConfigMaps created, 0 configured, 0 unchanged, 0 deleted\n" +
-				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: remove it or choose another report namespace\n" +
+				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: delete it or choose another report namespace\n" +
 				"advisor: publishing: 1 report could not be published; see above\n",
 		},
 	} {
@@ -124,7 +124,7 @@ func TestLookAlike(t *testing.T) {
 	look.Name, look.UID, look.ManagedFields = "psp-advisor.shop.0000000000000000", "", apitest.ManagedBy("kubectl")
 	server.Put(look)
 	r := c.run(t.Context(), "publish", "--report-namespace", "reports").expect(t, exitOK)
-	if !strings.Contains(r.errs, "warning: ConfigMap reports/"+look.Name+" looks like a report and was not written by the advisor") {
+	if !strings.Contains(r.errs, "warning: ConfigMap reports/"+look.Name+" has the labels of a report and was written by another client") {
 		t.Errorf("standard error is\n%s", r.errs)
 	}
 }
