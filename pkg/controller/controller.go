@@ -52,6 +52,10 @@ type Options struct {
 	Lease Lease
 	// Ping asks the API server for a sign of life.
 	Ping func(context.Context) error
+	// Requests, if set, are served with the other metrics.
+	Requests *Requests
+	// Version and Commit of this program, for the metrics.
+	Version, Commit string
 }
 
 // Lease is the lock that the leader holds, and its times.
@@ -76,7 +80,7 @@ type Controller struct {
 // New returns a controller. Call its Changed method for each change.
 func New(observer Observer, writer *publish.Writer, o Options) *Controller {
 	c := &Controller{observer: observer, writer: writer, options: o, changes: newChanges()}
-	c.metrics = newMetrics(observer, o.Publish.Level)
+	c.metrics = newMetrics(observer, o)
 	return c
 }
 

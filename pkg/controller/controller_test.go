@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -124,11 +125,14 @@ const (
 
 func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replica {
 	t.Helper()
+	r := &replica{fleet: f, ended: make(chan error, 1), ping: &pinger{}}
+	requests := controller.NewRequests()
+	config = rest.CopyConfig(config)
+	requests.Count(config)
 	writer, err := publish.NewWriter(config, "advisor")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{fleet: f, ended: make(chan error, 1), ping: &pinger{}}
 	r.Controller = controller.New(f, writer, controller.Options{
 		Publish:  publish.Options{Scope: observe.Scope{Pods: true}, Level: aggregate.ByWorkload, Engines: []generate.Engine{psp.Engine()}},
 		Debounce: debounce,
@@ -141,7 +145,10 @@ func start(t *testing.T, config *rest.Config, f *fleet, identity string) *replic
 			},
 			Duration: time.Minute, Deadline: 40 * time.Second, Retry: 2 * time.Second,
 		},
-		Ping: r.ping.ping,
+		Ping:     r.ping.ping,
+		Requests: requests,
+		Version:  "v1.2.3",
+		Commit:   "abc",
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { r.ended <- r.Run(ctx) }()
@@ -177,6 +184,12 @@ func reports(t *testing.T, server *apitest.Server) map[string]publish.Entry {
 		list[e.Namespace] = e
 	}
 	return list
+}
+
+// pass lets time pass in a bubble, and everything happen that is due by then.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 func eventually(t *testing.T, what string, condition func() bool) {
@@ -216,7 +229,7 @@ func TestFollowsChanges(t *testing.T) {
 
 		server.TakeWrites()
 		before := passes(server)
-		time.Sleep(3 * resync)
+		pass(3 * resync)
 		if writes := server.TakeWrites(); len(writes) > 0 || passes(server) == before {
 			t.Errorf("an idle cluster was written to: %q in %d passes", writes, passes(server)-before)
 		}
@@ -237,7 +250,7 @@ func TestFollowsChanges(t *testing.T) {
 
 		// What somebody takes away comes back, long before everything is made again.
 		server.Remove("configmaps", "advisor", reports(t, server)["monitoring"].ConfigMaps[0])
-		time.Sleep(time.Minute + debounce)
+		pass(time.Minute + debounce)
 		if len(server.ConfigMaps()) != 2 {
 			t.Error("a report that was deleted is not back after a minute")
 		}
@@ -278,15 +291,15 @@ func TestDebounce(t *testing.T) {
 		}
 		r := start(t, config, f, "one")
 		eventually(t, "60 reports", func() bool { return len(reports(t, server)) == 60 })
-		time.Sleep(debounce)
+		pass(debounce)
 		before := passes(server)
 		for n := range 60 {
 			namespace := fmt.Sprintf("team-%02d", n)
 			f.set(func() { f.workloads[namespace] = 2 })
 			r.Changed(namespace)
-			time.Sleep(30 * time.Millisecond)
+			pass(30 * time.Millisecond)
 		}
-		time.Sleep(2 * debounce)
+		pass(2 * debounce)
 		for namespace, e := range reports(t, server) {
 			if e.Workloads != 2 {
 				t.Errorf("%s has %d workloads", namespace, e.Workloads)
@@ -299,7 +312,7 @@ func TestDebounce(t *testing.T) {
 		before = passes(server)
 		for range 1000 {
 			r.Changed("team-00")
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 		}
 		if n, most := passes(server)-before, int(100*time.Second/debounce)+1; n > most || n < most-3 {
 			t.Errorf("%d passes in 100 s, want %d at most", n, most)
@@ -315,18 +328,18 @@ func TestUnread(t *testing.T) {
 		start(t, config, f, "one")
 		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
 		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
-		time.Sleep(2 * debounce)
+		pass(2 * debounce)
 		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.Forbidden {
 			t.Errorf("stale is %v", stale)
 		}
 		server.TakeWrites()
 		before := passes(server)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if writes := server.TakeWrites(); len(writes) > 0 || passes(server)-before > 100 {
 			t.Errorf("the same refusal was written again: %q, in %d passes", writes, passes(server)-before)
 		}
 		f.set(func() { f.gaps = nil })
-		time.Sleep(2 * debounce)
+		pass(2 * debounce)
 		if stale := reports(t, server)["shop"].Stale; stale != nil {
 			t.Errorf("still stale: %v", stale)
 		}
@@ -345,20 +358,20 @@ func TestTransientGap(t *testing.T) {
 				eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
 				if failuresBefore {
 					f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
-					time.Sleep(3 * resync)
+					pass(3 * resync)
 					f.set(func() { f.gaps = nil })
-					time.Sleep(2 * resync)
+					pass(2 * resync)
 				}
 				server.TakeWrites()
 				for range 2 { // the second time as the first
 					f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Unreachable}} })
 					r.ping.set(errors.New("connection refused"))
 					r.Changed("shop")
-					time.Sleep(time.Minute)
+					pass(time.Minute)
 					r.ping.set(nil)
-					time.Sleep(40 * time.Second)
+					pass(40 * time.Second)
 					f.set(func() { f.gaps = nil })
-					time.Sleep(time.Minute)
+					pass(time.Minute)
 				}
 				if writes := server.TakeWrites(); len(writes) > 0 {
 					t.Errorf("wrote %q", writes)
@@ -378,9 +391,9 @@ func TestFlappingGap(t *testing.T) {
 		before := passes(server)
 		for range 50 {
 			f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Forbidden}} })
-			time.Sleep(time.Second)
+			pass(time.Second)
 			f.set(func() { f.gaps = nil })
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		if n, most := passes(server)-before, int(100*time.Second/debounce)+1; n > most {
 			t.Errorf("%d passes in 100 s, want %d at most", n, most)
@@ -396,7 +409,7 @@ func TestLastingGap(t *testing.T) {
 		start(t, config, f, "one")
 		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
 		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.ServerError}} })
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.ServerError {
 			t.Errorf("stale is %v", stale)
 		}
@@ -416,7 +429,7 @@ func TestOneLeads(t *testing.T) {
 		server.TakeWrites()
 		two.set(func() { two.workloads["shop"] = 5 })
 		second.Changed("shop")
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if writes := server.TakeWrites(); len(writes) > 0 || holder(server) != "one" {
 			t.Errorf("%s leads, and the other one wrote %q", holder(server), writes)
 		}
@@ -467,17 +480,27 @@ func TestMetrics(t *testing.T) {
 			`psp_advisor_policies{level="workload"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
 			`psp_advisor_writes_total{result="created"} 2`, `psp_advisor_writes_total{result="failed"} 0`,
 			"psp_advisor_pass_duration_seconds_count", "psp_advisor_last_success_timestamp_seconds 9.",
+			`psp_advisor_build_info{commit="abc",goversion="` + runtime.Version() + `",version="v1.2.3"} 1`,
+			"go_goroutines ", "process_start_time_seconds ",
+			`rest_client_requests_total{code="200",method="PATCH"} 2`, `rest_client_requests_total{code="404",method="GET"} 2`, `rest_client_request_duration_seconds_count{method="PATCH"} 2`,
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("no %s in\n%s", want, text)
 			}
 		}
+		server.Away(true)
+		eventually(t, "a request without an answer", func() bool {
+			_, text := get(t, r, "/metrics")
+			return strings.Contains(text, `rest_client_requests_total{code="<error>",method="GET"} `)
+		})
 		problems, err := promlint.New(strings.NewReader(text)).Lint()
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%v %v", problems, err)
 		}
-		if strings.Contains(text, "shop") {
-			t.Error("a metric has a name of the cluster")
+		for _, name := range []string{"shop", "psp-advisor-index", "api.example"} {
+			if strings.Contains(text, name) {
+				t.Errorf("a metric has the name %s of the cluster", name)
+			}
 		}
 	})
 }

@@ -1,14 +1,15 @@
 package controller
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 )
 
-// metrics are what a replica tells of itself. Their number does not depend on
+// metrics are what a replica reports of itself. Their number does not depend on
 // the cluster: no label holds a name of it.
 type metrics struct {
 	registry    *prometheus.Registry
@@ -35,7 +36,7 @@ const (
 	partial   = "partial"
 )
 
-func newMetrics(observer Observer, level aggregate.Level) *metrics {
+func newMetrics(observer Observer, o Options) *metrics {
 	const prefix = "psp_advisor_"
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help})
@@ -65,14 +66,22 @@ func newMetrics(observer Observer, level aggregate.Level) *metrics {
 		lastSuccess: gauge("last_success_timestamp_seconds", "When everything was last published."),
 	}
 	// Series are there from the start, so that a first increase shows.
-	m.policies.WithLabelValues(string(level))
+	m.policies.WithLabelValues(string(o.Publish.Level))
 	for _, result := range []string{created, configured, unchanged, deleted, failed} {
 		m.writes.WithLabelValues(result)
 	}
 	for _, result := range []string{succeeded, partial, failed} {
 		m.passes.WithLabelValues(result)
 	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: prefix + "build_info", Help: "1, with what this program was built from.",
+	}, []string{"version", "commit", "goversion"})
+	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
+	if o.Requests != nil {
+		m.registry.MustRegister(o.Requests.total, o.Requests.duration)
+	}
 	m.registry.MustRegister(
+		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.leader, m.reports, m.stale, m.gaps, m.policies, m.writes, m.passes, m.duration, m.lastSuccess,
 		held("pods", "Pods held in memory.", observer.Pods),
 		held("profiles", "Distinct profiles held in memory.", observer.Profiles),

@@ -155,6 +155,8 @@ func (o controllerOptions) run(ctx context.Context) error {
 
 // prepare puts the controller together.
 func (o controllerOptions) prepare(config *rest.Config, namespace string) (*controller.Controller, error) {
+	requests := controller.NewRequests()
+	requests.Count(config)
 	watcher, err := cluster.NewWatcher(config, o.publish.Scope)
 	if err != nil {
 		return nil, err
@@ -178,7 +180,8 @@ func (o controllerOptions) prepare(config *rest.Config, namespace string) (*cont
 	if err != nil {
 		return nil, fmt.Errorf("reading the host name: %w", err)
 	}
-	options := o.controller
+	options, build := o.controller, thisBuild()
+	options.Requests, options.Version, options.Commit = requests, build.Version, build.Commit
 	options.Lease.Lock = &resourcelock.LeaseLock{
 		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: leaseName}, Client: leases,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},

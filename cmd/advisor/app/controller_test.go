@@ -25,11 +25,15 @@ func TestController(t *testing.T) {
 	c.getReport(t, "-n", "team").expect(t, exitOK)
 
 	address := regexp.MustCompile(`address="(.*?)"`).FindStringSubmatch(r.log.String())[1]
-	for path, want := range map[string]string{
-		"/healthz": "ok\n", "/readyz": "ok\n", "/metrics": "\npsp_advisor_reports 2\n",
+	for path, wants := range map[string][]string{
+		"/healthz": {"ok\n"}, "/readyz": {"ok\n"},
+		"/metrics": {"\npsp_advisor_reports 2\n", `version="` + thisBuild().Version + `"} 1`, `rest_client_requests_total{code="200",method="PATCH"}`},
 	} {
-		if body := httpGet(t, "http://"+address+path); !strings.Contains(body, want) {
-			t.Errorf("%s is %q", path, body)
+		body := httpGet(t, "http://"+address+path)
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s does not hold %q:\n%s", path, want, body)
+			}
 		}
 	}
 	if ended := r.stop().expect(t, exitOK); ended.out != "" {
