@@ -99,7 +99,7 @@ func TestPublishedInjection(t *testing.T) {
 			return c.run(t.Context(), "publish", "--report-namespace", "reports").expect(t, exitOK).errs
 		}
 		publish()
-		if again := publish(); !strings.Contains(again, " 0 ConfigMaps created, 0 configured, 2 unchanged, 0 deleted") {
+		if again := publish(); !strings.Contains(again, "; ConfigMaps: 0 created, 0 configured, 2 unchanged, 0 deleted") {
 			t.Errorf("%q: the run after is not at rest: %s", s, again)
 		}
 		if got := c.getReport(t, "-n", "shop").expect(t, exitOK); got.out != want.out {

@@ -125,7 +125,7 @@ func (o publishOptions) run(ctx context.Context) error {
 
 // tell reports what was published, and what was not.
 func (o publishOptions) tell(namespace string, r publish.Result) error {
-	lines := []string{fmt.Sprintf("%s in namespace %s, index %s: %d ConfigMaps created, %d configured, %d unchanged, %d deleted",
+	lines := []string{fmt.Sprintf("%s in namespace %s, index %s; ConfigMaps: %d created, %d configured, %d unchanged, %d deleted",
 		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)}
 	for _, line := range append(lines, r.Lines()...) {
 		if err := tell(o.streams.Err, line); err != nil {

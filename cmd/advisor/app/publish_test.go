@@ -32,17 +32,17 @@ func TestPublish(t *testing.T) {
 	}{
 		{
 			"all is published", func(*apitest.Server) {}, nil, exitOK,
-			"2 reports in namespace reports, index psp-advisor-index: 3 ConfigMaps created, 0 configured, 0 unchanged, 0 deleted\n",
+			"2 reports in namespace reports, index psp-advisor-index; ConfigMaps: 3 created, 0 configured, 0 unchanged, 0 deleted\n",
 		},
 		{
 			"one namespace", func(*apitest.Server) {},
 			[]string{"--namespace", "shop"},
 			exitOK,
-			"1 report in namespace reports, index psp-advisor-index: 2 ConfigMaps created, 0 configured, 0 unchanged, 0 deleted\n",
+			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n",
 		},
 		{
 			"something cannot be observed", forbid("pods"), nil, exitDrift,
-			"0 reports in namespace reports, index psp-advisor-index: 1 ConfigMaps created, 0 configured, 0 unchanged, 0 deleted\n" +
+			"0 reports in namespace reports, index psp-advisor-index; ConfigMaps: 1 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not observed: pods in all namespaces: " + cannotListPods + "\n" +
 				"advisor: published in part: 1 gap; grant the rights, or see the index\n",
 		},
@@ -61,7 +61,7 @@ func TestPublish(t *testing.T) {
 		},
 		{
 			"a report is somebody else's", foreign(shop), nil, exitFailure,
-			"1 report in namespace reports, index psp-advisor-index: 2 ConfigMaps created, 0 configured, 0 unchanged, 0 deleted\n" +
+			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: delete it or choose another report namespace\n" +
 				"advisor: publishing: 1 report could not be published; see above\n",
 		},
