@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"flag"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -35,19 +37,44 @@ var update = flag.Bool("update", false, "write the golden files")
 type overlay struct {
 	yaml     []byte
 	pods     []corev1.PodTemplateSpec
-	rules    map[string][]rbacv1.PolicyRule // by kind and name of the role
+	roles    []rbacv1.ClusterRole // with a namespace, where it is a Role
 	kinds    []string
 	networks []networkingv1.NetworkPolicy
 	budgets  []policyv1.PodDisruptionBudget
+	services []corev1.Service
+	monitors []serviceMonitor
 }
+
+// serviceMonitor is what matters here of a monitoring.coreos.com/v1 ServiceMonitor.
+type serviceMonitor struct {
+	metav1.TypeMeta `json:",inline"`
+	Metadata        metav1.ObjectMeta `json:"metadata"`
+	Spec            struct {
+		Selector  metav1.LabelSelector `json:"selector"`
+		Endpoints []struct {
+			Port     string `json:"port"`
+			Path     string `json:"path"`
+			Interval string `json:"interval"`
+		} `json:"endpoints"`
+	} `json:"spec"`
+}
+
+// homes are the namespaces that the advisor runs in.
+var homes = map[string]string{"controller": "psp-advisor", "cronjob": "psp-advisor", "single-namespace": "shop-advisor"}
 
 func build(t *testing.T, name string) overlay {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "overlays/"+name)
+	return buildPath(t, "overlays/"+name, homes[name])
+}
+
+// buildPath builds an overlay whose advisor runs in the namespace home.
+func buildPath(t *testing.T, path, home string) overlay {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := overlay{rules: map[string][]rbacv1.PolicyRule{}}
+	var o overlay
 	if o.yaml, err = resources.AsYaml(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +84,12 @@ func build(t *testing.T, name string) overlay {
 			t.Fatal(err)
 		}
 		o.kinds = append(o.kinds, r.GetKind())
-		if r.GetNamespace() != "psp-advisor" && !slices.Contains([]string{"Namespace", "ClusterRole", "ClusterRoleBinding"}, r.GetKind()) {
-			t.Errorf("%s %s is in namespace %q", r.GetKind(), r.GetName(), r.GetNamespace())
+		switch kind := r.GetKind(); {
+		case slices.Contains([]string{"Namespace", "ClusterRole", "ClusterRoleBinding"}, kind):
+		case slices.Contains([]string{"Role", "RoleBinding"}, kind) && r.GetNamespace() == "shop":
+			// What is observed.
+		case r.GetNamespace() != home:
+			t.Errorf("%s %s is in namespace %q", kind, r.GetName(), r.GetNamespace())
 		}
 		switch r.GetKind() {
 		case "Deployment":
@@ -66,26 +97,44 @@ func build(t *testing.T, name string) overlay {
 		case "CronJob":
 			o.pods = append(o.pods, decode[batchv1.CronJob](t, data).Spec.JobTemplate.Spec.Template)
 		case "Role", "ClusterRole":
-			o.rules[r.GetKind()+" "+r.GetName()] = decode[rbacv1.Role](t, data).Rules
+			o.roles = append(o.roles, decode[rbacv1.ClusterRole](t, data))
 		case "RoleBinding", "ClusterRoleBinding":
 			b := decode[rbacv1.RoleBinding](t, data)
-			if s := b.Subjects; len(s) != 1 || s[0].Name != "psp-advisor" || s[0].Namespace != "psp-advisor" {
+			if s := b.Subjects; len(s) != 1 || s[0].Name != "psp-advisor" || s[0].Namespace != home {
 				t.Errorf("%s %s binds %+v", r.GetKind(), r.GetName(), s)
 			}
 		case "NetworkPolicy":
 			o.networks = append(o.networks, decode[networkingv1.NetworkPolicy](t, data))
 		case "PodDisruptionBudget":
 			o.budgets = append(o.budgets, decode[policyv1.PodDisruptionBudget](t, data))
+		case "Service":
+			o.services = append(o.services, decode[corev1.Service](t, data))
+		case "ServiceMonitor":
+			o.monitors = append(o.monitors, decode[serviceMonitor](t, data))
 		case "ServiceAccount":
 			decode[corev1.ServiceAccount](t, data)
 		case "Namespace":
-			decode[corev1.Namespace](t, data)
+			if n := decode[corev1.Namespace](t, data); n.Name != home {
+				t.Errorf("Namespace %s is not the advisor's own", n.Name)
+			}
 		default:
 			t.Errorf("unexpected kind %s", r.GetKind())
 		}
 	}
 	slices.Sort(o.kinds)
 	return o
+}
+
+// role returns the rules of a Role or ClusterRole.
+func (o overlay) role(t *testing.T, name string) []rbacv1.PolicyRule {
+	t.Helper()
+	for _, r := range o.roles {
+		if r.Name == name {
+			return r.Rules
+		}
+	}
+	t.Fatalf("no role %s", name)
+	return nil
 }
 
 // decode refuses fields that the kind does not have.
@@ -101,8 +150,8 @@ func decode[T any](t *testing.T, data []byte) T {
 func TestOverlays(t *testing.T) {
 	for name, kinds := range map[string][]string{
 		"cronjob":          {"ClusterRole", "ClusterRoleBinding", "CronJob", "Namespace", "NetworkPolicy", "Role", "RoleBinding", "ServiceAccount"},
-		"controller":       {"ClusterRole", "ClusterRole", "ClusterRoleBinding", "ClusterRoleBinding", "Deployment", "Namespace", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget", "Role", "Role", "RoleBinding", "RoleBinding", "ServiceAccount"},
-		"single-namespace": {"CronJob", "NetworkPolicy", "Role", "Role", "RoleBinding", "RoleBinding", "ServiceAccount"},
+		"controller":       {"ClusterRole", "ClusterRole", "ClusterRoleBinding", "ClusterRoleBinding", "Deployment", "Namespace", "NetworkPolicy", "NetworkPolicy", "PodDisruptionBudget", "Role", "Role", "RoleBinding", "RoleBinding", "Service", "ServiceAccount"},
+		"single-namespace": {"CronJob", "Namespace", "NetworkPolicy", "Role", "Role", "RoleBinding", "RoleBinding", "ServiceAccount"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := build(t, name)
@@ -114,19 +163,16 @@ func TestOverlays(t *testing.T) {
 			}
 			restricted(t, o.pods[0].Spec)
 			for _, n := range o.networks {
-				if len(n.Spec.PodSelector.MatchLabels) == 0 {
-					t.Errorf("NetworkPolicy %s is for all pods", n.Name)
-				}
-				for label, value := range n.Spec.PodSelector.MatchLabels {
-					if o.pods[0].Labels[label] != value {
-						t.Errorf("NetworkPolicy %s does not select the advisor", n.Name)
-					}
-				}
+				selects(t, "NetworkPolicy "+n.Name, n.Spec.PodSelector.MatchLabels, o.pods[0].Labels)
 			}
 			for _, b := range o.budgets {
-				for label, value := range b.Spec.Selector.MatchLabels {
-					if o.pods[0].Labels[label] != value {
-						t.Errorf("PodDisruptionBudget %s does not select the advisor", b.Name)
+				selects(t, "PodDisruptionBudget "+b.Name, b.Spec.Selector.MatchLabels, o.pods[0].Labels)
+			}
+			for _, service := range o.services {
+				selects(t, "Service "+service.Name, service.Spec.Selector, o.pods[0].Labels)
+				for _, port := range service.Spec.Ports {
+					if !slices.ContainsFunc(o.pods[0].Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == port.TargetPort.StrVal }) {
+						t.Errorf("Service %s leads to the port %s, which the advisor does not have", service.Name, port.TargetPort.String())
 					}
 				}
 			}
@@ -134,6 +180,46 @@ func TestOverlays(t *testing.T) {
 				t.Error("the label of generated objects is on the advisor's own: pruning would take them")
 			}
 		})
+	}
+}
+
+// selects checks that a selector finds the advisor, and not everything.
+func selects(t *testing.T, who string, selector, labels map[string]string) {
+	t.Helper()
+	if len(selector) == 0 {
+		t.Errorf("%s is for everything", who)
+	}
+	for label, value := range selector {
+		if labels[label] != value {
+			t.Errorf("%s does not select the advisor", who)
+		}
+	}
+}
+
+// TestMonitoring: the component finds the Service of the controller, by a port that
+// it has.
+func TestMonitoring(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	up, err := filepath.Rel(dir, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "resources: [" + up + "/overlays/controller]\ncomponents: [" + up + "/monitoring]\n"
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := buildPath(t, dir, "psp-advisor")
+	if len(o.monitors) != 1 || len(o.services) != 1 {
+		t.Fatalf("%d monitors, %d services", len(o.monitors), len(o.services))
+	}
+	monitor, service := o.monitors[0], o.services[0]
+	selects(t, "ServiceMonitor "+monitor.Metadata.Name, monitor.Spec.Selector.MatchLabels, service.Labels)
+	if e := monitor.Spec.Endpoints; len(e) != 1 || e[0].Path != "/metrics" || e[0].Port != service.Spec.Ports[0].Name {
+		t.Errorf("endpoints %+v of %+v", e, service.Spec.Ports)
 	}
 }
 
@@ -163,18 +249,19 @@ func restricted(t *testing.T, spec corev1.PodSpec) {
 	}
 }
 
-// TestRights: nothing is written but reports and the lease, both in the
-// advisor's namespace; nothing is read that holds secrets.
+// TestRights: nothing is written but reports and the lease, both in the advisor's
+// own namespace; nothing is read that holds secrets. That the rights suffice and are
+// needed is shown where the commands are tested.
 func TestRights(t *testing.T) {
 	read := []string{"get", "list", "watch"}
-	for _, name := range []string{"cronjob", "controller", "single-namespace"} {
-		for role, rules := range build(t, name).rules {
-			for _, r := range rules {
+	for name, home := range homes {
+		for _, role := range build(t, name).roles {
+			for _, r := range role.Rules {
 				for _, resource := range r.Resources {
-					own := strings.HasPrefix(role, "Role ") && (resource == "configmaps" || resource == "leases")
+					own := role.Namespace == home && (resource == "configmaps" || resource == "leases")
 					reads := !slices.ContainsFunc(r.Verbs, func(v string) bool { return !slices.Contains(read, v) })
 					if resource == "secrets" || resource == "*" || (!own && !reads) || (!own && resource == "configmaps") {
-						t.Errorf("%s: %s may %v %s", name, role, r.Verbs, resource)
+						t.Errorf("%s: %s in namespace %q may %v %s", name, role.Name, role.Namespace, r.Verbs, resource)
 					}
 				}
 			}
@@ -182,12 +269,12 @@ func TestRights(t *testing.T) {
 	}
 	// The namespaced reader has the same rights as the other one.
 	whole, single := build(t, "cronjob"), build(t, "single-namespace")
-	if d := gocmp.Diff(whole.rules["ClusterRole psp-advisor-reader"], single.rules["Role psp-advisor-reader"]); d != "" {
+	if d := gocmp.Diff(whole.role(t, "psp-advisor-reader"), single.role(t, "psp-advisor-reader")); d != "" {
 		t.Errorf("readers differ (-cluster +namespace):\n%s", d)
 	}
 	// Whatever is listed can be watched, and nothing else.
-	both := build(t, "controller").rules
-	if d := gocmp.Diff(resources(both["ClusterRole psp-advisor-reader"]), resources(both["ClusterRole psp-advisor-watcher"])); d != "" {
+	both := build(t, "controller")
+	if d := gocmp.Diff(resources(both.role(t, "psp-advisor-reader")), resources(both.role(t, "psp-advisor-watcher"))); d != "" {
 		t.Errorf("what is listed and watched differs (-list +watch):\n%s", d)
 	}
 }
@@ -205,31 +292,43 @@ func resources(rules []rbacv1.PolicyRule) []string {
 
 // TestOwnPolicies: the advisor makes its own policies, from these manifests.
 func TestOwnPolicies(t *testing.T) {
-	in := slices.Concat(build(t, "controller").yaml, []byte("---\n"), build(t, "cronjob").yaml)
-	obs, err := manifest.Read(t.Context(), []string{manifest.Stdin}, manifest.Options{In: bytes.NewReader(in)}, observe.Scope{Pods: true, Templates: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
-	got, err := generate.YAML(results[0].Outputs, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append([]byte("# What the advisor says about the overlays controller and cronjob.\n"), got...)
-	const golden = "psp/policies.yaml"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := gocmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s is out of date; run hack/update-generated.sh (-want +got):\n%s", golden, d)
-	}
-	if f := report.New(obs, aggregate.ByWorkload, results).Findings; len(f) > 0 {
-		t.Errorf("the advisor has something to say about itself: %+v", f)
+	for _, tc := range []struct {
+		golden, title string
+		overlays      []string
+	}{
+		{"psp/policies.yaml", "overlays controller and cronjob", []string{"controller", "cronjob"}},
+		{"overlays/single-namespace/psp/policies.yaml", "overlay single-namespace", []string{"single-namespace"}},
+	} {
+		t.Run(tc.golden, func(t *testing.T) {
+			var in []byte
+			for _, name := range tc.overlays {
+				in = slices.Concat(in, []byte("---\n"), build(t, name).yaml)
+			}
+			obs, err := manifest.Read(t.Context(), []string{manifest.Stdin}, manifest.Options{In: bytes.NewReader(in)}, observe.Scope{Pods: true, Templates: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
+			got, err := generate.YAML(results[0].Outputs, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append([]byte("# What the advisor says about the "+tc.title+".\n"), got...)
+			if *update {
+				if err := os.WriteFile(tc.golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(tc.golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := gocmp.Diff(string(want), string(got)); d != "" {
+				t.Errorf("%s is out of date; run hack/update-generated.sh (-want +got):\n%s", tc.golden, d)
+			}
+			if f := report.New(obs, aggregate.ByWorkload, results).Findings; len(f) > 0 {
+				t.Errorf("the advisor has something to say about itself: %+v", f)
+			}
+		})
 	}
 }

@@ -57,7 +57,7 @@ func TestNamespacedUser(t *testing.T) {
 	const namespace, user = "shop", "shopkeeper"
 	f := e.load(t, namespace, filepath.Join(filepath.Dir(files[0]), "sock-shop.yaml"))
 	e.snapshot(t, f.namespaces)
-	e.grantIn(t, namespace, user, documented(t, "role.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user})
+	e.grantIn(t, namespace, user, documented(t, "inspect/role.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user})
 	e.comesBack(t, f, user, "-n", namespace)
 }
 

@@ -39,18 +39,69 @@ func TestRights(t *testing.T) {
 	}
 	e.ensureNamespace(t, "shop")
 	e.nobodys(t, "shop")
+	e.publishWithoutEach(t, account, advisorNamespace, []role{{"", "psp-advisor-reader"}, {advisorNamespace, "psp-advisor-writer"}})
+	for _, role := range []role{{"", "psp-advisor-watcher"}, {advisorNamespace, "psp-advisor-leader"}} {
+		e.withoutEach(t, role, func(t *testing.T, missing string) {
+			if strings.HasPrefix(missing, "cannot create") {
+				err := e.client.CoordinationV1().Leases(advisorNamespace).Delete(t.Context(), "psp-advisor", metav1.DeleteOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := e.control(t, account, advisorNamespace)
+			eventually(t, time.Minute, "the log says "+missing, func() bool {
+				return strings.Contains(strings.ReplaceAll(r.log.String(), `\`, ""), missing) // the log quotes
+			})
+			r.stop(t)
+		})
+	}
+}
+
+// TestSingleNamespaceRights is TestRights for the overlay of one namespace, and for
+// those who read its reports.
+func TestSingleNamespaceRights(t *testing.T) {
+	const home = "shop-advisor"
+	e := start(t, controlPlane())
+	e.ensureNamespace(t, "shop")
+	e.nobodys(t, "shop")
+	e.kubectl(t, "", "apply", "-k", filepath.Join(root(t), "manifests", "overlays", "single-namespace"))
+	account, err := e.Kubeconfig("system:serviceaccount:"+home+":psp-advisor",
+		"system:serviceaccounts", "system:serviceaccounts:"+home, "system:authenticated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.publishWithoutEach(t, account, home, []role{{"shop", "psp-advisor-reader"}, {home, "psp-advisor-writer"}}, "--namespace", "shop")
+
+	const reader = "reader"
+	kubeconfig, err := e.Kubeconfig(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	getReport := func() (int, string) {
+		return finish(t, e.command(t.Context(), "get-report", kubeconfig, home, "--namespace", "shop"))
+	}
+	if code, said := getReport(); code != 3 || !strings.Contains(said, `cannot get resource "configmaps"`) {
+		t.Errorf("without a right: exit code %d\n%s", code, said)
+	}
+	e.grantIn(t, home, reader, documented(t, "get-report/role.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: reader})
+	eventually(t, time.Minute, "the report can be read", func() bool { code, _ := getReport(); return code == 0 })
+}
+
+// publishWithoutEach publishes as an account that has all rights of the roles, and
+// then without each one of them.
+func (e env) publishWithoutEach(t *testing.T, account, into string, roles []role, args ...string) {
+	t.Helper()
 	user := int64(1000)
 	// Each run has a report to write, to name in the index and to delete.
 	publish := func() (int, string) {
 		user++
 		e.set(t, "shop", "web", user)
-		return e.publish(t, account, advisorNamespace)
+		return e.publish(t, account, into, args...)
 	}
 	if code, said := publish(); code != 0 {
 		t.Fatalf("with all rights: exit code %d\n%s", code, said)
 	}
-
-	for _, role := range []role{{"", "psp-advisor-reader"}, {advisorNamespace, "psp-advisor-writer"}} {
+	for _, role := range roles {
 		e.withoutEach(t, role, func(t *testing.T, missing string) {
 			var code int
 			var said string
@@ -66,21 +117,6 @@ func TestRights(t *testing.T) {
 			})
 		})
 		eventually(t, time.Minute, "publish is whole again", func() bool { code, _ := publish(); return code == 0 })
-	}
-	for _, role := range []role{{"", "psp-advisor-watcher"}, {advisorNamespace, "psp-advisor-leader"}} {
-		e.withoutEach(t, role, func(t *testing.T, missing string) {
-			if strings.HasPrefix(missing, "cannot create") {
-				err := e.client.CoordinationV1().Leases(advisorNamespace).Delete(t.Context(), "psp-advisor", metav1.DeleteOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			r := e.control(t, account, advisorNamespace)
-			eventually(t, time.Minute, "the log says "+missing, func() bool {
-				return strings.Contains(strings.ReplaceAll(r.log.String(), `\`, ""), missing) // the log quotes
-			})
-			r.stop(t)
-		})
 	}
 }
 

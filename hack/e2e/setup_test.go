@@ -111,10 +111,10 @@ func (e env) as(namespace, account string) *rest.Config {
 	return config
 }
 
-// documented are the rights that a shipped manifest gives to those who inspect.
+// documented are the rights that a shipped manifest gives to those who run the advisor.
 func documented(t *testing.T, file string) []rbacv1.PolicyRule {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root(t), "manifests", "inspect", file))
+	data, err := os.ReadFile(filepath.Join(root(t), "manifests", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func documented(t *testing.T, file string) []rbacv1.PolicyRule {
 // grantReadAll lets a user read what the advisor needs in the whole cluster.
 func (e env) grantReadAll(t *testing.T, user string) {
 	t.Helper()
-	e.grant(t, user, documented(t, "clusterrole.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user})
+	e.grant(t, user, documented(t, "inspect/clusterrole.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user})
 }
 
 // grant creates a ClusterRole and binds it to a subject.

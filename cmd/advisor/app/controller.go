@@ -81,13 +81,17 @@ report namespace publishes. It serves /healthz, /readyz and /metrics, and logs t
 		},
 	}
 	f.addTo(cmd)
+	return cmd
+}
+
+func (f *controllerFlags) addTo(cmd *cobra.Command) {
+	f.publishFlags.addTo(cmd)
 	flags := cmd.Flags()
 	flags.Lookup("timeout").Usage = "how long observing a cluster for the first time may take; 0 means no limit"
 	flags.StringVar(&f.listen, "listen-address", ":8080", "where to serve /healthz, /readyz and /metrics")
 	flags.DurationVar(&f.debounce, "debounce", 5*time.Second, "how long a change waits for others before it is published")
 	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often every report is made again without a change")
 	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long the lease of a leader that is gone is still valid")
-	return cmd
 }
 
 func (f *controllerFlags) options(flags *pflag.FlagSet) (controllerOptions, error) {
