@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +289,30 @@ func resources(rules []rbacv1.PolicyRule) []string {
 	}
 	slices.SortFunc(list, cmp.Compare[string])
 	return list
+}
+
+// TestReadmeReasons: the contract lists every reason of a gap.
+func TestReadmeReasons(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range []string{"../pkg/apierror/apierror.go", "../pkg/publish/index.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`Reason = "(\w+)"`).FindAllSubmatch(source, -1) {
+			n++
+			if !bytes.Contains(readme, []byte("| `"+string(match[1])+"` |")) {
+				t.Errorf("README.md does not explain %s", match[1])
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("found %d reasons only", n)
+	}
 }
 
 // TestOwnPolicies: the advisor makes its own policies, from these manifests.

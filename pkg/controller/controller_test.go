@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -496,6 +499,16 @@ func TestMetrics(t *testing.T) {
 		problems, err := promlint.New(strings.NewReader(text)).Lint()
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%v %v", problems, err)
+		}
+		readme, err := os.ReadFile("../../manifests/README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`(?m)^# TYPE (?:psp_advisor_)?(\w+)`).FindAllStringSubmatch(text, -1) {
+			if name := match[1]; !strings.HasPrefix(name, "go_") && !strings.HasPrefix(name, "process_") &&
+				!bytes.Contains(readme, []byte("`"+name+"`")) && !bytes.Contains(readme, []byte("`"+name+"{")) {
+				t.Errorf("the README of the manifests does not explain %s", name)
+			}
 		}
 		for _, name := range []string{"shop", "psp-advisor-index", "api.example"} {
 			if strings.Contains(text, name) {
