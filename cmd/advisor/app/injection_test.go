@@ -27,10 +27,12 @@ var hostile = []string{
 }
 
 // manifests returns a List with name, value and kind in every place that can
-// reach the output.
+// reach the output. The pods have a uid: what a server has taken is read, whatever
+// it holds.
 func manifests(t testing.TB, name, value, kind string) string {
 	t.Helper()
 	type object = map[string]any
+	const uid = "0b8c8a3e-6d9f-4c52-9d8a-1f2e3d4c5b6a"
 	pod := func() object {
 		return object{
 			"serviceAccountName": name, "runtimeClassName": value, "nodeName": value, "hostNetwork": true,
@@ -66,9 +68,9 @@ func manifests(t testing.TB, name, value, kind string) string {
 	}
 	owner := []any{object{"apiVersion": value + "/v1", "kind": kind, "name": name, "controller": true}}
 	data, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": []any{
-		object{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": object{"name": name, "namespace": "shop"}, "spec": object{"template": object{"metadata": object{"annotations": annotations}, "spec": pod()}}},
-		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": "shop", "annotations": annotations, "ownerReferences": owner}, "spec": pod()},
-		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": name}, "spec": pod()},
+		object{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": object{"name": name, "namespace": "shop", "uid": uid}, "spec": object{"template": object{"metadata": object{"annotations": annotations}, "spec": pod()}}},
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": "shop", "uid": uid, "annotations": annotations, "ownerReferences": owner}, "spec": pod()},
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": name, "uid": uid}, "spec": pod()},
 		object{"apiVersion": kind, "kind": value, "metadata": object{"name": name}},
 		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": name}, "spec": object{"containers": value}},
 	}})

@@ -67,7 +67,7 @@ func TestTokenVolume(t *testing.T) {
 }
 
 func TestHostNetworkPorts(t *testing.T) {
-	ports := "  hostNetwork: true\n  containers:\n  - {name: c, ports: [{containerPort: 8080}, {containerPort: 9090, hostPort: 9091}]}\n  initContainers:\n  - {name: i, ports: [{containerPort: 7070}]}\n"
+	ports := "  hostNetwork: true\n  containers:\n  - {name: c, ports: [{containerPort: 8080}]}\n  initContainers:\n  - {name: i, ports: [{containerPort: 7070}, {containerPort: 9090, hostPort: 9091}]}\n"
 	spec := "apiVersion: v1\nkind: Pod\nmetadata: {name: p%}\nspec:\n" + ports
 	testAttribute(t, "hostPorts", []streamCase{
 		{"a manifest", strings.Replace(spec, "%", "", 1), []string{"7070", "8080", "9091"}},
