@@ -1,15 +1,13 @@
 // Package controller keeps published reports current.
 //
-// An observer that tells which namespaces changed, and a writer go in; nothing
-// comes out but the state of the cluster (package publish), and what is served
-// over HTTP (see Handler). Laws, each tested:
-//   - Level-triggered: a pass publishes what is observed then, however many
-//     changes led to it, and a cluster without changes is not written to.
-//   - Of two passes, one begins no sooner than Debounce after the other.
-//   - Of several replicas at most one publishes, the one that holds the lease.
-//     Asked to stop, it gives the lease back when it has ended its work, never
-//     before.
-//   - Run returns when everything that it started has ended.
+// Input is an observer, which calls Changed, and a writer; output is ConfigMaps (see
+// package publish) and HTTP endpoints (see Handler). Laws, each tested:
+//   - Level-triggered: a pass publishes what is observed when it runs, whatever the
+//     number of changes before it. Without changes nothing is written.
+//   - Two passes begin at least Debounce apart.
+//   - At most one replica publishes: the one that holds the lease. On shutdown it
+//     releases the lease after its work has ended, never before.
+//   - When Run returns, everything that it started has ended.
 package controller
 
 import (
@@ -26,12 +24,12 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Observer is what the controller observes the cluster with.
+// Observer observes a cluster continuously.
 type Observer interface {
 	publish.Source
 	// Run observes until ctx is done.
 	Run(ctx context.Context)
-	// WaitForSync waits until everything was seen once.
+	// WaitForSync waits until everything was observed once.
 	WaitForSync(ctx context.Context) error
 	// Pods, Profiles and Watches are for the metrics.
 	Pods() int
@@ -39,18 +37,19 @@ type Observer interface {
 	Watches() int
 }
 
-// Options say how the controller works.
+// Options of a controller.
 type Options struct {
 	Publish publish.Options
-	// Debounce is how long a change waits for others.
+	// Debounce is the time between a change and the pass that publishes it with others,
+	// and the minimum time between passes.
 	Debounce time.Duration
-	// Resync is how often every report is made again without a change.
+	// Resync is the time after which all reports are rendered again without a change.
 	Resync time.Duration
-	// SyncTimeout is how long the first observation may take; 0 means no limit.
+	// SyncTimeout is the maximum time of the first observation; 0 means no limit.
 	SyncTimeout time.Duration
-	// Lease says who leads.
+	// Lease for leader election.
 	Lease Lease
-	// Ping asks the API server for a sign of life.
+	// Ping returns an error if the API server does not respond.
 	Ping func(context.Context) error
 	// Requests, if set, are served with the other metrics.
 	Requests *Requests
@@ -58,16 +57,15 @@ type Options struct {
 	Version, Commit string
 }
 
-// Lease is the lock that the leader holds, and its times.
+// Lease is the lock of the leader, and its durations.
 type Lease struct {
 	Lock resourcelock.Interface
-	// Duration is how long the lease of a leader that is gone is still valid;
-	// Deadline is when a leader that cannot renew it gives up, and Retry how
-	// often either tries.
+	// Duration is how long a lease is valid without being renewed, Deadline how long
+	// the leader tries to renew it, and Retry the time between attempts.
 	Duration, Deadline, Retry time.Duration
 }
 
-// Controller keeps the reports of one report namespace.
+// Controller keeps the reports in one namespace current.
 type Controller struct {
 	observer Observer
 	writer   *publish.Writer
@@ -77,22 +75,22 @@ type Controller struct {
 	changes  changes
 }
 
-// New returns a controller. Call its Changed method for each change.
+// New returns a controller. Call its method Changed for each change.
 func New(observer Observer, writer *publish.Writer, o Options) *Controller {
 	c := &Controller{observer: observer, writer: writer, options: o, changes: newChanges()}
 	c.metrics = newMetrics(observer, o)
 	return c
 }
 
-// Changed notes that a namespace has changed.
+// Changed records that a namespace has changed.
 func (c *Controller) Changed(namespace string) {
 	if c.options.Publish.Level == aggregate.ByCluster {
-		namespace = "" // one report shows them all
+		namespace = "" // there is only one report
 	}
 	c.changes.add(namespace)
 }
 
-// Run works until ctx is done; that is no error.
+// Run runs the controller until ctx is done, which is not an error.
 func (c *Controller) Run(ctx context.Context) error {
 	observing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
@@ -101,7 +99,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	group.Go(func() { c.observer.Run(observing) })
 	if err := c.waitForSync(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil // asked to stop
+			return nil // shutdown
 		}
 		return err
 	}
@@ -114,8 +112,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	return nil
 }
 
-// waitForSync waits until everything was observed once. A server that cannot be
-// reached yet is waited for.
+// waitForSync waits until everything was observed once, also if the server is not
+// reachable yet.
 func (c *Controller) waitForSync(ctx context.Context) error {
 	if c.options.SyncTimeout > 0 {
 		var cancel context.CancelFunc
@@ -135,9 +133,9 @@ func (c *Controller) waitForSync(ctx context.Context) error {
 	}
 }
 
-// campaign waits for the lease, leads while it lasts, and gives it back.
+// campaign acquires the lease, leads while it is valid, and releases it.
 func (c *Controller) campaign(ctx context.Context) error {
-	// The lease outlives ctx: it is given back when the work has ended.
+	// The lease outlives ctx: it is released after the work has ended.
 	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer release()
 	started := make(chan context.Context, 1)

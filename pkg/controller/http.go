@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -9,14 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// pingTimeout is how long the API server may take to answer a probe: less than
-// kubelets give a probe themselves.
+// pingTimeout is the maximum response time of the API server, below the default timeout
+// of probes.
 const pingTimeout = 800 * time.Millisecond
 
-// Handler serves what probes and monitoring ask for:
+// Handler serves endpoints for probes and monitoring:
 //
-//	/healthz  the process answers
-//	/readyz   everything was observed once, and the API server answers
+//	/healthz  the process responds
+//	/readyz   everything was observed once, and the API server responds
 //	/metrics  see the README of the manifests
 func (c *Controller) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -32,10 +33,10 @@ func (c *Controller) Handler() http.Handler {
 	return mux
 }
 
-// ready returns why the controller cannot do its work now.
+// ready returns an error if the controller cannot work now.
 func (c *Controller) ready(ctx context.Context) error {
 	if !c.synced.Load() {
-		return fmt.Errorf("not everything was observed yet")
+		return errors.New("the first observation has not completed")
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -48,5 +49,5 @@ func (c *Controller) ready(ctx context.Context) error {
 func say(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
-	fmt.Fprintln(w, text) //nolint:errcheck // whoever asked is gone
+	fmt.Fprintln(w, text) //nolint:errcheck // the client has gone
 }

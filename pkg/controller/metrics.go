@@ -9,8 +9,8 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 )
 
-// metrics are what a replica reports of itself. Their number does not depend on
-// the cluster: no label holds a name of it.
+// metrics of a replica. Their number does not depend on the cluster: no label has a name
+// of an object.
 type metrics struct {
 	registry    *prometheus.Registry
 	leader      prometheus.Gauge
@@ -48,24 +48,24 @@ func newMetrics(observer Observer, o Options) *metrics {
 		registry: prometheus.NewRegistry(),
 		leader:   gauge("leader", "1 while this replica publishes."),
 		reports:  gauge("reports", "Reports in the index, as of the last pass."),
-		stale:    gauge("stale_reports", "Reports in the index that are older ones, as of the last pass."),
+		stale:    gauge("stale_reports", "Reports in the index that are out of date, as of the last pass."),
 		gaps:     gauge("gaps", "Things that could not be observed or published in the last pass."),
 		policies: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "policies", Help: "Policies in the reports, as of the last pass.",
 		}, []string{"level"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "writes_total", Help: "ConfigMaps by what a pass did to them.",
+			Name: prefix + "writes_total", Help: "ConfigMaps by the result of a pass.",
 		}, []string{"result"}),
 		passes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "passes_total", Help: "Passes by how they ended.",
+			Name: prefix + "passes_total", Help: "Passes by result.",
 		}, []string{"result"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: prefix + "pass_duration_seconds", Help: "How long passes take.",
+			Name: prefix + "pass_duration_seconds", Help: "Duration of passes.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 8),
 		}),
-		lastSuccess: gauge("last_success_timestamp_seconds", "When everything was last published."),
+		lastSuccess: gauge("last_success_timestamp_seconds", "Time of the last pass that published everything."),
 	}
-	// Series are there from the start, so that a first increase shows.
+	// Initialize all series, so that the first increase is visible.
 	m.policies.WithLabelValues(string(o.Publish.Level))
 	for _, result := range []string{created, configured, unchanged, deleted, failed} {
 		m.writes.WithLabelValues(result)
@@ -74,7 +74,7 @@ func newMetrics(observer Observer, o Options) *metrics {
 		m.passes.WithLabelValues(result)
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: prefix + "build_info", Help: "1, with what this program was built from.",
+		Name: prefix + "build_info", Help: "1, labeled with the version of this program.",
 	}, []string{"version", "commit", "goversion"})
 	build.WithLabelValues(o.Version, o.Commit, runtime.Version()).Set(1)
 	if o.Requests != nil {
@@ -83,8 +83,8 @@ func newMetrics(observer Observer, o Options) *metrics {
 	m.registry.MustRegister(
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.leader, m.reports, m.stale, m.gaps, m.policies, m.writes, m.passes, m.duration, m.lastSuccess,
-		held("pods", "Pods held in memory.", observer.Pods),
-		held("profiles", "Distinct profiles held in memory.", observer.Profiles),
+		held("pods", "Pods in memory.", observer.Pods),
+		held("profiles", "Distinct profiles in memory.", observer.Profiles),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: prefix + "watches_total", Help: "Watches begun; all but one per resource are restarts.",
 		}, func() float64 { return float64(observer.Watches()) }),
@@ -92,7 +92,7 @@ func newMetrics(observer Observer, o Options) *metrics {
 	return m
 }
 
-// observe notes how a pass went.
+// observe records the result of a pass.
 func (m *metrics) observe(r publish.Result, err error, took time.Duration) {
 	m.duration.Observe(took.Seconds())
 	for result, n := range map[string]int{

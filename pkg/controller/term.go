@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// checkEvery is how often the published ConfigMaps are checked without a change:
-	// another client may have deleted some.
+	// checkEvery is the time between passes without a change, because another client
+	// may have deleted ConfigMaps.
 	checkEvery = time.Minute
-	// firstRetry is how soon a pass that did not succeed is repeated; each further
-	// time takes twice as long.
+	// firstRetry is the time before a pass that did not succeed is repeated. It doubles
+	// each time.
 	firstRetry = 500 * time.Millisecond
-	// maxDeferrals is how often a pass waits for an observation to become whole while
-	// the server answers, for at most maxDeferral each: most of a minute, which is how
-	// long it may take until everything is watched again after the server was away.
+	// maxDeferrals is how often a pass is deferred because of a transient gap while the
+	// server responds, each time by at most maxDeferral: in all almost a minute, which
+	// the watches may need to recover after an outage of the server.
 	maxDeferrals = 9
 	maxDeferral  = 10 * time.Second
 )
@@ -30,7 +30,7 @@ const (
 type changes struct {
 	mu         *sync.Mutex
 	namespaces map[string]bool
-	// signal says that there are some.
+	// signal has a value if there are changes.
 	signal chan struct{}
 }
 
@@ -44,11 +44,11 @@ func (c *changes) add(namespace string) {
 	c.mu.Unlock()
 	select {
 	case c.signal <- struct{}{}:
-	default: // it was said already
+	default: // it already has one
 	}
 }
 
-// take returns what was collected, and begins anew.
+// take returns and removes the collected namespaces.
 func (c *changes) take() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,28 +57,27 @@ func (c *changes) take() map[string]bool {
 	return taken
 }
 
-// term is the time in which this replica leads.
+// term is the time during which this replica leads.
 type term struct {
 	*Controller
-	// due fires when the next pass is due, at the time at; the zero time means that
-	// none is.
+	// due fires when the next pass is due, which is at the time at; zero if none is.
 	due *time.Timer
 	at  time.Time
-	// last is when the last pass began.
+	// last is the time when the last pass began.
 	last time.Time
-	// known has the entries of the namespaces that are up to date.
+	// known has the entries of namespaces with current reports.
 	known map[string]publish.Entry
-	// everything is set when every report is to be made again.
+	// everything is true if all reports must be rendered again.
 	everything bool
-	// gaps are what could not be observed at the last check.
+	// gaps are the gaps of the last check.
 	gaps string
-	// retries counts passes that did not succeed, one after the other, and deferrals
-	// those that were put off.
+	// retries is the number of consecutive passes that did not succeed, deferrals that
+	// of consecutive passes that were deferred.
 	retries, deferrals int
 }
 
-// lead publishes until ctx is done. It begins with everything: what happened
-// before is not known.
+// lead publishes until ctx is done. The first pass renders all reports, because earlier
+// changes are unknown.
 func (c *Controller) lead(ctx context.Context) {
 	c.metrics.leader.Set(1)
 	defer c.metrics.leader.Set(0)
@@ -103,7 +102,7 @@ func (c *Controller) lead(ctx context.Context) {
 		case <-check.C:
 			t.schedule(0)
 		case <-retry.C:
-			// Of what cannot be observed nobody tells, unlike of objects.
+			// Changed is called for objects, but not for gaps.
 			if signature(c.observer.Gaps()) != t.gaps {
 				t.schedule(0)
 			}
@@ -111,8 +110,8 @@ func (c *Controller) lead(ctx context.Context) {
 	}
 }
 
-// schedule has a pass done after a time, or later, if Debounce wants it. A pass that
-// is due before stays so.
+// schedule schedules a pass after a duration, or later because of Debounce. It does not
+// change an earlier pass.
 func (t *term) schedule(in time.Duration) {
 	now := time.Now()
 	at := now.Add(in)
@@ -125,14 +124,14 @@ func (t *term) schedule(in time.Duration) {
 	}
 }
 
-// publish does a pass, or puts it off while the observation is not whole.
+// publish runs a pass, or defers it because of a transient gap.
 func (t *term) publish(ctx context.Context) {
 	log := klog.FromContext(ctx)
 	gaps := t.observer.Gaps()
 	t.gaps = signature(gaps)
 	if gap := transient(gaps); gap != nil {
 		if in, ok := t.deferral(ctx); ok {
-			log.Info("Waiting for the observation to be whole", "cause", gap.String())
+			log.Info("Waiting for a transient gap", "gap", gap.String())
 			t.schedule(in)
 			return
 		}
@@ -160,7 +159,7 @@ func (t *term) publish(ctx context.Context) {
 	}
 	switch {
 	case err != nil:
-		// What was written before the failure is found again by the next pass.
+		// The next pass finds what was written before the error.
 		log.Error(err, "Publishing")
 		t.retry()
 	case r.Problem() != "":
@@ -173,15 +172,14 @@ func (t *term) publish(ctx context.Context) {
 	}
 }
 
-// retry has the pass done again, later each time.
+// retry schedules another pass, each time later.
 func (t *term) retry() {
 	t.schedule(min(firstRetry<<min(t.retries, 20), t.options.Resync))
 	t.retries++
 }
 
-// deferral returns how long to wait for the observation to be whole; false means
-// that it was waited for long enough. A server that does not answer is waited for
-// as long as it takes: nothing could be written.
+// deferral returns how long to defer a pass; false means not any more. While the server
+// does not respond, there is no limit: nothing could be written.
 func (t *term) deferral(ctx context.Context) (time.Duration, bool) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -196,8 +194,8 @@ func (t *term) deferral(ctx context.Context) (time.Duration, bool) {
 	return min(firstRetry<<(t.deferrals-1), maxDeferral), true
 }
 
-// signature tells gaps apart by what is published of them: a server's words may
-// change without a change.
+// signature identifies gaps by what is published of them: errors may differ for the same
+// problem.
 func signature(gaps []observe.Gap) string {
 	var text strings.Builder
 	for _, g := range gaps {
@@ -206,7 +204,7 @@ func signature(gaps []observe.Gap) string {
 	return text.String()
 }
 
-// transient returns a gap that may be gone soon, unlike one that is a refusal.
+// transient returns a transient gap, or nil.
 func transient(gaps []observe.Gap) *observe.Gap {
 	for _, g := range gaps {
 		if g.Reason.Transient() {
