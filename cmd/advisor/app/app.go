@@ -61,6 +61,8 @@ type setting struct {
 	engines []generate.Engine
 	// wrap, if set, completes the connection.
 	wrap func(*rest.Config) *rest.Config
+	// setLog, if set, makes a logger that of the whole process.
+	setLog func(klog.Logger)
 	// completing says that a shell asks for words to choose from.
 	completing bool
 }
@@ -78,15 +80,26 @@ func RunAs(ctx context.Context, program string, args []string, streams Streams) 
 	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
 		name = "kubectl advisor"
 	}
-	return setting{Streams: streams, name: name, engines: engines()}.run(ctx, args)
+	s := setting{Streams: streams, name: name, engines: engines(), setLog: setProcessLog}
+	// What libraries log is for the controller, which has a log; elsewhere an error
+	// says it all.
+	s.log(klog.Logger{})
+	return s.run(ctx, args)
 }
 
-// silence discards what the libraries log. The controller sets a log of its own;
-// elsewhere an error says it all.
-func silence() { klog.SetLogger(klog.Logger{}) }
+func setProcessLog(logger klog.Logger) {
+	klog.SetLoggerWithOptions(logger, klog.ContextualLogger(true))
+}
+
+// log makes a logger that of the whole process, unless a test has several commands
+// in one.
+func (s setting) log(logger klog.Logger) {
+	if s.setLog != nil {
+		s.setLog(logger)
+	}
+}
 
 func (s setting) run(ctx context.Context, args []string) int {
-	silence()
 	s.completing = len(args) > 0 && slices.Contains([]string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0])
 	root := newRootCommand(s) //nolint:contextcheck // cobra hands ctx to the command
 	root.SetArgs(args)

@@ -52,6 +52,8 @@ type controllerOptions struct {
 	publishOptions
 	controller controller.Options
 	listen     string
+	// log takes the logger of the whole process.
+	log func(klog.Logger)
 }
 
 func newControllerCommand(s setting) *cobra.Command {
@@ -116,13 +118,14 @@ func (f *controllerFlags) options(flags *pflag.FlagSet) (controllerOptions, erro
 			// The proportions that Kubernetes' own components use.
 			Lease: controller.Lease{Duration: f.lease, Deadline: f.lease * 2 / 3, Retry: f.lease * 2 / 15},
 		},
-		listen: f.listen,
+		listen: f.listen, log: f.log,
 	}, nil
 }
 
 func (o controllerOptions) run(ctx context.Context) error {
-	klog.SetLoggerWithOptions(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(entries{o.streams.Err}))), klog.ContextualLogger(true))
-	defer silence()
+	logger := textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(entries{o.streams.Err})))
+	o.log(logger)
+	ctx = klog.NewContext(ctx, logger)
 	config, namespace, err := o.connect()
 	if err != nil {
 		return err
