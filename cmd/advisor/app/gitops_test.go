@@ -60,6 +60,7 @@ func changed(before, after map[string]string) []string {
 // TestTreeChanges edits one manifest of the fleet and expects exactly the files
 // of that workload to change.
 func TestTreeChanges(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name     string
 		old, new string
@@ -101,6 +102,7 @@ func TestTreeChanges(t *testing.T) {
 
 // TestTreeOfAnyOrder gives the documents in other orders, and some of them twice.
 func TestTreeOfAnyOrder(t *testing.T) {
+	t.Parallel()
 	s := *seed
 	if s == 0 {
 		s = rand.Uint64()

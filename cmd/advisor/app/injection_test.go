@@ -81,6 +81,7 @@ func manifests(t testing.TB, name, value, kind string) string {
 }
 
 func TestInjection(t *testing.T) {
+	t.Parallel()
 	for _, s := range hostile {
 		checkInjection(t, s, s, s)
 		checkInjection(t, "web", s, "Kind")
@@ -92,6 +93,7 @@ func TestInjection(t *testing.T) {
 // TestPublishedInjection has a server hold the strings. Whatever they are, it takes
 // what is published, and what is read back is what inspect prints.
 func TestPublishedInjection(t *testing.T) {
+	t.Parallel()
 	for _, s := range hostile {
 		_, config := apitest.Serve(t, stored(t, s)...)
 		c := newClient(config)

@@ -99,6 +99,7 @@ func unauthorized(resource string) func(http.ResponseWriter, apitest.Request) bo
 // TestObservationRoundTrip: what is made of an observation's document is what was
 // made of the cluster or the manifests, byte for byte.
 func TestObservationRoundTrip(t *testing.T) {
+	t.Parallel()
 	examples, err := filepath.Glob("../../../examples/*/input.yaml")
 	if err != nil || len(examples) < 8 {
 		t.Fatalf("%d examples, %v", len(examples), err)
