@@ -19,8 +19,8 @@ metadata: {name: a}
 spec: {containers: [{name: c}]}
 `
 
-// TestReaderGone: when nobody reads what is written, the advisor ends as kubectl
-// does, by the signal SIGPIPE and without a word.
+// TestReaderGone: when the reader of its output is gone, the advisor ends as
+// kubectl does, by the signal SIGPIPE and without an error.
 func TestReaderGone(t *testing.T) {
 	for _, tc := range []struct {
 		name string

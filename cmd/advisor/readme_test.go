@@ -65,13 +65,13 @@ func (s *session) run(t *testing.T, body string) string {
 			continue
 		}
 		out.WriteString(line)
-		// The shell tells where it ends up, so that a cd holds for the next line.
+		// The shell writes down where it ends up, so that a cd holds for the next line.
 		where := filepath.Join(s.tmp, ".cwd")
 		shell := exec.CommandContext(t.Context(), "bash", "-c", command+"\nstatus=$?; pwd > "+where+"; exit $status")
 		shell.Dir = s.dir
 		shell.Env = append(os.Environ(), "TMP="+s.tmp)
 		shell.Stdout, shell.Stderr = &out, &out
-		// A failing command is shown as it is: its output is what counts.
+		// A failing command is shown as it is: its output is compared.
 		_ = shell.Run()
 		if cwd, err := os.ReadFile(where); err == nil {
 			s.dir = strings.TrimSpace(string(cwd))

@@ -144,8 +144,8 @@ func (s *Server) watch(w http.ResponseWriter, q Request) {
 		s.mu.Unlock()
 		next += len(log)
 		for _, e := range log {
-			if told, ok := e.as(q, selector); ok && e.version > since {
-				send(told)
+			if seen, ok := e.as(q, selector); ok && e.version > since {
+				send(seen)
 			}
 		}
 		select {
@@ -186,8 +186,8 @@ func (s *Server) stream(w http.ResponseWriter, q Request) func(watch.Event) {
 		if err != nil {
 			s.t.Error(err)
 		}
-		told := &metav1.WatchEvent{Type: string(e.Type), Object: runtime.RawExtension{Raw: raw}}
-		framed, err := runtime.Encode(codecs.EncoderForVersion(info.StreamSerializer.Serializer, schema.GroupVersion{Version: "v1"}), told)
+		sent := &metav1.WatchEvent{Type: string(e.Type), Object: runtime.RawExtension{Raw: raw}}
+		framed, err := runtime.Encode(codecs.EncoderForVersion(info.StreamSerializer.Serializer, schema.GroupVersion{Version: "v1"}), sent)
 		if err != nil {
 			s.t.Error(err)
 		}

@@ -18,7 +18,7 @@ func (t Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close() //nolint:errcheck // read whole by then
 	}
-	// As with a connection, the server's work ends when nobody reads its answer.
+	// As with a connection, the server's work ends with the request.
 	ctx, cancel := context.WithCancel(r.Context())
 	reader, writer := io.Pipe()
 	w := &response{header: http.Header{}, body: writer, started: make(chan struct{})}

@@ -44,8 +44,8 @@ func (e codedError) Unwrap() error { return e.error }
 func usageError(err error) error   { return codedError{exitUsage, err} }
 func failureError(err error) error { return codedError{exitFailure, err} }
 
-// tell writes a line to standard error, in which nothing drives a terminal.
-func tell(errOut io.Writer, line string) error {
+// printErr writes a line to standard error, in which nothing drives a terminal.
+func printErr(errOut io.Writer, line string) error {
 	if _, err := fmt.Fprintln(errOut, oneLine(line)); err != nil {
 		return failureError(fmt.Errorf("writing to standard error: %w", err))
 	}
@@ -108,7 +108,7 @@ func (s setting) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	for _, problem := range problems(err) {
-		fmt.Fprintln(s.Err, s.name+":", oneLine(problem.Error())) //nolint:errcheck // there is no one left to tell
+		fmt.Fprintln(s.Err, s.name+":", oneLine(problem.Error())) //nolint:errcheck // there is nowhere left to report it
 	}
 	if coded, ok := errors.AsType[codedError](err); ok {
 		return coded.code

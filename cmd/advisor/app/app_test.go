@@ -64,7 +64,7 @@ func run(t testing.TB, in string, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
-// client is somebody who runs commands against a server.
+// client runs commands against a server.
 type client struct {
 	config  *rest.Config
 	engines []generate.Engine

@@ -21,7 +21,7 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
 	}
 	for _, note := range serverNotes(ctx, config, engines) {
-		if err := tell(errOut, note); err != nil {
+		if err := printErr(errOut, note); err != nil {
 			return nil, err
 		}
 	}

@@ -62,7 +62,7 @@ type getReportOptions struct {
 	// cluster.
 	namespace string
 	engines   []generate.Engine
-	// output is one of indexFormats and reportFormats; empty: what there is.
+	// output is one of indexFormats and reportFormats; empty: the policies of one report, or a table of all.
 	output  string
 	streams Streams
 }
@@ -210,7 +210,7 @@ func (o getReportOptions) printReport(ctx context.Context, reader *publish.Reade
 	}
 	if o.output != formatSummary {
 		for line := range strings.Lines(string(files[publish.SummaryFile])) {
-			if err := tell(o.streams.Err, line); err != nil {
+			if err := printErr(o.streams.Err, line); err != nil {
 				return err
 			}
 		}
@@ -289,14 +289,14 @@ func (o getReportOptions) printIndex(index publish.Index) error {
 	if err := writeOut(o.streams.Out, data); err != nil {
 		return err
 	}
-	err = tell(o.streams.Err, fmt.Sprintf("%s in namespace %s (%s): one policy per %s, for %s, from %s",
+	err = printErr(o.streams.Err, fmt.Sprintf("%s in namespace %s (%s): one policy per %s, for %s, from %s",
 		report.Count(len(index.Reports), "report"), o.reportNamespace, report.Inspected(scopeOf(index.Coverage)),
 		index.Level, strings.Join(index.Engines, ", "), strings.Join(index.Coverage.Sources, " and ")))
 	if err != nil {
 		return err
 	}
 	for _, g := range index.Coverage.Gaps {
-		if err := tell(o.streams.Err, g.String()); err != nil {
+		if err := printErr(o.streams.Err, g.String()); err != nil {
 			return err
 		}
 	}

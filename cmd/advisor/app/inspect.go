@@ -173,7 +173,7 @@ func (o inspectOptions) run(ctx context.Context) error {
 		obs.Source = o.sourceName
 	}
 	results := generate.Run(o.engines, obs.Members, o.level)
-	if err := o.tell(obs, results); err != nil {
+	if err := o.printSummary(obs, results); err != nil {
 		return err
 	}
 	if len(obs.Gaps) > 0 && !o.allowPartial {
@@ -199,8 +199,8 @@ func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) 
 	return observeCluster(ctx, config, o.scope, o.engines, o.streams.Err)
 }
 
-// tell writes the summary and what was skipped to standard error.
-func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result) error {
+// printSummary writes the summary and what was skipped to standard error.
+func (o inspectOptions) printSummary(obs *observe.Observation, results []generate.Result) error {
 	var lines []string
 	for _, err := range obs.Skipped {
 		lines = append(lines, "skipped: "+err.Error())
@@ -229,7 +229,7 @@ func (o inspectOptions) tell(obs *observe.Observation, results []generate.Result
 	}
 	lines = slices.AppendSeq(lines, strings.Lines(summary.String()))
 	for _, line := range lines {
-		if err := tell(o.streams.Err, line); err != nil {
+		if err := printErr(o.streams.Err, line); err != nil {
 			return err
 		}
 	}

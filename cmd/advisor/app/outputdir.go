@@ -14,7 +14,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/tree"
 )
 
-// plannedTree is what has to change in the directory of one engine.
+// plannedTree holds the changes to the directory of one engine.
 type plannedTree struct {
 	*tree.Plan
 	dir string
@@ -38,12 +38,12 @@ func (o inspectOptions) writeTrees(obs *observe.Observation, results []generate.
 	var errs []error
 	for _, p := range plans {
 		if partial && !p.Empty() {
-			if err := tell(o.streams.Err, fmt.Sprintf("%s: made from a part of the existing objects: a policy that changes may refuse pods that were not observed", p.dir)); err != nil {
+			if err := printErr(o.streams.Err, fmt.Sprintf("%s: made from a part of the existing objects: a policy that changes may refuse pods that were not observed", p.dir)); err != nil {
 				return err
 			}
 		}
 		if n := p.Kept(); n > 0 {
-			if err := tell(o.streams.Err, fmt.Sprintf("%s: %s kept, of workloads that were not observed or are gone", p.dir, report.Count(n, "file"))); err != nil {
+			if err := printErr(o.streams.Err, fmt.Sprintf("%s: %s kept, of workloads that were not observed or are gone", p.dir, report.Count(n, "file"))); err != nil {
 				return err
 			}
 		}
@@ -113,7 +113,7 @@ func (o inspectOptions) applyTree(p plannedTree) error {
 	if err := p.Apply(); err != nil {
 		return failureError(err)
 	}
-	return tell(o.streams.Err, p.dir+": "+countChanges(p.Plan, "changed", "removed"))
+	return printErr(o.streams.Err, p.dir+": "+countChanges(p.Plan, "changed", "removed"))
 }
 
 // countChanges names removals apart, if any: more of them than expected are the

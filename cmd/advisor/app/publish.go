@@ -120,15 +120,15 @@ func (o publishOptions) run(ctx context.Context) error {
 	if err != nil {
 		return failureError(fmt.Errorf("publishing: %w", err))
 	}
-	return o.tell(namespace, r)
+	return o.printResult(namespace, r)
 }
 
-// tell reports what was published, and what was not.
-func (o publishOptions) tell(namespace string, r publish.Result) error {
+// printResult reports what was published, and what was not.
+func (o publishOptions) printResult(namespace string, r publish.Result) error {
 	lines := []string{fmt.Sprintf("%s in namespace %s, index %s; ConfigMaps: %d created, %d configured, %d unchanged, %d deleted",
 		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)}
 	for _, line := range append(lines, r.Lines()...) {
-		if err := tell(o.streams.Err, line); err != nil {
+		if err := printErr(o.streams.Err, line); err != nil {
 			return err
 		}
 	}

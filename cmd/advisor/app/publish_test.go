@@ -56,11 +56,11 @@ func TestPublish(t *testing.T) {
 				"User \"advisor\" cannot get resource \"configmaps\" in API group \"\" in the namespace \"reports\"\n",
 		},
 		{
-			"the index is somebody else's", foreign(publish.IndexName), nil, exitFailure,
+			"the index is another client's", foreign(publish.IndexName), nil, exitFailure,
 			"advisor: publishing: ConfigMap reports/psp-advisor-index: it was not written by the advisor: delete it or choose another report namespace\n",
 		},
 		{
-			"a report is somebody else's", foreign(shop), nil, exitFailure,
+			"a report is another client's", foreign(shop), nil, exitFailure,
 			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: delete it or choose another report namespace\n" +
 				"advisor: publishing: 1 report could not be published; see above\n",
@@ -98,7 +98,7 @@ func (c client) published(t *testing.T, args ...string) map[string]publish.Entry
 }
 
 // TestReportNamespace: outside of a pod, nothing is published into a namespace that
-// nobody has named.
+// no flag names.
 func TestReportNamespace(t *testing.T) {
 	server, config := apitest.Serve(t)
 	for _, command := range []string{"publish", "controller"} {

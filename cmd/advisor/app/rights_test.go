@@ -228,8 +228,8 @@ func TestControllerRights(t *testing.T) {
 		t.Fatalf("with all rights:\n%s", log)
 	}
 	for i, r := range s.rights {
-		told := func(log string) bool { return strings.Contains(log, r.missing()) }
-		if log, ok := attempt(t, slices.Delete(slices.Clone(s.rights), i, i+1), told); !ok {
+		logged := func(log string) bool { return strings.Contains(log, r.missing()) }
+		if log, ok := attempt(t, slices.Delete(slices.Clone(s.rights), i, i+1), logged); !ok {
 			t.Errorf("without %+v:\n%s", r, log)
 		}
 	}
