@@ -176,6 +176,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if err := o.printSummary(obs, results); err != nil {
 		return err
 	}
+	if err := o.manifests.checkUnread(obs.Unread); err != nil {
+		return err
+	}
 	if len(obs.Gaps) > 0 && !o.allowPartial {
 		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
 	}
@@ -211,15 +214,7 @@ func (o inspectOptions) printSummary(obs *observe.Observation, results []generat
 	for _, w := range firstWarnings(obs.Warnings) {
 		lines = append(lines, "warning: "+w)
 	}
-	if len(obs.Unread) > 0 {
-		n := 0
-		var kinds []string
-		for _, u := range obs.Unread {
-			n += u.Objects
-			kinds = append(kinds, u.String())
-		}
-		lines = append(lines, report.Count(n, "object")+" skipped, of kinds that are not read: "+generate.FirstFew(kinds))
-	}
+	lines = append(lines, o.manifests.unreadLines(obs.Unread)...)
 	if n := obs.Elsewhere; n > 0 {
 		lines = append(lines, report.Count(n, "object")+" skipped, in other namespaces")
 	}

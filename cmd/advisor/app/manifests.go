@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/pflag"
 )
 
@@ -14,12 +17,17 @@ import (
 type manifestFlags struct {
 	kustomizations []string
 	validate       string
+	unknownKinds   string
+	// strict fails where objects of kinds that are not read run pods.
+	strict bool
 }
 
 func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "directory whose kustomization is rendered and read; repeatable, also beside --filename")
 	flags.StringVar(&f.validate, "validate", string(manifest.ValidateWarn), "what becomes of unknown and duplicate fields in manifests: strict refuses them, warn reports them, ignore does nothing")
 	flags.Lookup("validate").NoOptDefVal = string(manifest.ValidateStrict)
+	flags.StringVar(&f.unknownKinds, "unknown-kinds", string(manifest.NameUnknown), "what becomes of manifests of kinds that are not read but run pods, such as Rollout: name them, or read the pod templates that they hold")
+	flags.BoolVar(&f.strict, "strict", false, "exit 2 where manifests of kinds that are not read run pods")
 }
 
 // check returns all that is wrong with the flags. Given without manifests, each
@@ -29,10 +37,13 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 	if _, err := f.validation(); err != nil {
 		errs = append(errs, err)
 	}
+	if !slices.Contains([]string{string(manifest.NameUnknown), string(manifest.ReadUnknown)}, f.unknownKinds) {
+		errs = append(errs, fmt.Errorf("--unknown-kinds: unknown value %q: want name or read", f.unknownKinds))
+	}
 	if len(files)+len(f.kustomizations) > 0 {
 		return errors.Join(errs...)
 	}
-	for _, name := range []string{"validate"} {
+	for _, name := range []string{"validate", "unknown-kinds", "strict"} {
 		if given.Changed(name) {
 			errs = append(errs, fmt.Errorf("--%s: needs --filename or --kustomize", name))
 		}
@@ -63,6 +74,7 @@ func (o inspectOptions) read(ctx context.Context) (*observe.Observation, error) 
 	}
 	obs, err := manifest.Read(ctx, o.files, manifest.Options{
 		Recursive: o.recursive, SkipInvalid: o.skipInvalid, Validation: validation,
+		UnknownKinds:   manifest.UnknownKinds(o.manifests.unknownKinds),
 		Kustomizations: o.manifests.kustomizations, In: o.streams.In,
 	}, o.scope)
 	if err != nil {
@@ -92,4 +104,41 @@ func firstWarnings(warnings []observe.Warning) []string {
 		lines = append(lines, fmt.Sprintf("and %d more about manifests", more))
 	}
 	return lines
+}
+
+// unreadLines returns a line for each object that runs pods and was not read, and
+// one for all others.
+func (f *manifestFlags) unreadLines(list []observe.Unread) []string {
+	var lines, kinds []string
+	others, running := 0, 0
+	for _, u := range list {
+		for _, place := range u.Places {
+			lines = append(lines, fmt.Sprintf("skipped: %s %s: what it runs is not covered", u, place))
+		}
+		running += len(u.Places)
+		if n := u.Objects - len(u.Places); n > 0 {
+			others += n
+			kinds = append(kinds, u.String())
+		}
+	}
+	if running > 0 && f.unknownKinds != string(manifest.ReadUnknown) {
+		lines = append(lines, report.Count(running, "object")+" skipped, of kinds that run pods: --unknown-kinds=read reads those that hold a pod template")
+	}
+	if others > 0 {
+		lines = append(lines, report.Count(others, "object")+" skipped, of kinds that are not read: "+generate.FirstFew(kinds))
+	}
+	return lines
+}
+
+// checkUnread returns an error, with --strict, if something that runs pods was not
+// read.
+func (f *manifestFlags) checkUnread(list []observe.Unread) error {
+	n := 0
+	for _, u := range list {
+		n += len(u.Places)
+	}
+	if n == 0 || !f.strict {
+		return nil
+	}
+	return usageError(fmt.Errorf("--strict: %s of kinds that are not read run pods", report.Count(n, "object")))
 }

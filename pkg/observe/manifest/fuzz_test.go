@@ -19,8 +19,12 @@ func signature(t *testing.T, obs *observe.Observation) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%s\n%d pods, %d templates, ignored %v, %d skipped, namespaces %q, unknown owners %q",
-		groups, obs.Pods(), obs.Templates(), obs.Unread, len(obs.Skipped), obs.Namespaces(), obs.UnknownOwners)
+	unread := ""
+	for _, u := range obs.Unread {
+		unread += fmt.Sprintf("%d %s, %d with pods; ", u.Objects, u, len(u.Places))
+	}
+	return fmt.Sprintf("%s\n%d pods, %d templates, unread %s, %d skipped, namespaces %q, unknown owners %q",
+		groups, obs.Pods(), obs.Templates(), unread, len(obs.Skipped), obs.Namespaces(), obs.UnknownOwners)
 }
 
 func FuzzFiles(f *testing.F) {

@@ -27,6 +27,8 @@ type Options struct {
 	Recursive bool
 	// SkipInvalid goes on past what cannot be read; each is an entry in Skipped.
 	SkipInvalid bool
+	// UnknownKinds says what becomes of kinds that are not read but run pods.
+	UnknownKinds UnknownKinds
 	// Validation says what becomes of unknown and duplicate fields.
 	Validation Validation
 	// Kustomizations are directories that are rendered, and read after the paths.
@@ -55,7 +57,7 @@ func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (
 	interner := &profile.Interner{}
 	r := &reader{
 		options: o, recorder: observe.Recorder{Scope: scope, Interner: interner}, accounts: observe.Accounts{},
-		unread: map[schema.GroupKind]int{}, namespace: corev1.NamespaceDefault,
+		unread: map[schema.GroupKind]observe.Unread{}, namespace: corev1.NamespaceDefault,
 	}
 	if names := scope.ListedNamespaces(); len(names) == 1 {
 		r.namespace = names[0]
@@ -77,10 +79,7 @@ func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (
 func (r *reader) observation(interner *profile.Interner) (*observe.Observation, error) {
 	scope := r.recorder.Scope
 	obs := observe.Resolve(r.records, r.accounts, interner, scope)
-	for kind, n := range r.unread {
-		obs.Unread = append(obs.Unread, observe.Unread{Group: kind.Group, Kind: kind.Kind, Objects: n})
-	}
-	obs.Skipped, obs.Warnings = r.skipped, r.warnings
+	obs.Unread, obs.Skipped, obs.Warnings = r.unreadKinds(), r.skipped, r.warnings
 	list := []*observe.Observation{obs}
 	for _, d := range r.documents {
 		d, err := d.Narrow(scope)
@@ -103,7 +102,7 @@ type reader struct {
 	records   []*observe.Record
 	documents []*observe.Observation
 	accounts  observe.Accounts
-	unread    map[schema.GroupKind]int
+	unread    map[schema.GroupKind]observe.Unread
 	skipped   []observe.Skipped
 	warnings  []observe.Warning
 }

@@ -116,8 +116,7 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 	return nil
 }
 
-// readOther takes in an object of a kind that the API does not have, or that runs
-// no pods.
+// readOther takes in an object that is no List and of no kind that is read.
 func (r *reader) readOther(o object, t metav1.TypeMeta) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
 		document, err := observe.Decode(o.data)
@@ -129,8 +128,7 @@ func (r *reader) readOther(o object, t metav1.TypeMeta) error {
 	if err := checkKind(t); err != nil {
 		return fmt.Errorf("%s: %w", describe(t.Kind, o.data), err)
 	}
-	r.unread[observe.GroupKind(t.APIVersion, t.Kind)]++
-	return nil
+	return r.readUnknown(o, observe.GroupKind(t.APIVersion, t.Kind))
 }
 
 // checkKind returns an error for a kind that is not read but can only be meant as

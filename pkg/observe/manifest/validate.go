@@ -13,11 +13,8 @@ import (
 )
 
 // validate finds what no API server accepts and no policy could be made from.
-func validate(x metav1.Object) error {
-	template, path := templateOf(x)
-	if template == nil {
-		return nil
-	}
+// The path is that of the template.
+func validate(x metav1.Object, pod *corev1.PodTemplateSpec, path *field.Path) error {
 	if x.GetName() == "" {
 		// A manifest to be created more than once.
 		// The dash at the end tells it from an object of that name.
@@ -28,12 +25,12 @@ func validate(x metav1.Object) error {
 		return errors.New("metadata.name: required")
 	case !observe.ValidNamespace(x.GetNamespace()):
 		return fmt.Errorf("metadata.namespace: %q cannot name a namespace", x.GetNamespace())
-	case len(template.Spec.Containers) == 0:
+	case len(pod.Spec.Containers) == 0:
 		return fmt.Errorf("%s: at least one is required", path.Child("spec", "containers"))
 	case isStored(x):
 		return nil
 	default:
-		return checkPod(template, path)
+		return checkPod(pod, path)
 	}
 }
 

@@ -29,7 +29,9 @@ func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 		if x.GetNamespace() == "" {
 			x.SetNamespace(r.namespace)
 		}
-		err = validate(x)
+		if template, path := templateOf(x); template != nil {
+			err = validate(x, template, path)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)

@@ -1,0 +1,185 @@
+package manifest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
+)
+
+// UnknownKinds says what becomes of objects of kinds that are not read but run pods.
+type UnknownKinds string
+
+const (
+	// NameUnknown names each in Unread. The zero value does, too.
+	NameUnknown UnknownKinds = "name"
+	// ReadUnknown reads the pod templates that they hold. What controllers of theirs
+	// add is not known.
+	ReadUnknown UnknownKinds = "read"
+)
+
+// readUnknown takes in an object of a kind that is not read.
+func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
+	templates, runsPods := findPods(kind, o.data)
+	var meta struct {
+		metav1.ObjectMeta `json:"metadata"`
+	}
+	if runsPods {
+		_, err := decode(o.data, &meta)
+		if meta.Namespace == "" {
+			meta.Namespace = r.namespace
+		}
+		runsPods = r.recorder.Scope.Templates && r.recorder.Scope.Includes(meta.Namespace)
+		if runsPods && len(templates) > 0 && r.options.UnknownKinds == ReadUnknown {
+			if err == nil {
+				err = r.readTemplates(&meta, kind, templates)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
+			}
+			return nil
+		}
+	}
+	unread := r.unread[kind]
+	unread.Group, unread.Kind = kind.Group, kind.Kind
+	unread.Objects++
+	if runsPods {
+		name := cmp.Or(meta.Name, meta.GenerateName)
+		unread.Places = append(unread.Places, meta.Namespace+"/"+name+", "+o.at.String())
+	}
+	r.unread[kind] = unread
+	return nil
+}
+
+// readTemplates takes in the pod templates of an object, all under its identity.
+func (r *reader) readTemplates(meta metav1.Object, kind schema.GroupKind, templates []template) error {
+	for _, t := range templates {
+		pod, err := t.decode()
+		if err == nil {
+			err = validate(meta, pod, t.path)
+		}
+		if err != nil {
+			return err
+		}
+		r.records = append(r.records, r.recorder.Template(meta, kind, pod))
+	}
+	return nil
+}
+
+// template is a pod template that was found in an object.
+type template struct {
+	path *field.Path
+	data map[string]any
+}
+
+func (t template) decode() (*corev1.PodTemplateSpec, error) {
+	pod := &corev1.PodTemplateSpec{}
+	data, err := json.Marshal(t.data)
+	if err == nil {
+		_, err = decode(data, pod)
+	}
+	if err != nil && t.path != nil {
+		err = fmt.Errorf("%s: %w", t.path, err)
+	}
+	return pod, err
+}
+
+// findPods returns the pod templates that an object holds and that can be read, and
+// whether it runs pods at all: by its kind, or by the shape of what it holds.
+func findPods(kind schema.GroupKind, data []byte) (templates []template, runsPods bool) {
+	paths, known := templatePaths[kind]
+	switch {
+	case known && len(paths) == 0:
+		return nil, true
+	case slices.Contains(matchers, kind.Group), !bytes.Contains(data, []byte(`"containers"`)):
+		return nil, false
+	case !known:
+		paths = anyKind
+	}
+	var value map[string]any
+	if kjson.UnmarshalCaseSensitivePreserveInts(data, &value) != nil {
+		return nil, false
+	}
+	for _, path := range paths {
+		steps := strings.FieldsFunc(path, func(r rune) bool { return r == '.' })
+		templates = append(templates, findTemplates(value, nil, steps)...)
+	}
+	return templates, len(templates) > 0 || !known && holdsPod(value)
+}
+
+// findTemplates returns the templates at a path below a value, which stands at
+// another one.
+func findTemplates(value any, at *field.Path, path []string) []template {
+	if len(path) == 0 {
+		object, _ := value.(map[string]any)
+		if spec, _ := object["spec"].(map[string]any); isPodSpec(spec) {
+			return []template{{at, object}}
+		}
+		return nil
+	}
+	var templates []template
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if path[0] == key || path[0] == "*" {
+				templates = append(templates, findTemplates(value[key], at.Child(key), path[1:])...)
+			}
+		}
+	case []any:
+		for i, item := range value {
+			if path[0] == "*" {
+				templates = append(templates, findTemplates(item, at.Index(i), path[1:])...)
+			}
+		}
+	}
+	return templates
+}
+
+// holdsPod reports whether a value has the shape of a pod's spec somewhere.
+func holdsPod(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		if isPodSpec(value) {
+			return true
+		}
+		for _, v := range value {
+			if holdsPod(v) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, holdsPod)
+	}
+	return false
+}
+
+// isPodSpec reports whether an object has the shape of a pod's spec: a list of
+// containers, of which one has an image.
+func isPodSpec(object map[string]any) bool {
+	containers, _ := object["containers"].([]any)
+	hasImage := false
+	for _, c := range containers {
+		container, ok := c.(map[string]any)
+		if !ok {
+			return false
+		}
+		_, ok = container["image"].(string)
+		hasImage = hasImage || ok
+	}
+	return hasImage
+}
+
+// unreadKinds returns the kinds that were not read.
+func (r *reader) unreadKinds() []observe.Unread {
+	return slices.SortedFunc(maps.Values(r.unread), observe.Unread.Compare)
+}
