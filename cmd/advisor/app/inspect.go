@@ -55,7 +55,7 @@ type inspectOptions struct {
 	level     aggregate.Level
 	files     []string // none, and no kustomization: a cluster
 	recursive bool
-	manifests manifestFlags
+	manifests *manifestFlags
 	// skipInvalid goes on past what cannot be read in files.
 	skipInvalid bool
 	// restConfig gives the connection; it is called only without files.
@@ -156,7 +156,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 		return inspectOptions{}, usageError(err)
 	}
 	return inspectOptions{
-		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid, manifests: f.manifestFlags,
+		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid, manifests: &f.manifestFlags,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		output: f.output, outputFile: f.outputFile, sourceName: f.sourceName,
 		explain: f.explain, outputDir: f.outputDir, check: f.check,
@@ -211,10 +211,7 @@ func (o inspectOptions) printSummary(obs *observe.Observation, results []generat
 	if n := len(obs.Skipped); n > 0 {
 		lines = append(lines, report.Count(n, "document")+" skipped: what they run is not covered")
 	}
-	for _, w := range firstWarnings(obs.Warnings) {
-		lines = append(lines, "warning: "+w)
-	}
-	lines = append(lines, o.manifests.unreadLines(obs.Unread)...)
+	lines = append(lines, o.manifests.notes(obs)...)
 	if n := obs.Elsewhere; n > 0 {
 		lines = append(lines, report.Count(n, "object")+" skipped, in other namespaces")
 	}

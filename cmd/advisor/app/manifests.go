@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
@@ -94,14 +97,23 @@ func readError(err error) error {
 // maxWarnings is how many warnings about files are printed.
 const maxWarnings = 20
 
-// firstWarnings returns the first few warnings, and how many there are besides.
-func firstWarnings(warnings []observe.Warning) []string {
+// warningLines returns the first few warnings, and how many there are besides.
+func warningLines(warnings []observe.Warning) []string {
 	var lines []string
 	for _, w := range warnings[:min(len(warnings), maxWarnings)] {
-		lines = append(lines, w.String())
+		lines = append(lines, "warning: "+w.String())
 	}
 	if more := len(warnings) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more about manifests", more))
+		lines = append(lines, fmt.Sprintf("warning: and %d more about manifests", more))
+	}
+	return lines
+}
+
+// notes returns what to know about the manifests, a line each.
+func (f *manifestFlags) notes(obs *observe.Observation) []string {
+	lines := slices.Concat(warningLines(obs.Warnings), f.unreadLines(obs.Unread))
+	if line := missingLine(obs.UnknownOwners); line != "" {
+		lines = append(lines, line)
 	}
 	return lines
 }
@@ -128,6 +140,24 @@ func (f *manifestFlags) unreadLines(list []observe.Unread) []string {
 		lines = append(lines, report.Count(others, "object")+" skipped, of kinds that are not read: "+generate.FirstFew(kinds))
 	}
 	return lines
+}
+
+// missingLine says which kinds a dump lacks to tell whose pods it holds; empty if it
+// lacks none.
+func missingLine(owners []aggregate.Workload) string {
+	count := map[string]int{}
+	for _, w := range owners {
+		count[w.Kind]++
+	}
+	var found, resources []string
+	for _, kind := range slices.Sorted(maps.Keys(count)) {
+		found = append(found, report.Count(count[kind], kind))
+		resources = append(resources, strings.ToLower(kind)+"s")
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("missing: %s that own pods: add %s to the manifests", strings.Join(found, ", "), strings.Join(resources, " and "))
 }
 
 // checkUnread returns an error, with --strict, if something that runs pods was not
