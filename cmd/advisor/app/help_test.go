@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ func TestHelpExamples(t *testing.T) {
 				ours, _, _ := strings.Cut(line, " | ")
 				ours, _, _ = strings.Cut(ours, " >")
 				args := strings.Fields(ours)[1:]
-				if cmd.Flags().Lookup("server") == nil {
+				if cmd.Flags().Lookup("server") == nil || slices.Contains(args, "-f") {
 					if r := run(t, "", args...).expect(t, exitOK); r.out == "" {
 						t.Errorf("nothing is printed: %s", r)
 					}

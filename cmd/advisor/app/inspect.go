@@ -182,6 +182,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if len(obs.Gaps) > 0 && !o.allowPartial {
 		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
 	}
+	if len(obs.Gaps) > 0 && len(obs.Members) == 0 {
+		return failureError(errors.New("nothing could be observed: grant the rights"))
+	}
 	if o.outputDir != "" {
 		return o.writeTrees(obs, results)
 	}

@@ -59,6 +59,16 @@ func TestInspectCluster(t *testing.T) {
 				"not observed: cronjobs.batch in all namespaces: cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\" in API group \"batch\" at the cluster scope\n",
 		},
 		{
+			"no right at all", func(s *apitest.Server) { s.Authorize = func(apitest.Request) bool { return false } },
+			[]string{"--allow-partial", "--source", "pods", "-n", "team"},
+			exitFailure,
+			0, "0 pods and 0 templates in 0 namespaces (namespace team inspected): 0 policies\n" +
+				"not observed: jobs.batch in namespace team: jobs.batch is forbidden: User \"advisor\" cannot list resource \"jobs\" in API group \"batch\" in the namespace \"team\"\n" +
+				"not observed: pods in namespace team: pods is forbidden: User \"advisor\" cannot list resource \"pods\" in API group \"\" in the namespace \"team\"\n" +
+				"not observed: replicasets.apps in namespace team: replicasets.apps is forbidden: User \"advisor\" cannot list resource \"replicasets\" in API group \"apps\" in the namespace \"team\"\n" +
+				"advisor: nothing could be observed: grant the rights\n",
+		},
+		{
 			"an unknown user", func(s *apitest.Server) { s.Intercept(unauthorized("pods")) },
 			[]string{"--source", "pods"},
 			exitFailure,

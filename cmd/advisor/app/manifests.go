@@ -44,6 +44,7 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 		errs = append(errs, fmt.Errorf("--unknown-kinds: unknown value %q: want name or read", f.unknownKinds))
 	}
 	if len(files)+len(f.kustomizations) > 0 {
+		errs = append(errs, checkConnection(given, len(files) > 0))
 		return errors.Join(errs...)
 	}
 	for _, name := range []string{"validate", "unknown-kinds", "strict"} {
@@ -51,6 +52,22 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 			errs = append(errs, fmt.Errorf("--%s: needs --filename or --kustomize", name))
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// checkConnection returns an error for each flag of the connection that was given:
+// manifests are read without one.
+func checkConnection(given *pflag.FlagSet, files bool) error {
+	manifests := "--kustomize"
+	if files {
+		manifests = "--filename"
+	}
+	var errs []error
+	given.Visit(func(flag *pflag.Flag) {
+		if _, ok := flag.Annotations[connectionKey]; ok {
+			errs = append(errs, fmt.Errorf("--%s: cannot be combined with %s, which reads no cluster", flag.Name, manifests))
+		}
+	})
 	return errors.Join(errs...)
 }
 
