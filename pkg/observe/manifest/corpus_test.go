@@ -14,14 +14,14 @@ import (
 // the tests say so.
 const corpora = "../../../../shared"
 
-func corpusFiles(t *testing.T, folder string) []string {
+func corpusFiles(t *testing.T, directory string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(corpora, folder, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(corpora, directory, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Skipf("NOT RUN: no manifests in %s", filepath.Join(corpora, folder))
+		t.Skipf("NOT RUN: no manifests in %s", filepath.Join(corpora, directory))
 	}
 	return files
 }
@@ -48,7 +48,7 @@ func TestCorpus(t *testing.T) {
 			continue
 		}
 		for _, err := range obs.Skipped {
-			// What is said behind document and line.
+			// What is said after document and line.
 			_, what, _ := strings.Cut(err.Error(), "): ")
 			got[filepath.Base(file)] = append(got[filepath.Base(file)], what)
 		}
@@ -113,7 +113,7 @@ func TestFixtures(t *testing.T) {
 				missing = append(missing, name)
 			}
 		}
-		// The one volume is of all types, of which the first counts.
+		// The one volume is of all types, of which the first is recorded.
 		if diff := cmp.Diff([]string{"flexVolumeDrivers", "csiDrivers"}, missing); diff != "" {
 			t.Errorf("attributes without a value (-want +got):\n%s", diff)
 		}

@@ -30,7 +30,7 @@ func decode(data []byte, into any, options ...kjson.StrictOption) (fields []stri
 }
 
 // unmarshal returns what is wrong with fields, or what cannot be decoded and, if
-// the decoder tells, in which field.
+// the decoder reports it, in which field.
 func unmarshal(data []byte, into any, options ...kjson.StrictOption) (fields []string, field, problem string) {
 	var strict []error
 	var err error
@@ -61,8 +61,8 @@ func unmarshal(data []byte, into any, options ...kjson.StrictOption) (fields []s
 const maxLocated = 1 << 18
 
 // locate returns the path of the value that cannot be decoded, with the indexes
-// of lists, which the decoder does not tell; of a wrong quantity or time it does
-// not even tell the field. Empty if the value cannot be found.
+// of lists, which the decoder does not report; of a wrong quantity or time it does
+// not even report the field. Empty if the value cannot be found.
 func locate(data []byte, into any, field, problem string) string {
 	var object map[string]any
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -111,7 +111,7 @@ func culprit(v any, fails func(any) bool) string {
 	return ""
 }
 
-// fieldPath leaves out the Go structs that are embedded and have no name of
+// fieldPath omits the Go structs that are embedded and have no name of
 // their own in JSON: fields begin with a lower-case letter.
 func fieldPath(path string) string {
 	parts := strings.Split(path, ".")

@@ -38,11 +38,11 @@ func (r *reader) readDirectory(ctx context.Context, path string) error {
 	}
 	switch {
 	case !found && unread > 0:
-		return fmt.Errorf("reading %s: no *.yaml, *.yml or *.json file in it, but in %d of its sub-directories: add -R", path, unread)
+		return fmt.Errorf("reading %s: no *.yaml, *.yml or *.json file in it, but in %d of its subdirectories: add -R", path, unread)
 	case !found:
 		return fmt.Errorf("reading %s: no *.yaml, *.yml or *.json file in it", path)
 	case unread > 0:
-		r.warn(observe.Place{File: path}, fmt.Sprintf("the manifests in %d of its sub-directories were not read: add -R", unread))
+		r.warn(observe.Place{File: path}, fmt.Sprintf("the manifests in %d of its subdirectories were not read: add -R", unread))
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (r *reader) readEntry(ctx context.Context, path string, e fs.DirEntry) (fou
 	if isMounted(e) {
 		return false, nil
 	}
-	// What a link leads to counts.
+	// A link is what it leads to.
 	info, err := os.Stat(path)
 	switch {
 	case err != nil && isManifest(path):
@@ -99,7 +99,7 @@ func (r *reader) readEntry(ctx context.Context, path string, e fs.DirEntry) (fou
 // (pkg/volume/util/atomic_writer.go).
 func isMounted(e fs.DirEntry) bool { return strings.HasPrefix(e.Name(), "..") }
 
-// countDirectories returns how many sub-directories have manifests below them.
+// countDirectories returns how many subdirectories have manifests below them.
 func countDirectories(dir string) int {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

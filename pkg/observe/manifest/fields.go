@@ -64,7 +64,8 @@ func (r *reader) decode(o object, into metav1.Object) (fields []string, err erro
 // them.
 var olderFields = []string{`unknown field "spec.rollbackTo"`, `unknown field "spec.templateGeneration"`}
 
-// currentFields leaves out what an older version may have.
+// currentFields returns the problems without those of fields that an older version
+// has.
 func currentFields(problems []string, t metav1.TypeMeta, kind schema.GroupKind) []string {
 	if t.APIVersion == kind.WithVersion("v1").GroupVersion().String() {
 		return problems

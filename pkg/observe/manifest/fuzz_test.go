@@ -81,7 +81,7 @@ func FuzzFiles(f *testing.F) {
 }
 
 // reversed returns the documents of a stream from last to first, or nil where
-// they cannot be told.
+// they cannot be split.
 func reversed(data []byte) []byte {
 	var docs [][]byte
 	for _, d := range documents(data) {

@@ -52,7 +52,7 @@ func isPlain(text string) bool {
 }
 
 // appendObject appends the fields in the order of their keys. Keys that become one
-// are an error: which of them is the last cannot be told.
+// are an error: which of them is the last is not known.
 func appendObject(out []byte, object map[any]any) ([]byte, error) {
 	type entry struct {
 		key   string

@@ -23,7 +23,7 @@ const Stdin = "-"
 
 // Options says how manifests are read.
 type Options struct {
-	// Recursive reads the sub-directories of directories too.
+	// Recursive reads the subdirectories of directories too.
 	Recursive bool
 	// SkipInvalid goes on past what cannot be read; each is an entry in Skipped.
 	SkipInvalid bool

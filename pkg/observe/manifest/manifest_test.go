@@ -86,12 +86,12 @@ func TestDocuments(t *testing.T) {
 		{"one", podText("a"), []string{"a"}},
 		{"several", podText("a") + "---\n" + podText("b") + "---\n" + podText("c"), []string{"a", "b", "c"}},
 		{"markers without documents", "---\n---\n\n# nothing\n---\n" + podText("a") + "---\n", []string{"a"}},
-		{"a comment behind the marker", podText("a") + "--- # the next one\n" + podText("b"), []string{"a", "b"}},
-		{"white space behind the marker", podText("a") + "---  \n" + podText("b") + "---\t\n" + podText("c"), []string{"a", "b", "c"}},
+		{"a comment after the marker", podText("a") + "--- # the next one\n" + podText("b"), []string{"a", "b"}},
+		{"white space after the marker", podText("a") + "---  \n" + podText("b") + "---\t\n" + podText("c"), []string{"a", "b", "c"}},
 		{"a document on the marker's line", podText("a") + "--- " + jsonPod + "\n", []string{"a", "j"}},
 		{"a directive", "%YAML 1.2\n---\n" + podText("a"), []string{"a"}},
 		{"documents with an end", podText("a") + "...\n---\n" + podText("b") + "...\n", []string{"a", "b"}},
-		{"documents behind an end without a marker", podText("a") + "...\n" + podText("b"), []string{"a", "b"}},
+		{"documents after an end without a marker", podText("a") + "...\n" + podText("b"), []string{"a", "b"}},
 		{"a marker in a block", podText("a", "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  y: |\n    ---\n    kind: Pod\n    ...\n---\n") + podText("b"), []string{"a", "b"}},
 		{"a marker in a string", podText("a", "  hostname: \"x\n    --- y\"\n"), []string{"a"}},
 		{"what begins like a marker", podText("a", "---x: y\n"), []string{"a"}},
@@ -105,7 +105,7 @@ func TestDocuments(t *testing.T) {
 		{"null documents", "null\n---\n~\n---\n" + podText("a"), []string{"a"}},
 		{"JSON", jsonPod, []string{"j"}},
 		{"JSON values in a row", jsonPod + strings.Replace(jsonPod, `"j"`, `"k"`, 1) + "\n\n" + strings.Replace(jsonPod, `"j"`, `"l"`, 1), []string{"j", "k", "l"}},
-		{"JSON values behind a byte order mark", "\ufeff" + jsonPod + strings.Replace(jsonPod, `"j"`, `"k"`, 1), []string{"j", "k"}},
+		{"JSON values after a byte order mark", "\ufeff" + jsonPod + strings.Replace(jsonPod, `"j"`, `"k"`, 1), []string{"j", "k"}},
 		{"YAML in braces", "{apiVersion: v1, kind: Pod, metadata: {name: f}, spec: {containers: [{name: c}]}}\n", []string{"f"}},
 		{"JSON and YAML", jsonPod + "\n---\n" + podText("a"), []string{"a", "j"}},
 		{"JSON with comments above", "# x\n" + jsonPod, []string{"j"}},
@@ -233,8 +233,8 @@ func TestBrokenDocuments(t *testing.T) {
 		{"a list", "- a\n- b\n", []string{"want an object, found a list"}},
 		{"a string", "hello\n", []string{"want an object, found a string"}},
 		{"a number", "--- 7\n", []string{"want an object, found a number"}},
-		{"something behind an object", good + "{apiVersion: v1, kind: ConfigMap} {kind: Pod}\n", []string{"document 2 (line 7)", "parsing"}},
-		{"two JSON objects behind a marker", "---\n" + jsonPod + "\n" + jsonPod + "\n", []string{"document 1 (line 1)", "parsing"}},
+		{"something after an object", good + "{apiVersion: v1, kind: ConfigMap} {kind: Pod}\n", []string{"document 2 (line 7)", "parsing"}},
+		{"two JSON objects after a marker", "---\n" + jsonPod + "\n" + jsonPod + "\n", []string{"document 1 (line 1)", "parsing"}},
 		{"no kind", "apiVersion: v1\nmetadata: {name: x}\n", []string{"kind: required"}},
 		{"no apiVersion", "kind: Pod\nmetadata: {name: x}\n", []string{"apiVersion: required for Pod"}},
 		{"kind of a wrong type", "apiVersion: v1\nkind: [Pod]\n", []string{"kind"}},
@@ -310,7 +310,7 @@ func TestSkipInvalid(t *testing.T) {
 	}
 }
 
-func TestFilesAndFolders(t *testing.T) {
+func TestFilesAndDirectories(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"a.yaml": podText("a"), "b.yml": podText("b"), "c.json": jsonPod, "README.md": "not read", "sub/d.yaml": podText("d"), "empty/x.txt": "",
@@ -328,7 +328,7 @@ func TestFilesAndFolders(t *testing.T) {
 	}
 	for link, to := range map[string]string{
 		"link": "sub", "mount/..data": "..2026_01_01", "mount/m.yaml": "..data/m.yaml",
-		"links/file.yaml": "../a.yaml", "links/gone": "nowhere", "links/folder": "../sub", "links/other.yaml": "../sub",
+		"links/file.yaml": "../a.yaml", "links/gone": "nowhere", "links/directory": "../sub", "links/other.yaml": "../sub",
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
@@ -343,19 +343,19 @@ func TestFilesAndFolders(t *testing.T) {
 	}{
 		{"a file", []string{"a.yaml"}, false, []string{"a"}, ""},
 		{"a file of any name", []string{"odd"}, false, []string{"odd"}, ""},
-		{"a folder", []string{"."}, false, []string{"a", "b", "j"}, ""},
-		{"a folder and what is below", []string{"sub"}, true, []string{"d", "e"}, ""},
-		{"a link to a folder", []string{"link"}, false, []string{"d"}, ""},
-		{"links in a folder", []string{"links"}, true, nil, "links/folder: a link to a directory is not followed: name the directories to read instead"},
+		{"a directory", []string{"."}, false, []string{"a", "b", "j"}, ""},
+		{"a directory and what is below", []string{"sub"}, true, []string{"d", "e"}, ""},
+		{"a link to a directory", []string{"link"}, false, []string{"d"}, ""},
+		{"links in a directory", []string{"links"}, true, nil, "links/directory: a link to a directory is not followed: name the directories to read instead"},
 		{"a mounted ConfigMap", []string{"mount"}, true, []string{"m"}, ""},
-		{"a folder of a mounted ConfigMap", []string{"mount/..data"}, true, []string{"m"}, ""},
+		{"a directory of a mounted ConfigMap", []string{"mount/..data"}, true, []string{"m"}, ""},
 		{"several", []string{"a.yaml", "sub"}, false, []string{"a", "d"}, ""},
 		{"stdin among files", []string{"-", "a.yaml"}, false, []string{"a", "in"}, ""},
 		{"only comments", []string{"comment"}, false, nil, ""},
 		{"missing", []string{"a.yaml", "gone.yaml"}, false, nil, "gone.yaml"},
 		{"empty", []string{"blank/blank.yaml"}, false, nil, "blank.yaml: the file is empty"},
-		{"a folder without manifests", []string{"empty"}, true, nil, "no *.yaml, *.yml or *.json file in it"},
-		{"a folder of folders", []string{"tree"}, false, nil, "no *.yaml, *.yml or *.json file in it, but in 2 of its sub-directories: add -R"},
+		{"a directory without manifests", []string{"empty"}, true, nil, "no *.yaml, *.yml or *.json file in it"},
+		{"a directory of directories", []string{"tree"}, false, nil, "no *.yaml, *.yml or *.json file in it, but in 2 of its subdirectories: add -R"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var paths []string
@@ -386,7 +386,7 @@ func TestFilesAndFolders(t *testing.T) {
 	}
 	t.Run("what takes -R is named", func(t *testing.T) {
 		for path, want := range map[string][]observe.Warning{
-			"sub": {{Place: observe.Place{File: filepath.Join(dir, "sub")}, Problem: "the manifests in 1 of its sub-directories were not read: add -R"}}, "comment": nil, "links": nil,
+			"sub": {{Place: observe.Place{File: filepath.Join(dir, "sub")}, Problem: "the manifests in 1 of its subdirectories were not read: add -R"}}, "comment": nil, "links": nil,
 		} {
 			obs, err := Read(t.Context(), []string{filepath.Join(dir, path)}, Options{}, everything)
 			if err != nil {
@@ -397,7 +397,7 @@ func TestFilesAndFolders(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a folder with a broken file names it", func(t *testing.T) {
+	t.Run("a directory with a broken file names it", func(t *testing.T) {
 		_, err := Read(t.Context(), []string{dir}, Options{Recursive: true}, everything)
 		if err == nil || !strings.Contains(err.Error(), filepath.Join("blank", "blank.yaml")) {
 			t.Errorf("error %v", err)

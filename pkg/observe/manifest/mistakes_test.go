@@ -21,15 +21,15 @@ func TestMistakesOfOthers(t *testing.T) {
 			[]string{"9100"},
 		},
 		{"a token for a pod that wants none", podText("p", "  automountServiceAccountToken: false\n"), "volumes", nil},
-		{"pods with a controller left out", owned(podText("p", "  hostPID: true\n"), "apps/v1", "ReplicaSet", "r"), "hostPID", []string{"true"}},
+		{"pods with a controller excluded", owned(podText("p", "  hostPID: true\n"), "apps/v1", "ReplicaSet", "r"), "hostPID", []string{"true"}},
 		{
-			"static pods left out",
+			"static pods excluded",
 			strings.Replace(owned(podText("p", "  hostPID: true\n"), "v1", "Node", "n1"), "metadata:\n", "metadata:\n  annotations: {kubernetes.io/config.mirror: x}\n", 1),
 			"hostPID",
 			[]string{"true"},
 		},
 		{
-			"CronJobs of batch/v1beta1 left out",
+			"CronJobs of batch/v1beta1 excluded",
 			"apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: j}\nspec: {jobTemplate: {spec: {template: {spec: {hostPID: true, containers: [{name: c}]}}}}}\n",
 			"hostPID",
 			[]string{"true"},
@@ -45,7 +45,7 @@ func TestMistakesOfOthers(t *testing.T) {
 			podText("p", "  containers:\n  - name: c\n    args:\n    - |\n      ---\n      x\n  hostPID: true\n"), "hostPID",
 			[]string{"true"},
 		},
-		{"Lists left out", "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {hostPID: true, containers: [{name: c}]}}]\n", "hostPID", []string{"true"}},
+		{"Lists excluded", "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {hostPID: true, containers: [{name: c}]}}]\n", "hostPID", []string{"true"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			stream := tc.stream

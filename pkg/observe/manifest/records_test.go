@@ -149,8 +149,8 @@ func TestOwnerChains(t *testing.T) {
 			"a ReplicaSet of the name that is another one", strings.Replace(podOfSet, "uid: u-web-1", "uid: u-old", 1) + "---\n" + replicaSet,
 			[]string{"default/Deployment/web default", "default/ReplicaSet/web-1 default"},
 		},
-		{"a pod tells its Deployment", hashed(podOfSet, "1"), web},
-		{"a pod tells another hash than its ReplicaSet's name", hashed(podOfSet, "2"), []string{"default/ReplicaSet/web-1 default"}},
+		{"a pod names its Deployment", hashed(podOfSet, "1"), web},
+		{"a pod has another hash than its ReplicaSet's name", hashed(podOfSet, "2"), []string{"default/ReplicaSet/web-1 default"}},
 		{"a ReplicaSet that was observed knows better", hashed(podOfSet, "1") + "---\n" + templateText("apps/v1", "ReplicaSet", "web-1"), []string{"default/ReplicaSet/web-1 default"}},
 		{
 			"a circle ends", owned(templateText("apps/v1", "ReplicaSet", "a"), "apps/v1", "ReplicaSet", "b") + "---\n" +

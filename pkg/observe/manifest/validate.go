@@ -17,7 +17,7 @@ import (
 func validate(x metav1.Object, pod *corev1.PodTemplateSpec, path *field.Path) error {
 	if x.GetName() == "" {
 		// A manifest to be created more than once.
-		// The dash at the end tells it from an object of that name.
+		// The dash at the end distinguishes it from an object of that name.
 		x.SetName(x.GetGenerateName())
 	}
 	switch {

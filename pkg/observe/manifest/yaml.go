@@ -59,7 +59,7 @@ func (d document) parse() (data []byte, twice []string, err error) {
 	var value, rest any
 	err = decoder.Decode(&value)
 	if _, ok := errors.AsType[*goyaml.TypeError](err); ok {
-		// Of keys that are given twice the last one counts, which is not so in strict
+		// Of keys that are given twice the last one is used, but the first in strict
 		// mode.
 		twice = duplicates(d.text)
 		value = nil
