@@ -23,8 +23,8 @@ func signature(t *testing.T, obs *observe.Observation) string {
 	for _, u := range obs.Unread {
 		unread += fmt.Sprintf("%d %s, %d with pods; ", u.Objects, u, len(u.Places))
 	}
-	return fmt.Sprintf("%s\n%d pods, %d templates, unread %s, %d skipped, namespaces %q, unknown owners %q",
-		groups, obs.Pods(), obs.Templates(), unread, len(obs.Skipped), obs.Namespaces(), obs.UnknownOwners)
+	return fmt.Sprintf("%s\n%d pods, %d templates, unread %s, %d skipped, %d warnings, namespaces %q, unknown owners %q",
+		groups, obs.Pods(), obs.Templates(), unread, len(obs.Skipped), len(obs.Warnings), obs.Namespaces(), obs.UnknownOwners)
 }
 
 func FuzzFiles(f *testing.F) {
@@ -35,10 +35,14 @@ func FuzzFiles(f *testing.F) {
 		"apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: j}\nspec: {jobTemplate: {spec: {template: {spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 80}]}]}}}}}\n",
 		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\nautomountServiceAccountToken: false\n---\n" + podText("p"),
 		"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s}\nspec: {volumeClaimTemplates: [{metadata: {name: v}}], template: {spec: {containers: [{name: c}], volumes: [{name: v, hostPath: {path: /}}]}}}\n",
+		podText("a", "  hostPid: true\n  hostIPC: true\n  hostIPC: false\n"), podText("a") + "%YAML 1.1\n", "a: &x [1]\nb: *x\n",
+		customText("argoproj.io/v1alpha1", "Rollout", "{template: "+templateSpec+"}") + "---\n" + customText("ray.io/v1", "RayCluster", "{workerGroupSpecs: [{template: "+templateSpec+"}]}"),
+		podText("a", "  securityContext: {runAsUser: -1}\n  volumes: [{name: v, hostPath: {path: ..}}]\n"), "metadata: {name: {{ .Release.Name }}}\n",
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		checkModes(t, data)
 		read := func(data []byte, skipInvalid bool) (*observe.Observation, error) {
 			return readStream(bytes.NewReader(data), everything, skipInvalid)
 		}
@@ -80,12 +84,41 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
+// checkModes reads a stream in the other ways to read it, and expects what they have
+// in common.
+func checkModes(t *testing.T, data []byte) {
+	t.Helper()
+	with := func(o Options) *observe.Observation {
+		o.SkipInvalid, o.In = true, bytes.NewReader(data)
+		obs, err := Read(t.Context(), []string{Stdin}, o, everything)
+		if err != nil {
+			t.Fatalf("skipping what is invalid fails: %v", err)
+		}
+		return obs
+	}
+	warned, ignored, refused := with(Options{}), with(Options{Validation: ValidateIgnore}), with(Options{Validation: ValidateStrict})
+	if len(ignored.Warnings) > 0 || len(refused.Warnings) > 0 || (len(warned.Warnings) > 0) != (len(refused.Skipped) > len(ignored.Skipped)) {
+		t.Fatalf("%d warnings; %d skipped, of which not for their fields: %d", len(warned.Warnings), len(refused.Skipped), len(ignored.Skipped))
+	}
+	ignored.Warnings = warned.Warnings
+	if a, b := signature(t, warned), signature(t, ignored); a != b {
+		t.Fatalf("a warning changes what is observed:\n%s\n%s", a, b)
+	}
+	named, found := 0, with(Options{UnknownKinds: ReadUnknown})
+	for _, u := range warned.Unread {
+		named += len(u.Places)
+	}
+	if more := found.Templates() - warned.Templates(); more < 0 || more > 0 && named == 0 {
+		t.Fatalf("%d templates of kinds that are not read, and %d objects of them", more, named)
+	}
+}
+
 // reversed returns the documents of a stream from last to first, or nil where
 // they cannot be split.
 func reversed(data []byte) []byte {
 	var docs [][]byte
 	for _, d := range documents(data) {
-		if d.err != nil {
+		if d.err != nil || isMarker(d.text) {
 			return nil
 		}
 		docs = append(docs, d.text)

@@ -1,10 +1,15 @@
 // Package manifest reads records of pods and templates from files.
 //
-// Paths go in; an observation comes out. Laws, each tested:
+// Paths, URLs and kustomizations go in; an observation comes out. Laws, each tested:
 //   - Documents in any order give the same observation.
 //   - What cannot be read is an error, or an entry in Skipped: never silence, and
 //     what stands after it is read all the same.
+//   - A document is read to its end, or it is an error.
+//   - A field that the API does not know changes nothing but Warnings.
+//   - An object of another kind that runs pods is read, or has a place in Unread.
 //   - Reading several observations joins them.
+//   - Time and memory are bounded by the context and the size of what is read, not
+//     by what it says.
 package manifest
 
 import (
@@ -42,8 +47,10 @@ type Options struct {
 // Read reads manifests, dumps and observations: files, directories (*.yaml, *.yml
 // and *.json in them), URLs and Stdin. Each may be compressed, if its name ends in
 // .gz, and hold several YAML or JSON documents and Lists. Service accounts are read
-// for their automount setting; objects of kinds that are not read are counted as
-// Unread.
+// for their automount setting; objects of other kinds are counted in Unread.
+//
+// Values that Kubernetes 1.24 refuses cannot be read, but in objects that a server
+// returned: those are taken as they are.
 //
 // Objects without a namespace get the observed one, if exactly one is asked
 // for, else "default", and are skipped where that one is excluded.

@@ -82,15 +82,15 @@ func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 			duplicates = append(duplicates, duplicateField(d))
 		}
 	}
-	if err := r.checkFields(o, meta.Kind, duplicates); err != nil {
-		return r.check(o.at, err)
-	}
 	// Another kind may end in List as well.
 	itemKind, isList := strings.CutSuffix(meta.Kind, "List")
 	if isList && (meta.Kind == "List" || observe.Reads(observe.GroupKind(meta.APIVersion, itemKind)) || bytes.HasPrefix(meta.Items, []byte("["))) {
+		if err := r.checkFields(o, meta.Kind, duplicates); err != nil {
+			return r.check(o.at, err)
+		}
 		return r.readList(o, metav1.TypeMeta{APIVersion: meta.APIVersion, Kind: itemKind}, meta.Items)
 	}
-	return r.check(o.at, r.readOther(o, meta.TypeMeta))
+	return r.check(o.at, r.readOther(o, meta.TypeMeta, duplicates))
 }
 
 // maxNested is how many Lists may hold each other. Each is read once for every
@@ -117,7 +117,7 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 }
 
 // readOther takes in an object that is no List and of no kind that is read.
-func (r *reader) readOther(o object, t metav1.TypeMeta) error {
+func (r *reader) readOther(o object, t metav1.TypeMeta, duplicates []string) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
 		document, err := observe.Decode(o.data)
 		if err == nil {
@@ -127,6 +127,9 @@ func (r *reader) readOther(o object, t metav1.TypeMeta) error {
 	}
 	if err := checkKind(t); err != nil {
 		return fmt.Errorf("%s: %w", describe(t.Kind, o.data), err)
+	}
+	if err := r.checkFields(o, t.Kind, duplicates); err != nil {
+		return err
 	}
 	return r.readUnknown(o, observe.GroupKind(t.APIVersion, t.Kind))
 }
