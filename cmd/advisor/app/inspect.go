@@ -10,6 +10,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
@@ -123,6 +124,8 @@ Nothing in the cluster is changed.`,
 	s.completeDirectories(cmd, "output-dir")
 	s.completeDirectories(cmd, "kustomize")
 	s.completeWords(cmd, "output", formats...)
+	s.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
+	s.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
 	return cmd
 }
 

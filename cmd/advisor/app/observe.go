@@ -50,7 +50,7 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "what is observed: pods, templates or both")
 	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
 	flags.StringSliceVar(&f.engineNames, "engine", []string{"psp"}, "kind of policies: "+orList(f.engineList()))
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing a cluster may take; 0 means no limit")
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing may take; 0 means no limit")
 	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "consider debug containers; a pod that is recreated has none")
 	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something cannot be observed, and report it")
 	f.completeNamespaces(cmd, "namespace")
