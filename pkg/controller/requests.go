@@ -42,6 +42,10 @@ type counting struct {
 	next http.RoundTripper
 }
 
+// WrappedRoundTripper implements net.RoundTripperWrapper, by which client-go finds the
+// connections to close.
+func (c counting) WrappedRoundTripper() http.RoundTripper { return c.next }
+
 // RoundTrip implements http.RoundTripper.
 func (c counting) RoundTrip(request *http.Request) (*http.Response, error) {
 	begin := time.Now()
