@@ -277,6 +277,7 @@ func (s *state) writeReport(ctx context.Context, b Bundle) error {
 		if there && !f.isReport() {
 			return s.foreign(cm.Name)
 		}
+		count := &s.result.Writes.Created
 		if there {
 			whole, err := s.isWhole(ctx, cm.Name, f)
 			if err != nil {
@@ -289,6 +290,7 @@ func (s *state) writeReport(ctx context.Context, b Bundle) error {
 			case whole && f.hash == Hash(cm):
 				// Another writer may be about to delete it: prevent that.
 				cm.Annotations[RenewedAnnotation] = s.index.ResourceVersion
+				count = &s.result.Writes.Configured
 			default:
 				// Another client has changed the content.
 				if err := s.delete(ctx, cm.Name, f); err != nil {
@@ -298,12 +300,12 @@ func (s *state) writeReport(ctx context.Context, b Bundle) error {
 				s.result.Writes.Deleted++
 			}
 		}
-		if err := s.create(ctx, cm); err != nil {
+		if err := s.applyReport(ctx, cm); err != nil {
 			s.result.Writes.Failed++
 			return err
 		}
 		s.present[cm.Name] = foundReport(cm)
-		s.result.Writes.Created++
+		*count++
 	}
 	return nil
 }

@@ -170,9 +170,9 @@ func (w *Writer) isWhole(ctx context.Context, name string, f found) (bool, error
 	return false, nil
 }
 
-// create applies a report that does not exist. It checks that the result has no other
-// content, because another client may have created it since.
-func (w *Writer) create(ctx context.Context, cm *corev1.ConfigMap) error {
+// applyReport applies a report. It checks that the result has no other content, because
+// another client may have created it since.
+func (w *Writer) applyReport(ctx context.Context, cm *corev1.ConfigMap) error {
 	got, err := w.apply(ctx, cm, false)
 	if err != nil {
 		return err
