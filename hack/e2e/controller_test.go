@@ -152,8 +152,8 @@ func TestLeaderKilled(t *testing.T) {
 	first := e.control(t, firstDoor.kubeconfig, into)
 	eventually(t, time.Minute, "the first controller leads", first.leads)
 	eventually(t, time.Minute, "the first controller has published", func() bool { return first.metric(`psp_advisor_passes_total{result="succeeded"} 1`) })
-	if writes := firstDoor.noted(); len(writes) != 3 {
-		t.Errorf("the first controller wrote %q, want two reports and the index", writes)
+	if writes := firstDoor.noted(); len(writes) != 4 {
+		t.Errorf("the first controller wrote %q, want an empty index, two reports and the index", writes)
 	}
 	second := e.control(t, secondDoor.kubeconfig, into)
 	eventually(t, time.Minute, "the second controller is ready", second.ready)
@@ -180,8 +180,9 @@ func TestLeaderKilled(t *testing.T) {
 	if writes := firstDoor.noted(); len(writes) != 1 || countPrefix(writes, "PATCH psp-advisor.shop.") != 1 {
 		t.Errorf("the first controller wrote %q before it died", writes)
 	}
-	// The one report that is not there yet, the index, and the old report.
-	if writes := secondDoor.noted(); len(writes) != 3 || countPrefix(writes, "PATCH psp-advisor.late.") != 1 ||
+	// The missing report, the one that the index does not name yet, the index, and the
+	// old report.
+	if writes := secondDoor.noted(); len(writes) != 4 || countPrefix(writes, "PATCH psp-advisor.late.") != 1 || countPrefix(writes, "PATCH psp-advisor.shop.") != 1 ||
 		countPrefix(writes, "PATCH psp-advisor-index") != 1 || countPrefix(writes, "DELETE psp-advisor.shop.") != 1 {
 		t.Errorf("the second controller wrote %q", writes)
 	}
