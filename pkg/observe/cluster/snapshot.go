@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -159,16 +160,24 @@ func retriable(err error) bool {
 // unfinished returns an error with the resources that were not listed when ctx ended.
 func (l *listing) unfinished(cause error) error {
 	var names []string
+	var last error
 	for _, one := range l.listers {
-		switch err, pending := l.pending[one]; {
-		case !pending:
-		case err != nil:
-			names = append(names, fmt.Sprintf("%s (%v)", one, err))
-		default:
+		if err, pending := l.pending[one]; pending {
 			names = append(names, one.String())
+			last = cmp.Or(err, last)
 		}
 	}
-	return fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
+	return errUnfinished(names, cause, last)
+}
+
+// errUnfinished returns the error of resources that were not listed because of cause.
+// last, if not nil, is the error of one of them: all would make a long line.
+func errUnfinished(names []string, cause, last error) error {
+	err := fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
+	if last != nil {
+		err = fmt.Errorf("%w; the last error was: %v", err, last) //nolint:errorlint // it is not the cause
+	}
+	return err
 }
 
 // keep adds the result of a list.

@@ -187,17 +187,18 @@ func (w *Watcher) WaitForSync(ctx context.Context) error {
 // unsynced returns an error with the resources that were not listed when ctx ended.
 func (w *Watcher) unsynced(cause error) error {
 	var names []string
+	var last error
 	for _, i := range w.informers {
 		err := i.health.gap()
-		switch {
-		case i.HasSynced() || err == nil:
-		case errors.Is(err, errNotListed):
-			names = append(names, i.String())
-		case !apierror.Of(err).Refusal():
-			names = append(names, fmt.Sprintf("%s (%v)", i, err))
+		if i.HasSynced() || err == nil || apierror.Of(err).Refusal() {
+			continue
+		}
+		names = append(names, i.String())
+		if !errors.Is(err, errNotListed) {
+			last = err
 		}
 	}
-	return fmt.Errorf("listing %s: %w", strings.Join(names, ", "), cause)
+	return errUnfinished(names, cause, last)
 }
 
 // String returns the resource and the namespace.
