@@ -56,11 +56,12 @@ type Key struct {
 // different keys.
 func KeyOf(g aggregate.Group) Key {
 	parts := nameParts(g)
-	switch {
-	case g.Level == aggregate.ByCluster:
+	switch g.Level {
+	case aggregate.ByCluster:
 		return Key{Name: parts[0]}
-	case g.Level == aggregate.ByNamespace:
+	case aggregate.ByNamespace:
 		return Key{Namespace: g.Namespace, Name: "namespace"}
+	case aggregate.ByWorkload, aggregate.ByServiceAccount:
 	}
 	all := slices.Concat([]string{prefix}, parts)
 	if odd(g, all) {

@@ -22,7 +22,7 @@ import (
 func TestInterleaved(t *testing.T) {
 	r := podtest.Rand(t)
 	for run := range 100 {
-		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(r.Uint64(), r.Uint64())), run) }) //nolint:gosec // repeatable
+		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(r.Uint64(), r.Uint64())), run) })
 		if t.Failed() {
 			return
 		}

@@ -127,6 +127,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 			l.health.streamed(ctx)
 		}
 		return e
+	case watch.Added, watch.Modified, watch.Deleted:
 	}
 	object := e.Object
 	if m, ok := object.(*metav1.PartialObjectMetadata); ok && e.Type != watch.Deleted && l.fetched(m) {

@@ -141,7 +141,7 @@ func (w *Watcher) Run(ctx context.Context) {
 
 func (w *Watcher) retryMissing(ctx context.Context) {
 	for _, i := range w.informers {
-		i.listWatch.retryMissing(ctx)
+		i.retryMissing(ctx)
 	}
 }
 
