@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOSTILE", "x\nkind: Pod\x1b[2J") // scripts cannot say it
+			e.Setenv("GORACE", "atexit_sleep_ms=0")    // each command would wait for a second
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
