@@ -73,6 +73,8 @@ func manifests(t testing.TB, name, value, kind string) string {
 		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": value, "namespace": name, "uid": uid}, "spec": pod()},
 		object{"apiVersion": kind, "kind": value, "metadata": object{"name": name}},
 		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": name}, "spec": object{"containers": value}},
+		// One that can be read, whatever the strings are.
+		object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": "good"}, "spec": object{"containers": []any{object{"name": "web"}}}},
 	}})
 	if err != nil {
 		t.Fatal(err)

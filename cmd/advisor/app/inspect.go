@@ -188,6 +188,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if len(obs.Gaps) > 0 && len(obs.Members) == 0 {
 		return failureError(errors.New("nothing could be observed: grant the rights"))
 	}
+	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
+		return usageError(errors.New("nothing could be read: mend the documents"))
+	}
 	if o.outputDir != "" {
 		return o.writeTrees(obs, results)
 	}
