@@ -77,7 +77,7 @@ func (s source) clean(j *judge) (source, error) {
 	return s, err
 }
 
-// split takes text apart into objects, and lists into their items.
+// split splits text into objects, and lists into their items.
 func split(text string) ([]object, error) {
 	var objects []object
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))

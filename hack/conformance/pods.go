@@ -53,7 +53,7 @@ func (f *fleet) hardened() corev1.PodTemplateSpec {
 	return t
 }
 
-// makeValid takes away what Kubernetes 1.24 refuses and what it has no policy for.
+// makeValid removes what Kubernetes 1.24 refuses and what it has no policy for.
 func makeValid(s *corev1.PodSpec, annotations map[string]string) {
 	s.EphemeralContainers = nil // no template has any
 	if s.HostPID {

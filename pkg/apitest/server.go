@@ -5,8 +5,8 @@
 // ended, streams, server-side apply of ConfigMaps, optimistic locking, discovery,
 // in JSON or protobuf. A test can answer requests itself (Server.Intercept), say
 // who may do what (Server.Authorize), and have the server fail: refuse for a quota,
-// die after any write, be away. What a real server would not take, or serves at a
-// price that a client should not cause, fails the test.
+// die after any write, be away. A request that a real server would reject, or that
+// costs it more than a client should cause, fails the test.
 package apitest
 
 import (
@@ -45,7 +45,7 @@ type Server struct {
 	// Authorize, if set, says what is allowed.
 	Authorize func(Request) bool
 	// AfterWrite, if set, is called after each write of a ConfigMap, with the
-	// ConfigMaps that are stored then. No other request is served meanwhile.
+	// ConfigMaps that are stored then. No other request is served until it returns.
 	AfterWrite func(write string, stored map[string]*corev1.ConfigMap)
 
 	t      testing.TB
@@ -120,7 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers a request that takes no time. It reports false when the server has
+// serve answers a request that has an immediate answer. It reports false when the server has
 // died.
 func (s *Server) serve(w http.ResponseWriter, q Request) bool {
 	s.mu.Lock()
@@ -217,7 +217,7 @@ func (s *Server) Put(o runtime.Object) {
 	s.store(s.keyOf(o), s.copyOf(o))
 }
 
-// Remove takes an object away.
+// Remove deletes an object.
 func (s *Server) Remove(resource, namespace, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// maxBytes is what a server takes as the values of a ConfigMap
+// maxBytes is the size that a server allows for the values of a ConfigMap
 // (pkg/apis/core/validation, ValidateConfigMap).
 const maxBytes = 1 << 20
 

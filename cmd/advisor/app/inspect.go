@@ -64,7 +64,7 @@ type inspectOptions struct {
 	allowPartial bool
 	// output is one of formats.
 	output string
-	// outputFile takes what is printed; empty: standard output.
+	// outputFile is written instead of standard output; empty: standard output.
 	outputFile string
 	// sourceName is the name that the observation gets.
 	sourceName string

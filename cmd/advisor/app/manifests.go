@@ -114,7 +114,7 @@ func readError(err error) error {
 // maxWarnings is how many warnings about files are printed.
 const maxWarnings = 20
 
-// warningLines returns the first few warnings, and how many there are besides.
+// warningLines returns the first few warnings, and how many more there are.
 func warningLines(warnings []observe.Warning) []string {
 	var lines []string
 	for _, w := range warnings[:min(len(warnings), maxWarnings)] {

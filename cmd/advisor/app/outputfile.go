@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// writeFile writes a file as a whole or not at all: whoever reads it meanwhile finds
+// writeFile writes a file as a whole or not at all: a reader always finds
 // what it held before. One that is called *.gz is compressed, without a time: the
 // same data gives the same bytes.
 func writeFile(path string, data []byte) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpWidth is how many columns help takes.
+// helpWidth is how many columns help has.
 const helpWidth = 100
 
 // exitCodesKey is the annotation of a command that lists its exit codes.

@@ -46,7 +46,7 @@ func newAuthority() (*authority, error) {
 	return &authority{cert: cert, key: key, certPEM: encode("CERTIFICATE", der)}, nil
 }
 
-// client signs a certificate that the API server takes as this user.
+// client signs a certificate that the API server accepts as this user.
 func (a *authority) client(user string, groups []string) (cert, key []byte, err error) {
 	template := newTemplate(pkix.Name{CommonName: user, Organization: groups})
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

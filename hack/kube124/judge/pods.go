@@ -327,7 +327,7 @@ func authenticated(info user.Info) user.Info {
 	}
 }
 
-// recreate takes away what the server added on creation: the policy's name
+// recreate removes what the server added on creation: the policy's name
 // and the seccomp annotations which it derived from fields
 // (pkg/registry/core/pod/strategy.go:652, v1.24.17).
 func recreate(stored *api.Pod) *api.Pod {

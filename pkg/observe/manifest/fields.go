@@ -28,7 +28,7 @@ const (
 // maxFields is how many fields of one object are reported.
 const maxFields = 10
 
-// checkFields takes in what is wrong with the fields of an object.
+// checkFields records what is wrong with the fields of an object.
 func (r *reader) checkFields(o object, kind string, problems []string) error {
 	if len(problems) == 0 || r.options.Validation == ValidateIgnore {
 		return nil

@@ -55,7 +55,7 @@ func (r *reader) warn(at observe.Place, problem string) {
 	r.warnings = append(r.warnings, observe.Warning{Place: at, Problem: problem})
 }
 
-// readObject takes in an object, or the objects of a List. Items of a typed list
+// readObject records an object, or the objects of a List. Items of a typed list
 // may lack a type: then it is itemType.
 func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 	var meta struct {
@@ -97,7 +97,7 @@ func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 // List around it.
 const maxNested = 10
 
-// readList takes in the items of a List.
+// readList records the items of a List.
 func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error {
 	if strings.Count(o.at.Item, "items[") >= maxNested {
 		return r.check(o.at, fmt.Errorf("a List is nested more than %d deep", maxNested))
@@ -116,7 +116,7 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 	return nil
 }
 
-// readOther takes in an object that is no List and of no kind that is read.
+// readOther records an object that is no List and of no kind that is read.
 func (r *reader) readOther(o object, t metav1.TypeMeta, duplicates []string) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
 		document, err := observe.Decode(o.data)

@@ -35,7 +35,7 @@ func checkPodSecurity(pod *corev1.PodTemplateSpec, path *field.Path) (errs field
 	return append(errs, checkSeccomp(sc.SeccompProfile, path.Child("seccompProfile"))...)
 }
 
-// What IsValidSysctlName takes, where a name is new. Later versions take slashes as
+// What IsValidSysctlName accepts, where a name is new. Later versions accept slashes as
 // well, which no PodSecurityPolicy can name.
 const (
 	maxSysctl    = 253

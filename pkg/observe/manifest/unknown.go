@@ -28,7 +28,7 @@ const (
 	ReadUnknown UnknownKinds = "read"
 )
 
-// readUnknown takes in an object of a kind that is not read.
+// readUnknown records an object of a kind that is not read.
 func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
 	templates, runsPods := findPods(kind, o.data)
 	var meta struct {
@@ -61,7 +61,7 @@ func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
 	return nil
 }
 
-// readTemplates takes in the pod templates of an object, all under its identity.
+// readTemplates records the pod templates of an object, all under its identity.
 func (r *reader) readTemplates(meta metav1.Object, kind schema.GroupKind, templates []template) error {
 	for _, t := range templates {
 		pod, err := t.decode()

@@ -51,7 +51,7 @@ func checkPod(pod *corev1.PodTemplateSpec, path *field.Path) error {
 	return errors.New(strings.Join(problems, "; "))
 }
 
-// uuid matches what a server gives every object that it takes.
+// uuid matches what a server gives every object that it stores.
 var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // isStored reports whether a server returned the object: it is taken as it is. The

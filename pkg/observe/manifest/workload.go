@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// maxObject is how large an object may be: no API server takes a larger one
+// maxObject is how large an object may be: no API server stores a larger one
 // (k8s.io/apiserver, pkg/server/config.go, MaxRequestBodyBytes).
 const maxObject = 3 << 20
 
-// readTyped takes in an object of a kind that is read.
+// readTyped records an object of a kind that is read.
 func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 	kind := observe.GroupKind(t.APIVersion, t.Kind)
 	if len(o.data) > maxObject {

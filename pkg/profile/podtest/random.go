@@ -55,7 +55,7 @@ func Random(r *rand.Rand) *corev1.Pod {
 		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: fmt.Sprintf("v%d", i), VolumeSource: randomVolume(r)})
 	}
 	if len(spec.Volumes) > 0 && chance(r, 12) {
-		spec.Volumes[0].Name = "kube-api-access-own" // what admission takes for a token volume
+		spec.Volumes[0].Name = "kube-api-access-own" // what admission recognizes as a token volume
 	}
 	for c := range Containers(&pod.Spec) {
 		randomMounts(r, c, spec.Volumes)

@@ -1,6 +1,6 @@
-// Command kube is a current kube-apiserver. It takes the part it shall play as
-// the name it is called with, like the 1.24 binary beside it, but knows only
-// kube-apiserver: every other part of a test cluster may be older.
+// Command kube is a current kube-apiserver. As with the 1.24 binary beside it, its
+// name says which component it is; the only one that it knows is kube-apiserver, as
+// the other components of a test cluster may be older.
 package main
 
 import (
