@@ -122,7 +122,7 @@ func findPods(kind schema.GroupKind, data []byte) (templates []template, runsPod
 func findTemplates(value any, at *field.Path, path []string) []template {
 	if len(path) == 0 {
 		object, _ := value.(map[string]any)
-		if spec, _ := object["spec"].(map[string]any); isPodSpec(spec) {
+		if spec, _ := object["spec"].(map[string]any); isPodSpec(spec, "image", "name") {
 			return []template{{at, object}}
 		}
 		return nil
@@ -149,7 +149,7 @@ func findTemplates(value any, at *field.Path, path []string) []template {
 func holdsPod(value any) bool {
 	switch value := value.(type) {
 	case map[string]any:
-		if isPodSpec(value) {
+		if isPodSpec(value, "image") {
 			return true
 		}
 		for _, v := range value {
@@ -164,19 +164,22 @@ func holdsPod(value any) bool {
 }
 
 // isPodSpec reports whether an object has the shape of a pod's spec: a list of
-// containers, of which one has an image.
-func isPodSpec(object map[string]any) bool {
+// containers, of which one has one of the fields. Where a pod template is expected,
+// an image may be missing, because some controllers set it.
+func isPodSpec(object map[string]any, fields ...string) bool {
 	containers, _ := object["containers"].([]any)
-	hasImage := false
+	found := false
 	for _, c := range containers {
 		container, ok := c.(map[string]any)
 		if !ok {
 			return false
 		}
-		_, ok = container["image"].(string)
-		hasImage = hasImage || ok
+		found = found || slices.ContainsFunc(fields, func(f string) bool {
+			_, ok := container[f].(string)
+			return ok
+		})
 	}
-	return hasImage
+	return found
 }
 
 // unreadKinds returns the kinds that were not read.

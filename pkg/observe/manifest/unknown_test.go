@@ -39,6 +39,7 @@ var unknownKinds = []struct {
 	{"apps.kruise.io/v1alpha1", "UnitedDeployment", "{template: {statefulSetTemplate: {spec: {template: " + templateSpec + "}}}}", 1},
 	{"apps.kruise.io/v1alpha1", "SidecarSet", "{containers: [{name: c, image: x}]}", 0},
 	{"apps.openshift.io/v1", "DeploymentConfig", "{template: " + templateSpec + "}", 1},
+	{"apps.openshift.io/v1", "DeploymentConfig", "{triggers: [{type: ImageChange}], template: {spec: {serviceAccountName: a, containers: [{name: c}]}}}", 1},
 	{"batch.volcano.sh/v1alpha1", "Job", "{tasks: [{template: " + templateSpec + "}]}", 1},
 	{"batch.volcano.sh/v1alpha1", "CronJob", "{jobTemplate: {spec: {tasks: [{template: " + templateSpec + "}]}}}", 1},
 	{"jobset.x-k8s.io/v1alpha2", "JobSet", "{replicatedJobs: [{template: {spec: {template: " + templateSpec + "}}}]}", 1},
