@@ -82,7 +82,7 @@ func (o Output) Key() Key { return KeyOf(o.Group) }
 
 // Object is one Kubernetes object.
 type Object struct {
-	// Value marshals to the object's JSON.
+	// Value is a pointer to the object, which has its fields as in JSON.
 	Value any
 	// Title says in one line which workloads the object is for.
 	Title string

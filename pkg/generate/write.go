@@ -20,15 +20,13 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 		if !explain {
 			o.Title, o.Reasons = "", nil
 		}
-		doc, err := toYAML(o.Value, o.Reasons)
-		if err != nil {
-			return nil, err
-		}
 		out.WriteString("---\n")
 		if o.Title != "" {
 			out.WriteString("# " + o.Title + "\n")
 		}
-		out.Write(doc)
+		if err := writeYAML(&out, o.Value, o.Reasons); err != nil {
+			return nil, err
+		}
 	}
 	return out.Bytes(), nil
 }

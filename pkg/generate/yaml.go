@@ -2,12 +2,13 @@ package generate
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // The YAML writer for generated objects. Every value is on one line: a string is
@@ -18,31 +19,31 @@ import (
 // encoder writes one object. Its field names are ours and short: YAML allows at most
 // 1,024 characters for a key on one line.
 type encoder struct {
-	out     bytes.Buffer
+	out     *bytes.Buffer
 	reasons Reasons
 }
 
-// toYAML returns the JSON of object as YAML, map keys sorted, with the reasons for a
-// field or list item above it.
-func toYAML(object any, reasons Reasons) ([]byte, error) {
-	data, err := json.Marshal(object)
+// writeYAML writes the fields that object, a pointer, has in JSON as YAML, map keys
+// sorted, with the reasons for a field or list item above it.
+func writeYAML(out *bytes.Buffer, object any, reasons Reasons) error {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
+		return fmt.Errorf("writing YAML: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	var fields map[string]any
-	if err := d.Decode(&fields); err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
-	}
-	e := &encoder{reasons: reasons}
+	e := &encoder{out, reasons}
 	e.fields(fields, "", "", "")
-	return e.out.Bytes(), nil
+	return nil
+}
+
+func (e *encoder) write(parts ...string) {
+	for _, p := range parts {
+		e.out.WriteString(p)
+	}
 }
 
 func (e *encoder) comments(path, indent string) {
 	for _, reason := range e.reasons[path] {
-		e.out.WriteString(indent + "# " + reason + "\n")
+		e.write(indent, "# ", reason, "\n")
 	}
 }
 
@@ -51,20 +52,20 @@ func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := strings.TrimPrefix(path+"."+name, ".")
 		e.comments(path, indent)
-		e.out.WriteString(first + scalar(name) + ":")
+		e.write(first, scalar(name), ":")
 		first = indent
 		switch value := fields[name].(type) {
 		case map[string]any:
 			if len(value) == 0 {
-				e.out.WriteString(" {}\n")
+				e.write(" {}\n")
 				continue
 			}
-			e.out.WriteString("\n")
+			e.write("\n")
 			e.fields(value, path, indent+"  ", indent+"  ")
 		case []any:
 			e.items(value, path, indent)
 		default:
-			e.out.WriteString(" " + plain(value) + "\n")
+			e.write(" ", plain(value), "\n")
 		}
 	}
 }
@@ -72,10 +73,10 @@ func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 // items writes a list, with its items at the indentation of its name.
 func (e *encoder) items(items []any, path, indent string) {
 	if len(items) == 0 {
-		e.out.WriteString(" []\n")
+		e.write(" []\n")
 		return
 	}
-	e.out.WriteString("\n")
+	e.write("\n")
 	for i, item := range items {
 		path := Item(path, i)
 		e.comments(path, indent)
@@ -83,7 +84,7 @@ func (e *encoder) items(items []any, path, indent string) {
 			e.fields(fields, path, indent+"- ", indent+"  ")
 			continue
 		}
-		e.out.WriteString(indent + "- " + plain(item) + "\n")
+		e.write(indent, "- ", plain(item), "\n")
 	}
 }
 
@@ -129,10 +130,11 @@ var notWords = map[string]bool{
 	"on": true, "off": true, "null": true,
 }
 
-// scalar returns a string as YAML. Go's escapes are valid YAML.
+// scalar returns a string as YAML. Go's escapes are valid YAML. A byte that is not
+// UTF-8 becomes U+FFFD, as in JSON: \xff is another character in YAML.
 func scalar(s string) string {
 	if isWord(s) && !notWords[strings.ToLower(s)] {
 		return s
 	}
-	return strconv.Quote(s)
+	return strconv.Quote(string([]rune(s)))
 }

@@ -49,7 +49,7 @@ func plain() generate.Engine {
 			return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
 		},
 		Generate: func(g aggregate.Group) generate.Output {
-			return generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{{Value: map[string]string{"name": generate.Name(g)}}}}
+			return generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{{Value: &map[string]string{"name": generate.Name(g)}}}}
 		},
 		Findings: func(outputs []generate.Output) []generate.Finding {
 			var list []generate.Finding
