@@ -46,7 +46,7 @@ var imports = map[string][]string{
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
 	"pkg/tree": {
-		module + "pkg/generate",
+		module + "pkg/generate", module + "pkg/printable",
 		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
 	},
 	"pkg/report": {

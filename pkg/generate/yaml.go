@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -135,6 +136,9 @@ var notWords = map[string]bool{
 func scalar(s string) string {
 	if isWord(s) && !notWords[strings.ToLower(s)] {
 		return s
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return !printable.IsPrint(r) }) {
+		return strconv.QuoteToASCII(string([]rune(s)))
 	}
 	return strconv.Quote(string([]rune(s)))
 }

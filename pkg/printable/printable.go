@@ -5,6 +5,7 @@
 // invisible. Laws, each tested:
 //   - Text does not change printable text.
 //   - JSON does not change the meaning of JSON text.
+//   - Lines keeps line feeds and tabs, and no other control character.
 package printable
 
 import (
@@ -17,15 +18,27 @@ import (
 	"unicode/utf8"
 )
 
+// IsPrint reports whether a character can be printed as it is. Unlike for Go, letters
+// and marks without a width cannot.
+func IsPrint(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
 // Text returns s with each character that is not printable replaced by its Go
 // escape.
-func Text(s string) string {
+func Text(s string) string { return escape(s, "") }
+
+// Lines returns Text of each line of text, with its tabs.
+func Lines(text []byte) []byte { return []byte(escape(string(text), "\n\t")) }
+
+// escape replaces each character that is neither printable nor in keep.
+func escape(s, keep string) string {
 	var out strings.Builder
 	for i, r := range s {
 		switch _, size := utf8.DecodeRuneInString(s[i:]); {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&out, `\x%02x`, s[i])
-		case unicode.IsPrint(r):
+		case IsPrint(r) || strings.ContainsRune(keep, r):
 			out.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
@@ -54,13 +67,13 @@ func Line(s string, n int) string { return Short(strings.Join(strings.Fields(s),
 // JSON escapes the characters of JSON text that are not printable, which can only be
 // inside strings. encoding/json escapes only ASCII control characters.
 func JSON(data []byte) []byte {
-	if !bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+	if !bytes.ContainsFunc(data, func(r rune) bool { return r != '\n' && !IsPrint(r) }) {
 		return data
 	}
 	var out bytes.Buffer
 	for _, r := range string(data) {
 		switch {
-		case r == '\n' || unicode.IsPrint(r):
+		case r == '\n' || IsPrint(r):
 			out.WriteRune(r)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +25,7 @@ var cases = []struct{ name, in, want string }{
 	{"no text", "\xff\xfe", `\xff\xfe`},
 	{"the replacement character", "\ufffd", "\ufffd"},
 	{"a tag", "\U000e0041", `\U000e0041`},
+	{"letters and marks that are invisible", "a\u3164b\ufe0fc\u034f", `a\u3164b\ufe0fc\u034f`},
 	{"empty", "", ""},
 }
 
@@ -57,7 +57,7 @@ func TestShort(t *testing.T) {
 }
 
 func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !IsPrint(r) })
 }
 
 func FuzzText(f *testing.F) {

@@ -2,11 +2,9 @@ package tree
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/rogpeppe/go-internal/diff"
 )
 
@@ -24,27 +22,7 @@ func (p *Plan) Diff() []byte {
 		if c.after == nil {
 			newName = "/dev/null"
 		}
-		out.Write(printable(diff.Diff(oldName, c.before, newName, c.after)))
-	}
-	return out.Bytes()
-}
-
-// printable escapes characters that could control a terminal, overwrite a line, change
-// the reading direction or be invisible. It keeps line feeds and tabs.
-func printable(text []byte) []byte {
-	var out bytes.Buffer
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		char := text[:size]
-		text = text[size:]
-		invalid := r == utf8.RuneError && size == 1
-		// For Go, letters and marks without a width are printable.
-		invisible := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) && !invalid && !invisible {
-			out.Write(char)
-		} else {
-			out.WriteString(strings.Trim(strconv.QuoteToASCII(string(char)), `"`))
-		}
+		out.Write(printable.Lines(diff.Diff(oldName, c.before, newName, c.after)))
 	}
 	return out.Bytes()
 }

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
 
 func TestDiff(t *testing.T) {
@@ -113,7 +113,7 @@ func TestDiffNamesArePrintable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "policies")
 	tree{"shop/\x1b[2J\r\n+++ b.yaml": mark}.write(t, dir)
 	got := string(plan(t, dir, Files{}, Scope{}).Diff())
-	if i := strings.IndexFunc(got, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
+	if i := strings.IndexFunc(got, func(r rune) bool { return r != '\n' && !printable.IsPrint(r) }); i >= 0 {
 		t.Errorf("it holds %q", got[i:])
 	}
 	if name := `a/shop/\x1b[2J\r\n+++ b.yaml`; !strings.HasPrefix(got, "diff "+name+" /dev/null\n--- "+name+"\n") {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +16,7 @@ import (
 
 // safeLine reports whether s fits a YAML comment and a terminal.
 func safeLine(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !printable.IsPrint(r) })
 }
 
 // Reasons stay short and safe, whatever the names.
