@@ -32,10 +32,10 @@ const (
 	Conflict Reason = "Conflict"
 	// Expired: the continue token or the resource version is too old.
 	Expired Reason = "Expired"
-	// Overloaded: the server asks the client to retry later.
-	Overloaded Reason = "Overloaded"
-	// ServerError: the server failed.
-	ServerError Reason = "ServerError"
+	// TooManyRequests: the server asks the client to retry later.
+	TooManyRequests Reason = "TooManyRequests"
+	// InternalError: the server failed.
+	InternalError Reason = "InternalError"
 	// Pending: the request has not completed yet.
 	Pending Reason = "Pending"
 	// Interrupted: the connection was lost.
@@ -81,9 +81,9 @@ func ofStatus(err error, code int32) Reason {
 	case code == http.StatusGone:
 		return Expired
 	case code == http.StatusTooManyRequests:
-		return Overloaded
+		return TooManyRequests
 	case code >= http.StatusInternalServerError:
-		return ServerError
+		return InternalError
 	default:
 		return Refused
 	}
@@ -98,7 +98,7 @@ func isQuota(err error) bool {
 // Transient reports whether the same request may succeed later.
 func (r Reason) Transient() bool {
 	switch r {
-	case Pending, Expired, Overloaded, ServerError, Interrupted, Unreachable, Timeout:
+	case Pending, Expired, TooManyRequests, InternalError, Interrupted, Unreachable, Timeout:
 		return true
 	default:
 		return false

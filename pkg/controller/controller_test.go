@@ -411,9 +411,9 @@ func TestLastingGap(t *testing.T) {
 		f := &fleet{workloads: map[string]int{"shop": 1}}
 		start(t, config, f, "one")
 		eventually(t, "a report", func() bool { return len(reports(t, server)) == 1 })
-		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.ServerError}} })
+		f.set(func() { f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.InternalError}} })
 		pass(2 * time.Minute)
-		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.ServerError {
+		if stale := reports(t, server)["shop"].Stale; stale == nil || stale.Reason != apierror.InternalError {
 			t.Errorf("stale is %v", stale)
 		}
 	})

@@ -258,7 +258,7 @@ func isSilent(err error) bool {
 // isTransient reports whether the same request may succeed soon.
 func isTransient(err error) bool {
 	reason := apierror.Of(err)
-	return reason == apierror.Overloaded || reason == apierror.ServerError
+	return reason == apierror.TooManyRequests || reason == apierror.InternalError
 }
 
 // request is the error of a request to the server.

@@ -91,7 +91,7 @@ func (h *health) watching(ctx context.Context, err error) {
 	switch {
 	case err == nil && h.catchUp == waitForWatch:
 		h.catchUp = waitForNothing
-	case err != nil && apierror.Of(err) != apierror.Overloaded:
+	case err != nil && apierror.Of(err) != apierror.TooManyRequests:
 		h.catchUp = waitForList
 	}
 }
