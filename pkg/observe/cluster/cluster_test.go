@@ -687,6 +687,73 @@ func TestWatcherHasCaughtUp(t *testing.T) {
 	})
 }
 
+// A watch that the server accepts and then ends with an error has missed what changed:
+// that is a gap until the store has it.
+func TestWatcherEndedByAnError(t *testing.T) {
+	for name, streams := range map[string]bool{"from pages": false, "from a stream": true} {
+		bubble(t, name, func(t *testing.T) {
+			server, config := apitest.Serve(t, shop("shop")...)
+			server.Streams = streams
+			w, _ := start(t, config, observe.Scope{Pods: true})
+			eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+			time.Sleep(time.Minute)
+			var requests atomic.Int32
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				switch {
+				case q.Resource != "pods":
+					return false
+				case requests.Add(1) > 1:
+					time.Sleep(10 * time.Second) // a large list
+					return false
+				}
+				_, _ = w.Write([]byte(`{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","code":410,"reason":"Expired"}}`))
+				return true
+			})
+			server.Put(pod("shop", "before"))
+			server.Cut()
+			synctest.Wait()
+			server.Put(pod("shop", "meanwhile"))
+			eventually(t, w, func(obs *observe.Observation) bool {
+				if requests.Load() > 0 && obs.Gaps == nil && !has("shop/Pod/meanwhile as default")(obs) {
+					t.Fatalf("complete without what changed: %v", workloads(obs))
+				}
+				return has("shop/Pod/meanwhile as default")(obs)
+			})
+			eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+		})
+	}
+}
+
+// An object that appears during the watch and cannot be read because the server fails
+// is a gap at once.
+func TestWatcherFetchFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t, shop("shop")...)
+		w, _ := start(t, config, both())
+		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+		time.Sleep(time.Minute)
+		failed := make(chan struct{})
+		server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+			if q.Resource == "replicasets" && q.Name != "" {
+				refuse(w, http.StatusInternalServerError)
+				close(failed)
+				server.Intercept(nil)
+				return true
+			}
+			return false
+		})
+		server.Put(replicaSet("shop", "late"))
+		<-failed
+		synctest.Wait()
+		if w.Gaps() == nil {
+			t.Error("no gap, though an object could not be read")
+		}
+		eventually(t, w, func(obs *observe.Observation) bool {
+			return obs.Gaps == nil && has("shop/ReplicaSet/late as default")(obs)
+		})
+	})
+}
+
 // A server that is merely busy is not listed again.
 func TestWatcherOfBusyServer(t *testing.T) {
 	h := newHealth(func() bool { return true })

@@ -121,6 +121,7 @@ func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) 
 func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	switch e.Type {
 	case watch.Error:
+		l.health.watching(ctx, apierrors.FromObject(e.Object))
 		return e
 	case watch.Bookmark:
 		if m, err := meta.Accessor(e.Object); err == nil && m.GetAnnotations()[metav1.InitialEventsAnnotationKey] == "true" {
@@ -139,7 +140,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 		case apierrors.IsForbidden(err):
 			l.health.missed(m, err)
 		default:
-			return errorEvent(err)
+			return l.broken(ctx, err)
 		}
 	}
 	if i := l.item(object); i != nil {
@@ -148,13 +149,15 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	// An object that is no longer in the scope is deleted from the store.
 	m, err := meta.Accessor(object)
 	if err != nil {
-		return errorEvent(err)
+		return l.broken(ctx, err)
 	}
 	return watch.Event{Type: watch.Deleted, Object: newItem(m, observe.Link(m, l.resource.groupKind()))}
 }
 
-// errorEvent returns an event that ends the watch and makes the reflector list again.
-func errorEvent(err error) watch.Event {
+// broken records that the watch has missed something, and returns an event that ends
+// it and makes the reflector list again.
+func (l *listWatch) broken(ctx context.Context, err error) watch.Event {
+	l.health.watching(ctx, err)
 	return watch.Event{Type: watch.Error, Object: &apierrors.NewInternalError(err).ErrStatus}
 }
 
