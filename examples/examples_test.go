@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the expected output of the exam
 // TestMain puts the command under test on the path, for scripts that call it.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"advisor": func() {
-		os.Exit(app.Run(context.Background(), os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) //nolint:forbidigo // this is the command's main
+		os.Exit(app.Run(context.Background(), "advisor", os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) //nolint:forbidigo // this is the command's main
 	}})
 }
 
@@ -183,7 +183,7 @@ func TestGitOpsCheck(t *testing.T) {
 func inspect(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	got := app.Run(t.Context(), append([]string{"inspect"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	got := app.Run(t.Context(), "advisor", append([]string{"inspect"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	if got != code {
 		t.Fatalf("advisor inspect %s: exit code %d, want %d; stderr:\n%s", strings.Join(args, " "), got, code, errs.String())
 	}

@@ -11,5 +11,5 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	return app.RunAs(context.Background(), os.Args[0], os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	return app.Run(context.Background(), os.Args[0], os.Args[1:], app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }

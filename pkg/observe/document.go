@@ -157,7 +157,7 @@ func Decode(data []byte) (*Observation, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return nil, fmt.Errorf("reading the observation: %w: it may have been written by a newer version of advisor", err)
+		return nil, fmt.Errorf("reading the observation: %w: if a newer version of advisor wrote it, use that version", err)
 	}
 	return d.observation()
 }
@@ -224,7 +224,7 @@ func ValidNamespace(name string) bool { return namespaceName.MatchString(name) }
 func (w workloadDocument) validate() error {
 	switch {
 	case !ValidNamespace(w.Namespace):
-		return fmt.Errorf("namespace: %q is not a name of a namespace", w.Namespace)
+		return fmt.Errorf("namespace: %q is not a valid namespace name", w.Namespace)
 	case w.Kind == "":
 		return errors.New("kind: required")
 	case w.Name == "":

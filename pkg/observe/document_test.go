@@ -179,7 +179,7 @@ func TestNarrow(t *testing.T) {
 		scope Scope
 		want  string
 	}{
-		{Scope{Pods: true}, "made with --source pods,templates: it cannot"},
+		{Scope{Pods: true}, "made with --source pods,templates: set the same"},
 		{Scope{Pods: true, Templates: true, EphemeralContainers: true}, "made without --ephemeral-containers"},
 		{Scope{Pods: true, Templates: true, Selector: labels.SelectorFromSet(labels.Set{"app": "web"})}, "made with --selector"},
 	} {
@@ -198,8 +198,8 @@ func TestDecodeErrors(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
 		{"a newer version", "/v1", "/v2", `apiVersion: "psp-advisor.github.io/v2" is unknown, want psp-advisor.github.io/v1: use the version of advisor that wrote it, or a newer one`},
 		{"a field of a newer one", `"coverage"`, `"new":1,"coverage"`, `unknown field "new"`},
-		{"an attribute of a newer one", "hostPID", "hostXYZ", "hostXYZ: unknown attribute: it may have been written by a newer version"},
-		{"a namespace that is a path", "shop", "../x", `workloads[0]: namespace: "../x" is not a name of a namespace`},
+		{"an attribute of a newer one", "hostPID", "hostXYZ", "hostXYZ: unknown attribute: if a newer version of advisor wrote it"},
+		{"a namespace that is a path", "shop", "../x", `workloads[0]: namespace: "../x" is not a valid namespace name`},
 		{"no name", `"name":"p"`, `"name":""`, "workloads[0]: name: required"},
 		{"no kind", `"kind":"Pod"`, `"kind":""`, "workloads[0]: kind: required"},
 		{"no profile", `,"profile":{"hostPID":[{"value":true}]}`, "", "workloads[0]: profile: required"},

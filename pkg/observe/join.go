@@ -56,24 +56,32 @@ func sortedSet[T any](list []T, compare func(a, b T) int) []T {
 	return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
-// Narrow returns the part of an observation in the namespaces of a scope. It is an error
+// Narrow returns the part of an observation in the namespaces of a scope; the pods and
+// templates of the others are in Elsewhere. Unread and Skipped stay whole. It is an error
 // if the scope has another selector, fewer sources or debug containers, because an
 // observation has neither labels nor separate profiles for these.
 func (o *Observation) Narrow(scope Scope) (*Observation, error) {
 	switch {
 	case scope.Selector != nil && scope.SelectorText() != o.Scope.SelectorText():
-		return nil, fmt.Errorf("the observation was made with --selector %q: it cannot be changed afterwards", o.Scope.SelectorText())
+		return nil, fmt.Errorf("it was made with --selector %q: set the same one, or observe again", o.Scope.SelectorText())
 	case o.Scope.Pods && !scope.Pods, o.Scope.Templates && !scope.Templates:
-		return nil, fmt.Errorf("the observation was made with --source %s: it cannot be changed afterwards", o.Scope.sourceText())
+		return nil, fmt.Errorf("it was made with --source %s: set the same one, or observe again", o.Scope.sourceText())
 	case scope.EphemeralContainers && !o.Scope.EphemeralContainers:
-		return nil, errors.New("the observation was made without --ephemeral-containers: they cannot be added afterwards")
+		return nil, errors.New("it was made without --ephemeral-containers: omit the flag, or observe again")
 	}
 	narrowed := *o
 	var err error
 	if narrowed.Scope, err = o.Scope.meet(scope); err != nil {
 		return nil, err
 	}
-	narrowed.Members = slices.DeleteFunc(slices.Clone(o.Members), func(m aggregate.Member) bool { return !scope.Includes(m.Workload.Namespace) })
+	narrowed.Members = nil
+	for _, m := range o.Members {
+		if scope.Includes(m.Workload.Namespace) {
+			narrowed.Members = append(narrowed.Members, m)
+		} else {
+			narrowed.Elsewhere += m.Pods + m.Templates
+		}
+	}
 	narrowed.UnknownOwners = slices.DeleteFunc(slices.Clone(o.UnknownOwners), func(w aggregate.Workload) bool { return !scope.Includes(w.Namespace) })
 	narrowed.Gaps = slices.DeleteFunc(slices.Clone(o.Gaps), func(g Gap) bool { return g.Namespace != "" && !scope.Includes(g.Namespace) })
 	return &narrowed, nil

@@ -85,8 +85,7 @@ type Unread struct {
 	Group, Kind string
 	// Objects is the number of objects.
 	Objects int
-	// Places of the objects with a pod template, sorted: the pods that these create
-	// were not observed.
+	// Places of the objects that run pods, sorted; these pods were not observed.
 	Places []string
 }
 

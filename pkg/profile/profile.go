@@ -15,8 +15,9 @@
 //   - Of, Join and Gather never change their arguments.
 //   - A profile written as JSON and read back is the same.
 //
-// Values are effective values: the container's own setting, else the pod's; the
-// field, else the legacy annotation. Unset is a value too.
+// Values are effective values: the container's own setting, else the pod's. Where a
+// field has a legacy annotation, its file says which of them precedes. Unset is a value
+// too, except in the attributes that have set values only.
 package profile
 
 import (

@@ -87,11 +87,11 @@ func Unpack(e Entry, configMaps []*corev1.ConfigMap) (map[string][]byte, error) 
 	}
 	for name, data := range files {
 		if e.Files[name] != sum(data) {
-			return nil, fmt.Errorf("report of %s: the hash of %s is not that in the index", e.Name(), name)
+			return nil, fmt.Errorf("report of %s: the hash of %s is not that in the index: publish it again", e.Name(), name)
 		}
 	}
 	if len(files) != len(e.Files) {
-		return nil, fmt.Errorf("report of %s: it has %d files instead of the %d in the index", e.Name(), len(files), len(e.Files))
+		return nil, fmt.Errorf("report of %s: it has %d files instead of the %d in the index: publish it again", e.Name(), len(files), len(e.Files))
 	}
 	return files, nil
 }

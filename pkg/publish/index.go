@@ -162,7 +162,7 @@ func ReadIndex(cm *corev1.ConfigMap) (Index, error) {
 		return Index{}, fmt.Errorf("reading the index: %w", err)
 	}
 	if i.APIVersion != APIVersion || i.Kind != KindIndex {
-		return Index{}, fmt.Errorf("reading the index: it is of type %s %s, want %s %s", printable.Short(i.APIVersion, 100), printable.Short(i.Kind, 100), APIVersion, KindIndex)
+		return Index{}, fmt.Errorf("reading the index: it is of type %s %s, want %s %s: use the version of advisor that wrote it", printable.Short(i.APIVersion, 100), printable.Short(i.Kind, 100), APIVersion, KindIndex)
 	}
 	return i, nil
 }

@@ -35,7 +35,7 @@ func NewReader(config *rest.Config, namespace string) (*Reader, error) {
 var ErrNoReport = errors.New("no report")
 
 // errReplaced is the error for a ConfigMap that was deleted after the index was read.
-var errReplaced = errors.New("the report was replaced again and again while it was read: try again")
+var errReplaced = errors.New("the report was replaced repeatedly while it was read: try again")
 
 // Index returns the index.
 func (r *Reader) Index(ctx context.Context) (Index, error) {

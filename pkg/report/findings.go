@@ -30,7 +30,7 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 	for _, w := range obs.UnknownOwners {
 		list = append(list, generate.Finding{
 			Severity: generate.Warning, Rule: RuleUnknownOwner, Namespace: w.Namespace, Workloads: []string{w.String()},
-			Message: fmt.Sprintf("%s was not observed, so its pods get a policy with its name, although a controller of it may be the workload", w),
+			Message: fmt.Sprintf("%s was not observed: its pods get a policy with its name, which is wrong if a controller owns it: add it to the manifests, or grant permission to list it", w),
 		})
 	}
 	for _, r := range results {
@@ -53,7 +53,7 @@ func defaultAccounts(members []aggregate.Member) []generate.Finding {
 	var list []generate.Finding
 	for _, users := range byNamespace {
 		f := generate.About(users, generate.Warning, RuleDefaultAccount)
-		f.Message = fmt.Sprintf("service account default is in use by %s: any pod that names no service account may use its policies", generate.FirstFew(f.Workloads))
+		f.Message = fmt.Sprintf("service account default is in use by %s: any pod that names no service account can use its policies: give these workloads service accounts of their own", generate.FirstFew(f.Workloads))
 		list = append(list, f)
 	}
 	return list
@@ -65,6 +65,6 @@ func debugContainers(members []aggregate.Member) []generate.Finding {
 		return nil
 	}
 	f := generate.About(users, generate.Warning, RuleDebugContainer)
-	f.Message = fmt.Sprintf("ephemeral containers of %s were ignored, because a recreated pod has none; updates of the running pod may be denied", generate.FirstFew(f.Workloads))
+	f.Message = fmt.Sprintf("ephemeral containers of %s were ignored, because a recreated pod has none; the server can deny updates of the running pods", generate.FirstFew(f.Workloads))
 	return []generate.Finding{f}
 }

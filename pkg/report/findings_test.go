@@ -183,7 +183,7 @@ func TestSummary(t *testing.T) {
 		{
 			"the default account is told once for all namespaces",
 			observed(deployment("a/x", "default"), deployment("b/x", "default"), deployment("c/x", "default"), deployment("d/x", "default"), deployment("e/x", "x")), aggregate.ByNamespace,
-			"5 pods and 0 templates in 5 namespaces (all namespaces inspected): 5 policies\nwarning: service account default is in use in a, b, c and 1 more: any pod there that names no service account may use its policies\n",
+			"5 pods and 0 templates in 5 namespaces (all namespaces inspected): 5 policies\nwarning: service account default is in use in a, b, c and 1 more: any pod there that names no service account can use its policies\n",
 		},
 		{
 			"cluster", observed(deployment("a/x", "x"), deployment("b/x", "x")), aggregate.ByCluster,
@@ -194,7 +194,7 @@ func TestSummary(t *testing.T) {
 			&observe.Observation{Members: observed(hostile).Members, Gaps: []observe.Gap{gap}}, aggregate.ByWorkload,
 			"1 pod and 0 templates in 1 namespace (all namespaces inspected): 1 policy\n" +
 				"not observed: cronjobs.batch in namespace shop: forbidden\\nwarning: not really\n" +
-				"warning: shop: ephemeral containers of Deployment/web\\nadvisor: all is well\\x1b[2J\\u202e were ignored, because a recreated pod has none; updates of the running pod may be denied\n",
+				"warning: shop: ephemeral containers of Deployment/web\\nadvisor: all is well\\x1b[2J\\u202e were ignored, because a recreated pod has none; the server can deny updates of the running pods\n",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -87,13 +87,13 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 // namespaces, then one line per gap and finding.
 func (r Report) Summary(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s and %s in %s (%s): %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
+	fmt.Fprintf(&text, "%s and %s in %s (%s inspected): %s\n", Count(r.Pods, "pod"), Count(r.Templates, "template"),
 		Count(len(r.Namespaces), "namespace"), printable.Text(Inspected(r.scope)), CountPolicies(r.Policies))
 	for _, g := range r.gaps {
 		text.WriteString("not observed: " + printable.Text(g.String()) + "\n")
 	}
 	if in := r.namespacesOf(RuleDefaultAccount); len(in) > 0 {
-		text.WriteString("warning: service account default is in use in " + printable.Text(generate.FirstFew(in)) + ": any pod there that names no service account may use its policies\n")
+		text.WriteString("warning: service account default is in use in " + printable.Text(generate.FirstFew(in)) + ": any pod there that names no service account can use its policies\n")
 	}
 	for _, f := range r.Findings {
 		if f.Rule == RuleDefaultAccount {
@@ -111,17 +111,17 @@ func (r Report) Summary(w io.Writer) error {
 	return nil
 }
 
-// Inspected says which namespaces were inspected.
+// Inspected names the namespaces of a scope.
 func Inspected(s observe.Scope) string {
 	switch {
 	case len(s.Namespaces) == 1:
-		return "namespace " + s.Namespaces[0] + " inspected"
+		return "namespace " + s.Namespaces[0]
 	case len(s.Namespaces) > 1:
-		return "namespaces " + generate.FirstFew(s.Namespaces) + " inspected"
+		return "namespaces " + generate.FirstFew(s.Namespaces)
 	case len(s.ExcludedNamespaces) > 0:
-		return "all namespaces except " + generate.FirstFew(s.ExcludedNamespaces) + " inspected"
+		return "all namespaces except " + generate.FirstFew(s.ExcludedNamespaces)
 	default:
-		return "all namespaces inspected"
+		return "all namespaces"
 	}
 }
 

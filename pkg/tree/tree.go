@@ -8,14 +8,17 @@
 // changes atomic. Laws, each tested:
 //   - The same policies give the same bytes. A file that differs at most in CRLF line
 //     ends is not written.
-//   - Only files that start with the advisor's mark are changed or removed. Another
-//     file in the place of one is an error; all others are ignored, also those that
-//     are created during a run. Files and directories keep their mode, and a directory
-//     is removed only with the last file in it.
-//   - Whenever a run ends, even if it is killed, every file is complete and every
-//     kustomization.yaml lists only existing files. Another run completes the changes.
-//     Two concurrent runs may make each other fail; then, too, another run completes
-//     the changes.
+//   - Only files that start with the advisor's mark, and temporary files of killed runs, are
+//
+// changed or removed. Another
+//
+//	  file in the place of one is an error; all others are ignored, also those that
+//	  are created during a run. Files and directories keep their mode, and a directory
+//	  is removed only with the last file in it.
+//	- Whenever a run ends, even if it is killed, every file is complete and every
+//	  kustomization.yaml lists only existing files. Another run completes the changes.
+//	  Two concurrent runs may make each other fail; then, too, another run completes
+//	  the changes.
 package tree
 
 import (

@@ -1,6 +1,16 @@
 // Package app is the command line: one file per command. Each command turns its
 // flags into options and runs them; data goes to standard output, everything
 // else to standard error.
+//
+// Input is arguments and streams; output is an exit code. Laws:
+//   - All problems of the flags are reported at once, one line each, and exit with 2.
+//   - Wrong flags and input that cannot be read print no data.
+//   - A stream that cannot be written exits with 3.
+//   - Whatever strings the input holds, a line of output stays one line, without
+//     control characters.
+//   - An observation gives the same policies as the cluster or the manifests that it
+//     was made from, byte for byte.
+//   - Except in the controller, libraries log nothing.
 package app
 
 import (
@@ -28,7 +38,7 @@ type Streams struct {
 // The exit codes.
 const (
 	exitOK      = 0
-	exitDrift   = 1 // findings, drift, or a partial observation that was published
+	exitDrift   = 1 // --check found a difference; a report is missing, stale or partial
 	exitUsage   = 2 // wrong flags or bad input
 	exitFailure = 3 // the server or the file system failed
 )
@@ -44,7 +54,7 @@ func (e codedError) Unwrap() error { return e.error }
 func usageError(err error) error   { return codedError{exitUsage, err} }
 func failureError(err error) error { return codedError{exitFailure, err} }
 
-// printErr writes a line to standard error, in which nothing drives a terminal.
+// printErr writes one line to standard error, with control characters escaped.
 func printErr(errOut io.Writer, line string) error {
 	if _, err := fmt.Fprintln(errOut, oneLine(line)); err != nil {
 		return failureError(fmt.Errorf("writing to standard error: %w", err))
@@ -52,8 +62,8 @@ func printErr(errOut io.Writer, line string) error {
 	return nil
 }
 
-// setting is what the commands share beside their flags.
-type setting struct {
+// environment is what the commands share beside their flags.
+type environment struct {
 	Streams
 	// name that the advisor was called by, such as "kubectl advisor".
 	name string
@@ -68,23 +78,17 @@ type setting struct {
 }
 
 // Run runs the command line args and returns the exit code. Each error is reported
-// on standard error in one line.
-func Run(ctx context.Context, args []string, streams Streams) int {
-	return RunAs(ctx, "advisor", args, streams)
-}
-
-// RunAs is Run for a program that was called by another name, with its path or
-// without. As kubectl-advisor it is a plugin of kubectl.
-func RunAs(ctx context.Context, program string, args []string, streams Streams) int {
+// on standard error in one line. program is the name or path that the advisor was
+// called by; as kubectl-advisor it is a plugin of kubectl.
+func Run(ctx context.Context, program string, args []string, streams Streams) int {
 	name := "advisor"
 	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
 		name = "kubectl advisor"
 	}
-	s := setting{Streams: streams, name: name, engines: engines(), setLog: setProcessLog}
-	// What libraries log is for the controller, which has a log; elsewhere an error
-	// says it all.
-	s.log(klog.Logger{})
-	return s.run(ctx, args)
+	env := environment{Streams: streams, name: name, engines: engines(), setLog: setProcessLog}
+	// Libraries log only in the controller; other commands return errors.
+	env.log(klog.Logger{})
+	return env.run(ctx, args)
 }
 
 func setProcessLog(logger klog.Logger) {
@@ -93,22 +97,22 @@ func setProcessLog(logger klog.Logger) {
 
 // log makes a logger that of the whole process, unless a test has several commands
 // in one.
-func (s setting) log(logger klog.Logger) {
-	if s.setLog != nil {
-		s.setLog(logger)
+func (env environment) log(logger klog.Logger) {
+	if env.setLog != nil {
+		env.setLog(logger)
 	}
 }
 
-func (s setting) run(ctx context.Context, args []string) int {
-	s.completing = len(args) > 0 && slices.Contains([]string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0])
-	root := newRootCommand(s) //nolint:contextcheck // cobra hands ctx to the command
+func (env environment) run(ctx context.Context, args []string) int {
+	env.completing = len(args) > 0 && slices.Contains([]string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0])
+	root := newRootCommand(env) //nolint:contextcheck // cobra hands ctx to the command
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
 	for _, problem := range problems(err) {
-		fmt.Fprintln(s.Err, s.name+":", oneLine(problem.Error())) //nolint:errcheck // there is nowhere left to report it
+		fmt.Fprintln(env.Err, env.name+":", oneLine(problem.Error())) //nolint:errcheck // there is nowhere left to report it
 	}
 	if coded, ok := errors.AsType[codedError](err); ok {
 		return coded.code
@@ -117,7 +121,7 @@ func (s setting) run(ctx context.Context, args []string) int {
 	return exitUsage
 }
 
-// problems takes apart what errors.Join joined.
+// problems splits joined errors.
 func problems(err error) []error {
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
@@ -141,28 +145,28 @@ const maxLine = 1000
 // oneLine is the text in one line that leaves a terminal as it is.
 func oneLine(text string) string { return printable.Line(text, maxLine) }
 
-func newRootCommand(s setting) *cobra.Command {
+func newRootCommand(env environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "advisor",
 		Short: "Write the least-privilege policies of the pods in a cluster",
-		Long: `advisor observes the pods of a cluster, or those of manifests, and writes the tightest
-PodSecurityPolicy and RBAC that admit them unchanged.`,
+		Long: `advisor observes the pods of a cluster, or the pods that manifests create, and generates the
+tightest policies that admit them unchanged.`,
 		Version:           thisBuild().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: s.name},
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: env.name},
 		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.Err)
 	root.SetUsageFunc(usage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newInspectCommand(s), newPublishCommand(s), newControllerCommand(s), newGetReportCommand(s), newCompletionCommand(s), newVersionCommand(s))
+	root.AddCommand(newInspectCommand(env), newPublishCommand(env), newControllerCommand(env), newGetReportCommand(env), newCompletionCommand(env), newVersionCommand(env))
 	for _, cmd := range root.Commands() {
-		cmd.Example = strings.ReplaceAll(cmd.Example, "  advisor ", "  "+s.name+" ")
+		cmd.Example = strings.ReplaceAll(cmd.Example, "  advisor ", "  "+env.name+" ")
 	}
 	return root
 }

@@ -60,7 +60,7 @@ func (r result) expect(t testing.TB, code int) result {
 func run(t testing.TB, in string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := setting{Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs}, name: "advisor", engines: engines()}.run(t.Context(), args)
+	code := environment{Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs}, name: "advisor", engines: engines()}.run(t.Context(), args)
 	return result{code, out.String(), errs.String()}
 }
 
@@ -75,12 +75,12 @@ func newClient(config *rest.Config) client { return client{config, engines()} }
 // run runs a command line.
 func (c client) run(ctx context.Context, args ...string) result {
 	var out, errs bytes.Buffer
-	code := c.setting(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(ctx, append(args, "--server", c.config.Host))
+	code := c.environment(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(ctx, append(args, "--server", c.config.Host))
 	return result{code, out.String(), errs.String()}
 }
 
-func (c client) setting(streams Streams) setting {
-	return setting{Streams: streams, name: "advisor", engines: c.engines, wrap: func(config *rest.Config) *rest.Config {
+func (c client) environment(streams Streams) environment {
+	return environment{Streams: streams, name: "advisor", engines: c.engines, wrap: func(config *rest.Config) *rest.Config {
 		config.Transport = c.config.Transport
 		return config
 	}}
@@ -142,7 +142,7 @@ func (c client) controller(t *testing.T, args ...string) *running {
 	args = append(append([]string{"controller", "--listen-address", "127.0.0.1:0"}, args...), "--server", c.config.Host)
 	go func() {
 		var out bytes.Buffer
-		code := c.setting(Streams{In: strings.NewReader(""), Out: &out, Err: r.log}).run(ctx, args)
+		code := c.environment(Streams{In: strings.NewReader(""), Out: &out, Err: r.log}).run(ctx, args)
 		r.done <- result{code, out.String(), r.log.String()}
 	}()
 	t.Cleanup(func() { r.stop() })
@@ -244,7 +244,7 @@ func TestLibrariesAreSilent(t *testing.T) {
 	os.Stderr = captured
 	defer func() { os.Stderr = stderr }()
 	klog.ClearLogger()
-	if code := Run(t.Context(), []string{"version"}, Streams{Out: io.Discard, Err: io.Discard}); code != exitOK {
+	if code := Run(t.Context(), "advisor", []string{"version"}, Streams{Out: io.Discard, Err: io.Discard}); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
 	klog.Error("something is wrong")
@@ -283,12 +283,12 @@ func TestStreamsFail(t *testing.T) {
 		{"no", "2 pods", []string{"get-report", "--report-namespace", "reports", "-n", "shop"}},
 	} {
 		args := append(tc.args, "--server", c.config.Host)
-		if code := c.setting(Streams{In: strings.NewReader(""), Out: broken{tc.out}, Err: broken{tc.errs}}).run(t.Context(), args); code != exitFailure {
+		if code := c.environment(Streams{In: strings.NewReader(""), Out: broken{tc.out}, Err: broken{tc.errs}}).run(t.Context(), args); code != exitFailure {
 			t.Errorf("%v without %q and %q: exit code %d", tc.args, tc.out, tc.errs, code)
 		}
 	}
 	for _, args := range [][]string{{"version"}, {"completion", "bash"}} {
-		if code := Run(t.Context(), args, Streams{Out: broken{}, Err: broken{"no"}}); code != exitFailure {
+		if code := Run(t.Context(), "advisor", args, Streams{Out: broken{}, Err: broken{"no"}}); code != exitFailure {
 			t.Errorf("%v: exit code %d", args, code)
 		}
 	}

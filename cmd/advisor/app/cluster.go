@@ -11,12 +11,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// observeCluster observes a cluster once. How far it has come and what is special
-// about the server goes to errOut.
+// observeCluster observes a cluster once. Progress and warnings about the server go
+// to errOut.
 func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scope, engines []generate.Engine, errOut io.Writer) (*observe.Observation, error) {
-	show, wipe := progress(errOut)
+	show, clearLine := progress(errOut)
 	seen, err := cluster.List(ctx, config, scope, show)
-	wipe()
+	clearLine()
 	if err != nil {
 		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
 	}
@@ -28,26 +28,27 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 	return seen.Observe(), nil
 }
 
-// serverNotes says what a reader of policies should know of the server; not being
-// able to ask is no failure.
+// serverNotes returns warnings about the server. A failed request is a warning, not
+// an error; nothing more is requested after it.
 func serverNotes(ctx context.Context, config *rest.Config, engines []generate.Engine) []string {
 	server, err := cluster.NewServer(config)
+	if err != nil {
+		return []string{fmt.Sprintf("warning: %v", err)}
+	}
 	var notes []string
 	for _, e := range engines {
-		served := false
-		if err == nil {
-			served, err = server.Serves(ctx, e.Resource)
+		served, err := server.Serves(ctx, e.Resource)
+		if err != nil {
+			return append(notes, fmt.Sprintf("warning: %v", err))
 		}
-		switch {
-		case err != nil:
-			notes = append(notes, fmt.Sprintf("warning: whether the server serves %s is not known: %v", e.Resource.Resource, err))
-		case !served:
-			version, err := server.Version(ctx)
-			if err != nil {
-				version = "of an unknown version"
-			}
-			notes = append(notes, fmt.Sprintf("warning: the server (%s) does not serve %s: %s", version, e.Resource.Resource, e.Note))
+		if served {
+			continue
 		}
+		version, err := server.Version(ctx)
+		if err != nil {
+			version = "of an unknown version"
+		}
+		notes = append(notes, fmt.Sprintf("warning: the server (%s) does not serve %s, so the policies have no effect there: %s", version, e.Resource.Resource, e.Note))
 	}
 	return notes
 }

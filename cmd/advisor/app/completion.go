@@ -23,15 +23,14 @@ const maxCompletions = 500
 // shells are those that completions can be written for.
 var shells = []string{"bash", "fish", "powershell", "zsh"}
 
-func newCompletionCommand(s setting) *cobra.Command {
+func newCompletionCommand(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print the completions for a shell: " + strings.Join(shells, ", "),
 		Long: `completion prints a script that lets a shell complete commands, flags and their values:
 namespaces of the cluster, contexts of the kubeconfig, formats, levels and files.
 
-As a plugin of kubectl, the advisor completes through a program on the path that is called
-kubectl_complete-advisor. It is executable and holds two lines:
+As a kubectl plugin, the advisor needs an executable named kubectl_complete-advisor on the PATH:
 
   #!/bin/sh
   exec kubectl advisor __complete "$@"`,
@@ -53,10 +52,10 @@ kubectl_complete-advisor. It is executable and holds two lines:
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			generate := map[string]func() error{
-				"bash":       func() error { return root.GenBashCompletionV2(s.Out, true) },
-				"fish":       func() error { return root.GenFishCompletion(s.Out, true) },
-				"powershell": func() error { return root.GenPowerShellCompletionWithDesc(s.Out) },
-				"zsh":        func() error { return root.GenZshCompletion(s.Out) },
+				"bash":       func() error { return root.GenBashCompletionV2(env.Out, true) },
+				"fish":       func() error { return root.GenFishCompletion(env.Out, true) },
+				"powershell": func() error { return root.GenPowerShellCompletionWithDesc(env.Out) },
+				"zsh":        func() error { return root.GenZshCompletion(env.Out) },
 			}[args[0]]
 			if err := generate(); err != nil {
 				return failureError(fmt.Errorf("writing output: %w", err))
@@ -68,32 +67,32 @@ kubectl_complete-advisor. It is executable and holds two lines:
 
 // complete has the values of a flag completed. cobra keeps what is registered for as
 // long as the program runs, so it is done only where a shell asks.
-func (s setting) complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
-	if s.completing {
+func (env environment) complete(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
+	if env.completing {
 		_ = cmd.RegisterFlagCompletionFunc(flag, values) // fails for a flag that does not exist: a test completes each
 	}
 }
 
 // completeWords completes a flag from words.
-func (s setting) completeWords(cmd *cobra.Command, flag string, list ...string) {
-	s.complete(cmd, flag, words(list...))
+func (env environment) completeWords(cmd *cobra.Command, flag string, list ...string) {
+	env.complete(cmd, flag, words(list...))
 }
 
 // completeFiles completes a flag from files whose names end so; from all, if no
 // extension is given.
-func (s setting) completeFiles(cmd *cobra.Command, flag string, extensions ...string) {
+func (env environment) completeFiles(cmd *cobra.Command, flag string, extensions ...string) {
 	directive := cobra.ShellCompDirectiveFilterFileExt
 	if len(extensions) == 0 {
 		directive = cobra.ShellCompDirectiveDefault
 	}
-	s.complete(cmd, flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	env.complete(cmd, flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return extensions, directive
 	})
 }
 
 // completeDirectories completes a flag from directories.
-func (s setting) completeDirectories(cmd *cobra.Command, flag string) {
-	s.complete(cmd, flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func (env environment) completeDirectories(cmd *cobra.Command, flag string) {
+	env.complete(cmd, flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
 }

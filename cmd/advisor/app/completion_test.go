@@ -23,7 +23,7 @@ func (c client) complete(t *testing.T, args ...string) (words []string, directiv
 	if args[0] != "version" && args[0] != "completion" {
 		args = slices.Insert(args, 1, "--server", c.config.Host)
 	}
-	code := c.setting(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(t.Context(), append([]string{"__completeNoDesc"}, args...))
+	code := c.environment(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(t.Context(), append([]string{"__completeNoDesc"}, args...))
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, &errs)
 	}

@@ -14,21 +14,21 @@ import (
 // connectionFlags say how to reach the cluster. They are kubectl's.
 type connectionFlags struct {
 	*genericclioptions.ConfigFlags
-	setting
+	environment
 }
 
-func newConnectionFlags(s setting) *connectionFlags {
+func newConnectionFlags(env environment) *connectionFlags {
 	config := genericclioptions.NewConfigFlags(true)
 	// What it means differs from command to command.
 	config.Namespace = nil
 	config.WrapConfigFn = func(c *rest.Config) *rest.Config {
 		c.UserAgent = thisBuild().userAgent()
-		if s.wrap != nil {
-			c = s.wrap(c)
+		if env.wrap != nil {
+			c = env.wrap(c)
 		}
 		return c
 	}
-	return &connectionFlags{config, s}
+	return &connectionFlags{config, env}
 }
 
 func (f *connectionFlags) addTo(cmd *cobra.Command) {
@@ -39,7 +39,7 @@ func (f *connectionFlags) addTo(cmd *cobra.Command) {
 	f.completeConnection(cmd)
 }
 
-var errNoCluster = errors.New("no cluster is configured: name one with --kubeconfig or --server")
+var errNoCluster = errors.New("no cluster is configured: set --kubeconfig or --server")
 
 // restConfig returns how to reach the cluster: as kubectl does, but without its
 // last resort, a server on this machine.
@@ -65,7 +65,7 @@ func (f *connectionFlags) namesCluster() (bool, error) {
 	return len(raw.Clusters) > 0 || *f.APIServer != "", err //nolint:wrapcheck // it names the file
 }
 
-var errNoReportNamespace = errors.New("--report-namespace: required outside of a pod: name the namespace to publish into")
+var errNoReportNamespace = errors.New("--report-namespace: required outside of a pod: set the namespace to publish to")
 
 // podNamespace returns the namespace of the pod that the advisor runs in.
 func (f *connectionFlags) podNamespace() (string, error) {

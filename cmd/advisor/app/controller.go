@@ -47,7 +47,7 @@ type controllerFlags struct {
 	lease    time.Duration
 }
 
-// controllerOptions is a checked run of controller.
+// controllerOptions are the validated options of controller.
 type controllerOptions struct {
 	publishOptions
 	controller controller.Options
@@ -56,19 +56,19 @@ type controllerOptions struct {
 	log func(klog.Logger)
 }
 
-func newControllerCommand(s setting) *cobra.Command {
-	f := &controllerFlags{publishFlags: newPublishFlags(s)}
+func newControllerCommand(env environment) *cobra.Command {
+	f := &controllerFlags{publishFlags: newPublishFlags(env)}
 	cmd := &cobra.Command{
 		Use:   "controller",
 		Short: "Keep the policies in ConfigMaps current",
-		Long: `controller does what publish does, whenever something changes, until it is asked to stop by
-SIGTERM or SIGINT. Several replicas may run: the one that holds the Lease psp-advisor in the
-report namespace publishes. It serves /healthz, /readyz and /metrics, and logs to standard error.`,
+		Long: `controller does what publish does, whenever something changes, until it receives SIGTERM or
+SIGINT. Several replicas may run: the one that holds the Lease psp-advisor in the report
+namespace publishes. It serves /healthz, /readyz and /metrics, and logs to standard error.`,
 		Example: controllerExample,
 		Annotations: exitCodes(
-			"0  asked to stop",
+			"0  stopped by a signal",
 			"2  wrong flags",
-			"3  the server could not be observed at first, or the address cannot be listened on",
+			"3  the first observation failed, or the listen address is not available",
 		),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -91,9 +91,9 @@ func (f *controllerFlags) addTo(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.Lookup("timeout").Usage = "how long observing a cluster for the first time may take; 0 means no limit"
 	flags.StringVar(&f.listen, "listen-address", ":8080", "where to serve /healthz, /readyz and /metrics")
-	flags.DurationVar(&f.debounce, "debounce", 5*time.Second, "how long a change waits for others before it is published")
-	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often every report is made again without a change")
-	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long the lease of a leader that is gone is still valid")
+	flags.DurationVar(&f.debounce, "debounce", 5*time.Second, "how long to collect changes before publishing them")
+	flags.DurationVar(&f.resync, "resync", 10*time.Minute, "how often to render all reports again without a change")
+	flags.DurationVar(&f.lease, "lease-duration", 15*time.Second, "how long other replicas wait for a leader that does not renew its lease")
 }
 
 func (f *controllerFlags) options(flags *pflag.FlagSet) (controllerOptions, error) {

@@ -54,7 +54,7 @@ type getReportFlags struct {
 	output          string
 }
 
-// getReportOptions is a checked run of get-report.
+// getReportOptions are the validated options of get-report.
 type getReportOptions struct {
 	restConfig      func() (*rest.Config, error)
 	reportNamespace string
@@ -67,17 +67,17 @@ type getReportOptions struct {
 	streams Streams
 }
 
-func newGetReportCommand(s setting) *cobra.Command {
-	f := &getReportFlags{connectionFlags: newConnectionFlags(s)}
+func newGetReportCommand(env environment) *cobra.Command {
+	f := &getReportFlags{connectionFlags: newConnectionFlags(env)}
 	cmd := &cobra.Command{
 		Use:   "get-report",
 		Short: "Print what publish or controller has published",
 		Long: `get-report reads the reports that publish and controller keep in ConfigMaps. With --namespace, it
 prints the policies of that namespace, or the report in another format; without, a table of all
-reports. Of the level cluster there is a single report, which has no namespace to name.
+reports. At level cluster there is one report, and --namespace is omitted.
 
 It follows the index, and compares everything with the hashes there: ConfigMaps that merely look
-like reports are not read. It needs the right to get ConfigMaps in the report namespace.`,
+like reports are not read. It needs permission to get ConfigMaps in the report namespace.`,
 		Example: getReportExample,
 		Annotations: exitCodes(
 			"0  printed, and all of it is current",
@@ -96,15 +96,15 @@ like reports are not read. It needs the right to get ConfigMaps in the report na
 	}
 	f.addTo(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace whose report is printed; that of the current context is not applied")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace whose report is printed; the current context's namespace is ignored")
 	flags.StringVar(&f.reportNamespace, "report-namespace", defaultReportNamespace, "namespace that holds the reports")
-	flags.StringSliceVar(&f.engineNames, "engine", []string{"psp"}, "kind of policies: "+orList(s.engineList()))
+	flags.StringSliceVar(&f.engineNames, "engine", env.defaultEngines(), "kinds of policies to print: "+orList(env.engineList()))
 	flags.StringVarP(&f.output, "output", "o", "", "of one report: "+orList(reportFormats)+"; of all: "+orList(indexFormats)+" (default yaml and table)")
 	f.complete(cmd, "namespace", func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return itemsOf(f.published(cmd.Context()), toComplete), cobra.ShellCompDirectiveNoFileComp
 	})
 	f.completeNamespaces(cmd, "report-namespace")
-	f.completeWords(cmd, "engine", s.engineList()...)
+	f.completeWords(cmd, "engine", env.engineList()...)
 	f.completeWords(cmd, "output", slices.Concat(reportFormats, indexFormats)...)
 	return cmd
 }
@@ -129,7 +129,7 @@ func (f *getReportFlags) published(ctx context.Context) []string {
 }
 
 func (f *getReportFlags) options(flags *pflag.FlagSet) (getReportOptions, error) {
-	errs := []error{emptyFlags(flags)}
+	errs := []error{checkNonEmpty(flags)}
 	if f.namespace != "" {
 		errs = append(errs, checkNamespaces("--namespace", f.namespace))
 	}
@@ -142,7 +142,7 @@ func (f *getReportFlags) options(flags *pflag.FlagSet) (getReportOptions, error)
 	case f.namespace != "" && slices.Contains(indexFormats, f.output):
 		errs = append(errs, fmt.Errorf("--output: %s is about all reports: omit --namespace", f.output))
 	}
-	engines, err := f.chosenEngines(f.engineNames)
+	engines, err := f.selectEngines(f.engineNames)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return getReportOptions{}, usageError(err)
 	}
@@ -219,7 +219,7 @@ func (o getReportOptions) printReport(ctx context.Context, reader *publish.Reade
 	case entry.Stale != nil:
 		return codedError{exitDrift, fmt.Errorf("the report of %s is out of date: %s", entry.Name(), entry.Stale)}
 	case entry.Partial:
-		return codedError{exitDrift, fmt.Errorf("the report of %s is partial: its policies may refuse pods that could not be observed", entry.Name())}
+		return codedError{exitDrift, fmt.Errorf("the report of %s is partial: its policies can deny pods that could not be observed", entry.Name())}
 	default:
 		return nil
 	}
@@ -235,7 +235,7 @@ func (o getReportOptions) explainMissing(ctx context.Context, reader *publish.Re
 		return codedError{exitDrift, fmt.Errorf("%w: a single report is about the whole cluster: omit --namespace", missing)}
 	}
 	if !scopeOf(index.Coverage).Includes(o.namespace) {
-		return codedError{exitDrift, fmt.Errorf("%w: what is published has %s", missing, report.Inspected(scopeOf(index.Coverage)))}
+		return codedError{exitDrift, fmt.Errorf("%w: the published reports cover %s", missing, report.Inspected(scopeOf(index.Coverage)))}
 	}
 	for _, g := range index.Coverage.Gaps {
 		if g.Namespace == "" || g.Namespace == o.namespace {
@@ -289,7 +289,7 @@ func (o getReportOptions) printIndex(index publish.Index) error {
 	if err := writeOut(o.streams.Out, data); err != nil {
 		return err
 	}
-	err = printErr(o.streams.Err, fmt.Sprintf("%s in namespace %s (%s): one policy per %s, for %s, from %s",
+	err = printErr(o.streams.Err, fmt.Sprintf("%s in namespace %s (%s inspected): one policy per %s, for %s, from %s",
 		report.Count(len(index.Reports), "report"), o.reportNamespace, report.Inspected(scopeOf(index.Coverage)),
 		index.Level, strings.Join(index.Engines, ", "), strings.Join(index.Coverage.Sources, " and ")))
 	if err != nil {
@@ -301,7 +301,7 @@ func (o getReportOptions) printIndex(index publish.Index) error {
 		}
 	}
 	if !index.Coverage.Complete {
-		return codedError{exitDrift, errors.New("the reports are not complete: some are out of date or partial, or something could not be observed or published")}
+		return codedError{exitDrift, errors.New("the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller")}
 	}
 	return nil
 }

@@ -104,20 +104,20 @@ func TestGetReportNotCurrent(t *testing.T) {
 		},
 		{
 			"stale, in the table", nil, nil, "shop        2      0           2          0          out of date (not observed: pods: Forbidden)\n",
-			"not observed: pods: Forbidden\nadvisor: the reports are not complete: some are out of date or partial, or something could not be observed or published\n",
+			"not observed: pods: Forbidden\nadvisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
 			"partial",
 			[]string{"--allow-partial"},
 			[]string{"-n", "batch"},
 			"kind: PodSecurityPolicy",
-			"advisor: the report of batch is partial: its policies may refuse pods that could not be observed\n",
+			"advisor: the report of batch is partial: its policies can deny pods that could not be observed\n",
 		},
 		{
 			"partial, in the table",
 			[]string{"--allow-partial"},
 			nil, "batch       0      1           1          0          partial\n",
-			"advisor: the reports are not complete: some are out of date or partial, or something could not be observed or published\n",
+			"advisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
 			"missing, and not observed", nil,
@@ -151,8 +151,8 @@ func TestGetReportMissing(t *testing.T) {
 		errs    string
 	}{
 		{"nothing there", nil, []string{"-n", "other"}, "no report of other in namespace reports: no pods and templates were observed there"},
-		{"not covered", []string{"-n", "shop,team"}, []string{"-n", "other"}, "no report of other in namespace reports: what is published has namespaces shop, team inspected"},
-		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: what is published has all namespaces except team inspected"},
+		{"not covered", []string{"-n", "shop,team"}, []string{"-n", "other"}, "no report of other in namespace reports: the published reports cover namespaces shop, team"},
+		{"excluded", []string{"--exclude-namespaces", "team"}, []string{"-n", "team"}, "no report of team in namespace reports: the published reports cover all namespaces except team"},
 		{"of a cluster", []string{"--level", "cluster"}, []string{"-n", "shop"}, "no report of shop in namespace reports: a single report is about the whole cluster: omit --namespace"},
 		{"no reports at all", nil, []string{"--report-namespace", "elsewhere"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or set --report-namespace"},
 		{"no reports at all, of a namespace", nil, []string{"--report-namespace", "elsewhere", "-n", "shop"}, "no report in namespace elsewhere: run advisor publish or advisor controller, or set --report-namespace"},
@@ -208,7 +208,7 @@ func TestGetReportTampered(t *testing.T) {
 	forged.Data[publish.PoliciesFile("psp")] = "---\nkind: ClusterRoleBinding\n"
 	server.Put(forged)
 	r := c.getReport(t, "-n", "shop").expect(t, exitFailure)
-	if want := "advisor: report of shop: the hash of psp.yaml is not that in the index\n"; r.errs != want || r.out != "" {
+	if want := "advisor: report of shop: the hash of psp.yaml is not that in the index: publish it again\n"; r.errs != want || r.out != "" {
 		t.Errorf("%s", r)
 	}
 }

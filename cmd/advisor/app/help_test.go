@@ -16,7 +16,7 @@ import (
 
 // commands returns the root command and those below it.
 func commands() []*cobra.Command {
-	root := newRootCommand(setting{name: "advisor", engines: engines()})
+	root := newRootCommand(environment{name: "advisor", engines: engines()})
 	root.InitDefaultHelpCmd()
 	return append(root.Commands(), root)
 }
@@ -109,7 +109,7 @@ func TestHelp(t *testing.T) {
 					t.Errorf("%d columns: %s", utf8.RuneCountInString(line), line)
 				}
 			}
-			if own, connection := strings.Index(text, "\nFlags:\n"), strings.Index(text, "\nFlags of the connection"); cmd.Flags().Lookup("kubeconfig") != nil &&
+			if own, connection := strings.Index(text, "\nFlags:\n"), strings.Index(text, "\nConnection flags"); cmd.Flags().Lookup("kubeconfig") != nil &&
 				(own < 0 || own > connection || strings.Contains(text[:connection], "--kubeconfig")) {
 				t.Errorf("the command's own flags do not stand before those of the connection:\n%s", text)
 			}
@@ -127,7 +127,7 @@ func TestPlugin(t *testing.T) {
 		t.Run(tc.program, func(t *testing.T) {
 			runAs := func(args ...string) result {
 				var out, errs strings.Builder
-				code := RunAs(t.Context(), tc.program, args, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+				code := Run(t.Context(), tc.program, args, Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 				return result{code, out.String(), errs.String()}
 			}
 			help := runAs("inspect", "--help").expect(t, exitOK).out

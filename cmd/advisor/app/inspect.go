@@ -50,7 +50,7 @@ type inspectFlags struct {
 	check       bool
 }
 
-// inspectOptions is a checked run of inspect.
+// inspectOptions are the validated options of inspect.
 type inspectOptions struct {
 	scope     observe.Scope
 	level     aggregate.Level
@@ -75,26 +75,25 @@ type inspectOptions struct {
 	engines    []generate.Engine
 }
 
-func newInspectCommand(s setting) *cobra.Command {
-	f := &inspectFlags{observeFlags: newObserveFlags(s)}
+func newInspectCommand(env environment) *cobra.Command {
+	f := &inspectFlags{observeFlags: newObserveFlags(env)}
 	cmd := &cobra.Command{
 		Use:   "inspect",
 		Short: "Print or write the policies of the pods seen now",
-		Long: `inspect observes the pods of a cluster, or those of manifests, once: those that run, and those
-that templates will create. It writes the tightest policies that admit them unchanged, and the RBAC
-that lets each service account use its own. Policies go to standard output, or into a directory;
-what was observed, what could not be, and what to know of the policies goes to standard error.
-Nothing in the cluster is changed.`,
+		Long: `inspect observes the pods of a cluster once, or those that manifests create: running pods, and the
+pods that templates will create. It generates the tightest policies that admit them unchanged, and
+the objects that put these into effect. Policies go to standard output or into a directory; the
+summary, gaps and warnings go to standard error. Nothing in the cluster is changed.`,
 		Example: inspectExample,
 		Annotations: exitCodes(
 			"0  done",
 			"1  --check found a difference",
-			"2  wrong flags, or input that cannot be read: nothing was printed",
+			"2  wrong flags, or input that cannot be read: no policy was printed",
 			"3  the server or the file system failed, or something cannot be observed",
 		),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("unexpected argument %q: manifests are named with --filename", args[0])
+				return fmt.Errorf("unexpected argument %q: pass manifests with --filename", args[0])
 			}
 			return nil
 		},
@@ -113,19 +112,19 @@ Nothing in the cluster is changed.`,
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
-	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "go on past documents that cannot be read, and name them")
+	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "skip documents that cannot be read, and report them")
 	flags.StringVarP(&f.output, "output", "o", formatYAML, "what is printed: policies as yaml, json or name; a table of workloads: wide; or what was observed: observation")
-	flags.StringVar(&f.outputFile, "output-file", "", "write into a file instead of standard output, as a whole or not at all; *.gz is compressed")
+	flags.StringVar(&f.outputFile, "output-file", "", "write to a file instead of standard output, atomically; *.gz is compressed")
 	flags.StringVar(&f.sourceName, "source-name", "", "name of what is observed, such as that of the cluster; part of -o observation")
-	flags.BoolVar(&f.explain, "explain", true, "comments that say who needs each permission")
-	flags.StringVar(&f.outputDir, "output-dir", "", "write a directory of files instead, for a repository")
+	flags.BoolVar(&f.explain, "explain", true, "add comments that name the workloads that need each permission")
+	flags.StringVar(&f.outputDir, "output-dir", "", "write one file per policy into a directory, for Git")
 	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
-	s.completeFiles(cmd, "filename", "yaml", "yml", "json")
-	s.completeDirectories(cmd, "output-dir")
-	s.completeDirectories(cmd, "kustomize")
-	s.completeWords(cmd, "output", formats...)
-	s.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
-	s.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
+	env.completeFiles(cmd, "filename", "yaml", "yml", "json")
+	env.completeDirectories(cmd, "output-dir")
+	env.completeDirectories(cmd, "kustomize")
+	env.completeWords(cmd, "output", formats...)
+	env.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
+	env.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
 	return cmd
 }
 
@@ -141,20 +140,20 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 		errs = append(errs, fmt.Errorf("--source-name: want at most %d printable characters", maxSourceName))
 	}
 	if f.check && f.outputDir == "" {
-		errs = append(errs, errors.New("--check: needs --output-dir"))
+		errs = append(errs, errors.New("--check: requires --output-dir"))
 	}
 	if f.outputDir != "" && f.output != formatYAML {
-		errs = append(errs, errors.New("--output: a directory holds YAML only"))
+		errs = append(errs, fmt.Errorf("--output: %s cannot be combined with --output-dir, which writes YAML", f.output))
 	}
 	if f.recursive && len(f.files) == 0 {
-		errs = append(errs, errors.New("--recursive: needs --filename"))
+		errs = append(errs, errors.New("--recursive: requires --filename"))
 	}
 	if f.skipInvalid && len(f.files)+len(f.kustomizations) == 0 {
-		errs = append(errs, errors.New("--skip-invalid: needs --filename or --kustomize"))
+		errs = append(errs, errors.New("--skip-invalid: requires --filename or --kustomize"))
 	}
 	errs = append(errs, f.manifestFlags.check(given, f.files))
 	scope, level, err := f.scope(given)
-	engines, unknown := f.chosenEngines(f.engineNames)
+	engines, unknown := f.selectEngines(f.engineNames)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
@@ -168,7 +167,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 }
 
 func (o inspectOptions) run(ctx context.Context) error {
-	obs, err := o.look(ctx)
+	obs, err := o.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,13 +182,13 @@ func (o inspectOptions) run(ctx context.Context) error {
 		return err
 	}
 	if len(obs.Gaps) > 0 && !o.allowPartial {
-		return failureError(fmt.Errorf("%s of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial", report.Count(len(obs.Gaps), "kind")))
+		return failureError(fmt.Errorf("%s in what was observed, see above: the policies could deny pods that are missing: grant the permissions, or set --allow-partial", report.Count(len(obs.Gaps), "gap")))
 	}
 	if len(obs.Gaps) > 0 && len(obs.Members) == 0 {
-		return failureError(errors.New("nothing could be observed: grant the rights"))
+		return failureError(errors.New("no pod or template could be observed: grant the permissions that are missing above"))
 	}
 	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
-		return usageError(errors.New("nothing could be read: mend the documents"))
+		return usageError(errors.New("no document could be read: fix the documents reported above"))
 	}
 	if o.outputDir != "" {
 		return o.writeTrees(obs, results)
@@ -197,13 +196,13 @@ func (o inspectOptions) run(ctx context.Context) error {
 	return o.print(obs, results)
 }
 
-func (o inspectOptions) look(ctx context.Context) (*observe.Observation, error) {
+func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, error) {
 	if len(o.files)+len(o.manifests.kustomizations) > 0 {
 		return o.read(ctx)
 	}
 	config, err := o.restConfig()
 	if errors.Is(err, errNoCluster) {
-		err = fmt.Errorf("%w, or manifests with --filename", err)
+		err = fmt.Errorf("%w, or pass manifests with --filename", err)
 	}
 	if err != nil {
 		return nil, failureError(fmt.Errorf("connecting: %w", err))
@@ -218,11 +217,11 @@ func (o inspectOptions) printSummary(obs *observe.Observation, results []generat
 		lines = append(lines, "skipped: "+err.Error())
 	}
 	if n := len(obs.Skipped); n > 0 {
-		lines = append(lines, report.Count(n, "document")+" skipped: what they run is not covered")
+		lines = append(lines, report.Count(n, "document")+" skipped: the policies do not cover "+byCount(n, "its pods", "their pods"))
 	}
 	lines = append(lines, o.manifests.notes(obs)...)
 	if n := obs.Elsewhere; n > 0 {
-		lines = append(lines, report.Count(n, "object")+" skipped, in other namespaces")
+		lines = append(lines, report.Count(n, "object")+" skipped: "+byCount(n, "its namespace is not inspected", "their namespaces are not inspected"))
 	}
 	var summary strings.Builder
 	if err := report.New(obs, o.level, results).Summary(&summary); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"k8s.io/client-go/rest"
 )
@@ -42,14 +43,21 @@ func TestInspectCluster(t *testing.T) {
 			"a server without policies", func(s *apitest.Server) { s.Version, s.Serves = "v1.30.1", nil },
 			[]string{"-n", "team"},
 			exitOK,
-			1, "warning: the server (v1.30.1) does not serve podsecuritypolicies: 1.24 was the last release that did\n" +
+			1, "warning: the server (v1.30.1) does not serve podsecuritypolicies, so the policies have no effect there: Kubernetes 1.24 was the last release that serves them\n" +
+				"1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
+		},
+		{
+			"a server that does not list its resources", func(s *apitest.Server) { s.Intercept(unauthorized("")) },
+			[]string{"-n", "team"},
+			exitOK,
+			1, "warning: checking whether the server serves podsecuritypolicies.policy: the server has asked for the client to provide credentials\n" +
 				"1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
 		},
 		{
 			"a right is missing", forbid("cronjobs"), nil, exitFailure,
 			0, "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n" +
 				"not observed: cronjobs.batch in all namespaces: cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\" in API group \"batch\" at the cluster scope\n" +
-				"advisor: 1 kind of objects could not be observed, and policies without them might refuse pods: grant the rights, or go on with --allow-partial\n",
+				"advisor: 1 gap in what was observed, see above: the policies could deny pods that are missing: grant the permissions, or set --allow-partial\n",
 		},
 		{
 			"a right is missing, and not needed", forbid("cronjobs"),
@@ -66,7 +74,7 @@ func TestInspectCluster(t *testing.T) {
 				"not observed: jobs.batch in namespace team: jobs.batch is forbidden: User \"advisor\" cannot list resource \"jobs\" in API group \"batch\" in the namespace \"team\"\n" +
 				"not observed: pods in namespace team: pods is forbidden: User \"advisor\" cannot list resource \"pods\" in API group \"\" in the namespace \"team\"\n" +
 				"not observed: replicasets.apps in namespace team: replicasets.apps is forbidden: User \"advisor\" cannot list resource \"replicasets\" in API group \"apps\" in the namespace \"team\"\n" +
-				"advisor: nothing could be observed: grant the rights\n",
+				"advisor: no pod or template could be observed: grant the permissions that are missing above\n",
 		},
 		{
 			"an unknown user", func(s *apitest.Server) { s.Intercept(unauthorized("pods")) },
@@ -135,9 +143,9 @@ func TestObservationRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			document := filepath.Join(t.TempDir(), "observation.json")
 			inspect("-o", "observation", "--output-file", document).expect(t, exitOK)
-			for _, level := range levels() {
+			for _, level := range aggregate.Levels() {
 				for _, format := range formats {
-					args := []string{"--level", level, "-o", format}
+					args := []string{"--level", string(level), "-o", format}
 					want := inspect(args...).expect(t, exitOK)
 					got := run(t, "", append([]string{"inspect", "-f", document}, args...)...).expect(t, exitOK)
 					if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
@@ -161,7 +169,7 @@ func TestEngines(t *testing.T) {
 	if both.out != one.out+one.out {
 		t.Errorf("policies of both engines:\n%s", both.out)
 	}
-	for _, want := range []string{"warning: the server (v1.24.17) does not serve secondpolicies: install it first\n", "(all namespaces inspected): 4 policies\n"} {
+	for _, want := range []string{"warning: the server (v1.24.17) does not serve secondpolicies, so the policies have no effect there: install it first\n", "(all namespaces inspected): 4 policies\n"} {
 		if !strings.Contains(both.errs, want) {
 			t.Errorf("standard error does not hold %q:\n%s", want, both.errs)
 		}

@@ -21,16 +21,16 @@ type manifestFlags struct {
 	kustomizations []string
 	validate       string
 	unknownKinds   string
-	// strict fails where objects of kinds that are not read run pods.
+	// strict fails if objects that run pods are skipped.
 	strict bool
 }
 
 func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "directory whose kustomization is rendered and read; repeatable, also beside --filename")
-	flags.StringVar(&f.validate, "validate", string(manifest.ValidateWarn), "what becomes of unknown and duplicate fields in manifests: strict refuses them, warn reports them, ignore does nothing")
+	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "kustomization directory to render and read; repeatable, also with --filename")
+	flags.StringVar(&f.validate, "validate", string(manifest.ValidateWarn), "how to handle unknown and duplicate fields in manifests: strict fails, warn prints warnings, ignore ignores them")
 	flags.Lookup("validate").NoOptDefVal = string(manifest.ValidateStrict)
-	flags.StringVar(&f.unknownKinds, "unknown-kinds", string(manifest.NameUnknown), "what becomes of manifests of kinds that are not read but run pods, such as Rollout: name them, or read the pod templates that they hold")
-	flags.BoolVar(&f.strict, "strict", false, "exit 2 where manifests of kinds that are not read run pods")
+	flags.StringVar(&f.unknownKinds, "unknown-kinds", string(manifest.NameUnknown), "how to handle manifests of other kinds that run pods, such as Rollout: name reports them, read reads their pod templates")
+	flags.BoolVar(&f.strict, "strict", false, "exit 2 if objects that run pods are skipped")
 }
 
 // check returns all that is wrong with the flags. Given without manifests, each
@@ -49,7 +49,7 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 	}
 	for _, name := range []string{"validate", "unknown-kinds", "strict"} {
 		if given.Changed(name) {
-			errs = append(errs, fmt.Errorf("--%s: needs --filename or --kustomize", name))
+			errs = append(errs, fmt.Errorf("--%s: requires --filename or --kustomize", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -106,7 +106,7 @@ func (o inspectOptions) read(ctx context.Context) (*observe.Observation, error) 
 // readError is an error of reading manifests: bad input, unless it took too long.
 func readError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return failureError(fmt.Errorf("%w: give it more time with --timeout", err))
+		return failureError(fmt.Errorf("%w: increase --timeout", err))
 	}
 	return usageError(err)
 }
@@ -121,7 +121,7 @@ func warningLines(warnings []observe.Warning) []string {
 		lines = append(lines, "warning: "+w.String())
 	}
 	if more := len(warnings) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("warning: and %d more about manifests", more))
+		lines = append(lines, fmt.Sprintf("warning: %d more warnings about manifests", more))
 	}
 	return lines
 }
@@ -142,7 +142,7 @@ func (f *manifestFlags) unreadLines(list []observe.Unread) []string {
 	others, running := 0, 0
 	for _, u := range list {
 		for _, place := range u.Places {
-			lines = append(lines, fmt.Sprintf("skipped: %s %s: what it runs is not covered", u, place))
+			lines = append(lines, fmt.Sprintf("skipped: %s %s: the policies do not cover its pods", u, place))
 		}
 		running += len(u.Places)
 		if n := u.Objects - len(u.Places); n > 0 {
@@ -151,7 +151,8 @@ func (f *manifestFlags) unreadLines(list []observe.Unread) []string {
 		}
 	}
 	if running > 0 && f.unknownKinds != string(manifest.ReadUnknown) {
-		lines = append(lines, report.Count(running, "object")+" skipped, of kinds that run pods: --unknown-kinds=read reads those that hold a pod template")
+		lines = append(lines, report.Count(running, "object")+" skipped although "+
+			byCount(running, "its kind runs pods: set --unknown-kinds=read to read its pod template", "their kinds run pods: set --unknown-kinds=read to read their pod templates"))
 	}
 	if others > 0 {
 		lines = append(lines, report.Count(others, "object")+" skipped, of kinds that are not read: "+generate.FirstFew(kinds))
@@ -159,8 +160,16 @@ func (f *manifestFlags) unreadLines(list []observe.Unread) []string {
 	return lines
 }
 
-// missingLine says which kinds a dump lacks to tell whose pods it holds; empty if it
-// lacks none.
+// byCount returns the words for one object, or those for several.
+func byCount(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
+}
+
+// missingLine returns a line about the kinds of the owners of pods that the manifests
+// do not hold; empty if they hold all.
 func missingLine(owners []aggregate.Workload) string {
 	count := map[string]int{}
 	for _, w := range owners {
@@ -174,7 +183,7 @@ func missingLine(owners []aggregate.Workload) string {
 	if len(found) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("missing: %s that own pods: add %s to the manifests", strings.Join(found, ", "), strings.Join(resources, " and "))
+	return fmt.Sprintf("missing owners of pods: %s: add %s to the manifests", strings.Join(found, ", "), strings.Join(resources, " and "))
 }
 
 // checkUnread returns an error, with --strict, if something that runs pods was not
@@ -187,5 +196,10 @@ func (f *manifestFlags) checkUnread(list []observe.Unread) error {
 	if n == 0 || !f.strict {
 		return nil
 	}
-	return usageError(fmt.Errorf("--strict: %s of kinds that are not read run pods", report.Count(n, "object")))
+	remedy := byCount(n, "remove it from the input", "remove them from the input")
+	if f.unknownKinds != string(manifest.ReadUnknown) {
+		remedy = "set --unknown-kinds=read, or " + remedy
+	}
+	return usageError(fmt.Errorf("--strict: %s skipped although %s, see above: %s",
+		report.Count(n, "object"), byCount(n, "it runs pods", "they run pods"), remedy))
 }

@@ -36,43 +36,42 @@ type observeFlags struct {
 	allowPartial      bool
 }
 
-func newObserveFlags(s setting) *observeFlags {
-	return &observeFlags{connectionFlags: newConnectionFlags(s)}
+func newObserveFlags(env environment) *observeFlags {
+	return &observeFlags{connectionFlags: newConnectionFlags(env)}
 }
 
 func (f *observeFlags) addTo(cmd *cobra.Command) {
 	f.connectionFlags.addTo(cmd)
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "namespace to observe; repeatable, none means all: that of the current context is not applied")
+	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "namespace to observe; repeatable; the current context's namespace is ignored (default all)")
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "observe all namespaces, as without --namespace")
 	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces to exclude")
-	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates make")
-	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "what is observed: pods, templates or both")
+	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates create")
+	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "objects to observe: pods, templates or both")
 	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
-	flags.StringSliceVar(&f.engineNames, "engine", []string{"psp"}, "kind of policies: "+orList(f.engineList()))
+	flags.StringSliceVar(&f.engineNames, "engine", f.defaultEngines(), "kinds of policies to generate: "+orList(f.engineList()))
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing may take; 0 means no limit")
-	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "consider debug containers; a pod that is recreated has none")
-	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on when something cannot be observed, and report it")
+	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "include ephemeral (debug) containers; a recreated pod has none")
+	flags.BoolVar(&f.allowPartial, "allow-partial", false, "generate policies even if some objects cannot be observed, and report the gaps")
 	f.completeNamespaces(cmd, "namespace")
 	f.completeNamespaces(cmd, "exclude-namespaces")
 	f.completeWords(cmd, "source", observe.SourcePods, observe.SourceTemplates)
-	f.completeWords(cmd, "level", levels()...)
+	var levels []string
+	for _, level := range aggregate.Levels() {
+		levels = append(levels, string(level))
+	}
+	f.completeWords(cmd, "level", levels...)
 	f.completeWords(cmd, "engine", f.engineList()...)
 }
 
-// levels returns the levels to choose from.
-func levels() []string {
-	return []string{string(aggregate.ByWorkload), string(aggregate.ByServiceAccount), string(aggregate.ByNamespace), string(aggregate.ByCluster)}
-}
+// nonEmptyFlags are flags that would do the opposite of what is wanted if they were set
+// to an empty value, as by a script whose variable is not set.
+var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name"}
 
-// meaningful flags do the opposite of what is wanted when they are given without
-// a value, as by a script whose variable is not set.
-var meaningful = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name"}
-
-// emptyFlags says which of them are.
-func emptyFlags(flags *pflag.FlagSet) error {
+// checkNonEmpty returns an error for each of nonEmptyFlags that is set to an empty value.
+func checkNonEmpty(flags *pflag.FlagSet) error {
 	var errs []error
-	for _, name := range meaningful {
+	for _, name := range nonEmptyFlags {
 		if flag := flags.Lookup(name); flag != nil && flag.Changed && slices.Contains([]string{"", "[]"}, flag.Value.String()) {
 			errs = append(errs, fmt.Errorf("--%s: must not be empty", name))
 		}
@@ -85,7 +84,7 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 	o := observe.Scope{
 		Namespaces: f.namespaces, ExcludedNamespaces: f.excludeNamespaces, EphemeralContainers: f.ephemeral,
 	}
-	errs := []error{emptyFlags(flags)}
+	errs := []error{checkNonEmpty(flags)}
 	switch {
 	case f.allNamespaces && len(f.namespaces) > 0:
 		errs = append(errs, errors.New("--all-namespaces: cannot be combined with --namespace"))
@@ -94,7 +93,7 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 	}
 	for _, n := range f.namespaces {
 		if slices.Contains(f.excludeNamespaces, n) {
-			errs = append(errs, fmt.Errorf("--exclude-namespaces: %q is asked for by --namespace", n))
+			errs = append(errs, fmt.Errorf("--exclude-namespaces: %q is also in --namespace: remove it from one of them", n))
 		}
 	}
 	errs = append(errs, checkNamespaces("--namespace", f.namespaces...), checkNamespaces("--exclude-namespaces", f.excludeNamespaces...))
@@ -116,7 +115,7 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 		}
 	}
 	if len(f.sources) == 0 {
-		errs = append(errs, errors.New("--source: want pods, templates or both"))
+		errs = append(errs, errors.New("--source: must not be empty: want pods, templates or both"))
 	}
 	level, err := aggregate.ParseLevel(f.level)
 	if err != nil {
@@ -132,18 +131,20 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 }
 
 // engineList returns the names of the engines to choose from.
-func (s setting) engineList() []string {
-	names := make([]string, len(s.engines))
-	for i, e := range s.engines {
+func (env environment) engineList() []string {
+	names := make([]string, len(env.engines))
+	for i, e := range env.engines {
 		names[i] = e.Name
 	}
 	return names
 }
 
-// chosenEngines returns the engines that are named, in the order in which they are
-// known, not that of the flag.
-func (s setting) chosenEngines(names []string) ([]generate.Engine, error) {
-	known := s.engineList()
+// defaultEngines returns the name of the first engine.
+func (env environment) defaultEngines() []string { return env.engineList()[:1] }
+
+// selectEngines returns the named engines, in the order of the table, not of the flag.
+func (env environment) selectEngines(names []string) ([]generate.Engine, error) {
+	known := env.engineList()
 	var errs []error
 	for _, name := range names {
 		if !slices.Contains(known, name) {
@@ -151,9 +152,9 @@ func (s setting) chosenEngines(names []string) ([]generate.Engine, error) {
 		}
 	}
 	if len(names) == 0 {
-		errs = append(errs, fmt.Errorf("--engine: want %s", orList(known)))
+		errs = append(errs, fmt.Errorf("--engine: must not be empty: want %s", orList(known)))
 	}
-	chosen := slices.DeleteFunc(slices.Clone(s.engines), func(e generate.Engine) bool { return !slices.Contains(names, e.Name) })
+	chosen := slices.DeleteFunc(slices.Clone(env.engines), func(e generate.Engine) bool { return !slices.Contains(names, e.Name) })
 	return chosen, errors.Join(errs...)
 }
 
@@ -166,12 +167,12 @@ func orList(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// checkNamespaces says which values of a flag cannot name a namespace.
+// checkNamespaces returns an error for each value of a flag that cannot name a namespace.
 func checkNamespaces(flag string, names ...string) error {
 	var errs []error
 	for _, n := range names {
 		if problems := validation.IsDNS1123Label(n); len(problems) > 0 {
-			errs = append(errs, fmt.Errorf("%s %q: %s", flag, n, strings.Join(problems, ", ")))
+			errs = append(errs, fmt.Errorf("%s: invalid namespace %q: %s", flag, n, strings.Join(problems, ", ")))
 		}
 	}
 	return errors.Join(errs...)
@@ -186,13 +187,13 @@ func (f *observeFlags) deadline(ctx context.Context) (context.Context, context.C
 }
 
 // progress returns a function that shows on w how far listing has come, if w is
-// a terminal, and one that wipes the line again.
+// a terminal, and one that clears the line.
 func progress(w io.Writer) (show func(resource string, n int), done func()) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return func(string, int) {}, func() {}
 	}
-	const wipe = "\r\x1b[K"
-	return func(resource string, n int) { fmt.Fprintf(f, wipe+"listing %s: %d", resource, n) }, //nolint:errcheck // only a progress line
-		func() { fmt.Fprint(f, wipe) } //nolint:errcheck // only a progress line
+	const clearLine = "\r\x1b[K"
+	return func(resource string, n int) { fmt.Fprintf(f, clearLine+"listing %s: %d", resource, n) }, //nolint:errcheck // only a progress line
+		func() { fmt.Fprint(f, clearLine) } //nolint:errcheck // only a progress line
 }

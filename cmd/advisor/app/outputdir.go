@@ -38,12 +38,12 @@ func (o inspectOptions) writeTrees(obs *observe.Observation, results []generate.
 	var errs []error
 	for _, p := range plans {
 		if partial && !p.Empty() {
-			if err := printErr(o.streams.Err, fmt.Sprintf("%s: made from a part of the existing objects: a policy that changes may refuse pods that were not observed", p.dir)); err != nil {
+			if err := printErr(o.streams.Err, fmt.Sprintf("%s: not all objects were observed: changed policies can deny the pods of the others", p.dir)); err != nil {
 				return err
 			}
 		}
 		if n := p.Kept(); n > 0 {
-			if err := printErr(o.streams.Err, fmt.Sprintf("%s: %s kept, of workloads that were not observed or are gone", p.dir, report.Count(n, "file"))); err != nil {
+			if err := printErr(o.streams.Err, fmt.Sprintf("%s: %s kept: %s not observed", p.dir, report.Count(n, "file"), byCount(n, "its workload was", "their workloads were"))); err != nil {
 				return err
 			}
 		}
@@ -59,7 +59,7 @@ func (o inspectOptions) writeTrees(obs *observe.Observation, results []generate.
 
 func (o inspectOptions) planTrees(results []generate.Result, scope tree.Scope) ([]plannedTree, error) {
 	if len(results) > 1 {
-		if err := o.refuseOneEngine(results); err != nil {
+		if err := o.checkSingleEngine(results); err != nil {
 			return nil, err
 		}
 	}
@@ -82,9 +82,9 @@ func (o inspectOptions) planTrees(results []generate.Result, scope tree.Scope) (
 	return plans, nil
 }
 
-// refuseOneEngine returns an error where the output directory holds the policies of
-// a single engine at its top: they would stay there, and be out of date.
-func (o inspectOptions) refuseOneEngine(results []generate.Result) error {
+// checkSingleEngine returns an error if the output directory holds the policies of a
+// single engine at its top: they would stay there, and be out of date.
+func (o inspectOptions) checkSingleEngine(results []generate.Result) error {
 	plan, err := tree.NewPlan(o.outputDir, nil, tree.Scope{})
 	if err != nil {
 		return err

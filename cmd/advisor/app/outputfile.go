@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// writeFile writes a file as a whole or not at all: a reader always finds
-// what it held before. One that is called *.gz is compressed, without a time: the
-// same data gives the same bytes.
+// writeFile replaces a file atomically: a reader gets the complete old or the complete
+// new content. A *.gz file is compressed, without a time, so the same data gives the
+// same bytes.
 func writeFile(path string, data []byte) error {
 	if strings.HasSuffix(path, ".gz") {
 		packed, err := gzipped(data)
@@ -23,7 +23,7 @@ func writeFile(path string, data []byte) error {
 		}
 		data = packed
 	}
-	target, mode, err := targetOf(path)
+	target, mode, err := resolveTarget(path)
 	if err != nil {
 		return err
 	}
@@ -41,9 +41,10 @@ func writeFile(path string, data []byte) error {
 	return fmt.Errorf("writing %s: %w", path, err)
 }
 
-// targetOf returns the file that a path leads to, over links, and its mode. What is
-// no regular file is refused: it would be replaced by one.
-func targetOf(path string) (string, fs.FileMode, error) {
+// resolveTarget returns the file that a path names, with symbolic links resolved, and
+// its mode. A path that names anything but a regular file is an error: a rename would
+// replace it.
+func resolveTarget(path string) (string, fs.FileMode, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return path, 0o666, nil
@@ -74,7 +75,7 @@ func writeSynced(path string, mode fs.FileMode, data []byte) (err error) {
 	return f.Sync()
 }
 
-// syncDirectory has a directory's new names on the disk, where it can be asked to.
+// syncDirectory writes the entries of a directory to disk, if it can be read.
 func syncDirectory(path string) error {
 	d, err := os.Open(path) //nolint:gosec // the user names the file
 	if err != nil {

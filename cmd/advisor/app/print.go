@@ -45,7 +45,7 @@ func (o inspectOptions) encode(obs *observe.Observation, results []generate.Resu
 	case formatObservation:
 		return observe.Encode(obs)
 	case formatWide:
-		return wide(obs, o.level, results)
+		return wideTable(obs, o.level, results)
 	case formatJSON, formatName:
 		return encodeJSON(o.output, results)
 	}
@@ -130,8 +130,8 @@ func (l objectList) names() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// wide is a table for people: a line for each workload and account.
-func wide(obs *observe.Observation, level aggregate.Level, results []generate.Result) ([]byte, error) {
+// wideTable returns a table with a line for each workload and account.
+func wideTable(obs *observe.Observation, level aggregate.Level, results []generate.Result) ([]byte, error) {
 	rows := [][]string{{"NAMESPACE", "WORKLOAD", "ACCOUNT", "PODS", "TEMPLATES", "POLICY"}}
 	workloads := report.New(obs, level, results).Workloads // in the order of the members
 	for i, m := range obs.Members {

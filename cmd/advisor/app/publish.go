@@ -25,15 +25,17 @@ type publishFlags struct {
 	reportNamespace string
 }
 
-func newPublishFlags(s setting) *publishFlags { return &publishFlags{observeFlags: newObserveFlags(s)} }
+func newPublishFlags(env environment) *publishFlags {
+	return &publishFlags{observeFlags: newObserveFlags(env)}
+}
 
 func (f *publishFlags) addTo(cmd *cobra.Command) {
 	f.observeFlags.addTo(cmd)
-	cmd.Flags().StringVar(&f.reportNamespace, "report-namespace", "", "namespace to publish into; required but in a pod, which publishes into its own")
+	cmd.Flags().StringVar(&f.reportNamespace, "report-namespace", "", "namespace to publish to; required outside of a pod (default the pod's namespace)")
 	f.completeNamespaces(cmd, "report-namespace")
 }
 
-// publishOptions is a checked run of publish.
+// publishOptions are the validated options of publish.
 type publishOptions struct {
 	publish publish.Options
 	// connect returns the connection and the report namespace.
@@ -41,8 +43,8 @@ type publishOptions struct {
 	streams Streams
 }
 
-func newPublishCommand(s setting) *cobra.Command {
-	f := newPublishFlags(s)
+func newPublishCommand(env environment) *cobra.Command {
+	f := newPublishFlags(env)
 	cmd := &cobra.Command{
 		Use:   "publish",
 		Short: "Write the policies of the pods seen now into ConfigMaps",
@@ -77,7 +79,7 @@ func (f *publishFlags) options(flags *pflag.FlagSet) (publishOptions, error) {
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
 	}
-	engines, unknown := f.chosenEngines(f.engineNames)
+	engines, unknown := f.selectEngines(f.engineNames)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return publishOptions{}, usageError(err)
 	}
@@ -106,9 +108,9 @@ func (o publishOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	show, wipe := progress(o.streams.Err)
+	show, clearLine := progress(o.streams.Err)
 	seen, err := cluster.List(ctx, config, o.publish.Scope, show)
-	wipe()
+	clearLine()
 	if err != nil {
 		return failureError(fmt.Errorf("observing %s: %w", config.Host, err))
 	}
@@ -134,9 +136,9 @@ func (o publishOptions) printResult(namespace string, r publish.Result) error {
 	}
 	switch {
 	case len(r.Failed) > 0:
-		return failureError(fmt.Errorf("publishing: %s could not be published; see above", report.Count(len(r.Failed), "report")))
+		return failureError(fmt.Errorf("publishing: %s could not be published: see above", report.Count(len(r.Failed), "report")))
 	case r.Problem() != "":
-		return codedError{exitDrift, fmt.Errorf("published in part: %s; grant the rights, or see the index", r.Problem())}
+		return codedError{exitDrift, fmt.Errorf("published in part: %s: grant the missing permissions; see the index for details", r.Problem())}
 	default:
 		return nil
 	}

@@ -44,7 +44,7 @@ func TestPublish(t *testing.T) {
 			"something cannot be observed", forbid("pods"), nil, exitDrift,
 			"0 reports in namespace reports, index psp-advisor-index; ConfigMaps: 1 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not observed: pods in all namespaces: " + cannotListPods + "\n" +
-				"advisor: published in part: 1 gap; grant the rights, or see the index\n",
+				"advisor: published in part: 1 gap: grant the missing permissions; see the index for details\n",
 		},
 		{
 			"nothing can be observed", func(s *apitest.Server) { s.Intercept(unauthorized("pods")) }, nil, exitFailure,
@@ -63,7 +63,7 @@ func TestPublish(t *testing.T) {
 			"a report is another client's", foreign(shop), nil, exitFailure,
 			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: delete it or choose another report namespace\n" +
-				"advisor: publishing: 1 report could not be published; see above\n",
+				"advisor: publishing: 1 report could not be published: see above\n",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestReportNamespace(t *testing.T) {
 	server, config := apitest.Serve(t)
 	for _, command := range []string{"publish", "controller"} {
 		r := newClient(config).run(t.Context(), command).expect(t, exitUsage)
-		if want := "advisor: --report-namespace: required outside of a pod: name the namespace to publish into\n"; r.errs != want {
+		if want := "advisor: --report-namespace: required outside of a pod: set the namespace to publish to\n"; r.errs != want {
 			t.Errorf("%s: standard error is %q", command, r.errs)
 		}
 	}

@@ -240,7 +240,7 @@ func TestControllerRights(t *testing.T) {
 func runController(t *testing.T, server *apitest.Server, c client, s shipped, done func(log string) bool) (string, bool) {
 	t.Helper()
 	var log lockedLog
-	f := &controllerFlags{publishFlags: newPublishFlags(c.setting(Streams{}))}
+	f := &controllerFlags{publishFlags: newPublishFlags(c.environment(Streams{}))}
 	cmd := &cobra.Command{}
 	f.addTo(cmd)
 	if err := cmd.ParseFlags(append(s.args[1:], "--server", c.config.Host)); err != nil {

@@ -48,7 +48,7 @@ func usage(cmd *cobra.Command) error {
 		own.AddFlag(f)
 	})
 	section("Flags", own.FlagUsagesWrapped(helpWidth))
-	section("Flags of the connection, as kubectl has them", connection.FlagUsagesWrapped(helpWidth))
+	section("Connection flags, as in kubectl", connection.FlagUsagesWrapped(helpWidth))
 	section("Exit codes", cmd.Annotations[exitCodesKey])
 	if cmd.HasAvailableSubCommands() {
 		text.WriteString("\nHelp about a command: " + cmd.CommandPath() + " COMMAND --help\n")

@@ -76,12 +76,12 @@ func (b build) String() string {
 	return text.String()
 }
 
-func newVersionCommand(s setting) *cobra.Command {
+func newVersionCommand(env environment) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of the advisor",
-		Long: `version prints what the advisor was built from. It asks no server for anything. Requests
+		Long: `version prints what the advisor was built from. It sends no request to a server. Requests
 to API servers carry the same version as their User-Agent.`,
 		Example: `  advisor version
 
@@ -94,11 +94,11 @@ to API servers carry the same version as their User-Agent.`,
 			if err != nil {
 				return err
 			}
-			return writeOut(s.Out, data)
+			return writeOut(env.Out, data)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json or yaml, instead of text")
-	s.completeWords(cmd, "output", "json", "yaml")
+	env.completeWords(cmd, "output", "json", "yaml")
 	return cmd
 }
 

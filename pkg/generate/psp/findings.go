@@ -43,7 +43,7 @@ type attributeRule struct {
 var attributeRules = []attributeRule{
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostProcess.Has(profile.True) }, "windowsOptions.hostProcess gives %s access to the node; PodSecurityPolicy can neither allow nor deny it"},
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.WindowsUser.Len() > 0 }, "windowsOptions.runAsUserName of %s is not restricted by PodSecurityPolicy"},
-	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostUsers.Has(profile.False) }, "hostUsers: false of %s is not enforced by PodSecurityPolicy"},
+	{ruleNotGoverned, func(p *profile.Profile) bool { return p.HostUsers.Has(profile.False) }, "hostUsers: false of %s is not required by PodSecurityPolicy: another pod can omit it"},
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ShareProcessNamespace.Has(profile.True) }, "shareProcessNamespace of %s is not restricted by PodSecurityPolicy"},
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.MountPropagation.Has("Bidirectional") }, "mountPropagation Bidirectional of %s is not restricted by PodSecurityPolicy"},
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.ProbeHosts.Len() > 0 }, "probes or lifecycle hooks of %s set a host that the node connects to; PodSecurityPolicy does not restrict it"},
@@ -55,7 +55,7 @@ var attributeRules = []attributeRule{
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.AppArmorField.Len() > 0 }, "appArmorProfile of %s is unknown to servers with PodSecurityPolicy, which read only the annotation"},
 	{ruleNotAllowable, func(p *profile.Profile) bool { return p.ProcMount.Has("Unmasked") }, "procMount Unmasked of %s is denied by servers with PodSecurityPolicy unless their feature gate ProcMountType, off by default, is on: no policy can allow it there"},
 	{ruleNotAllowable, func(p *profile.Profile) bool { return p.Volumes.Has("image") }, "image volumes of %s are unknown to servers with PodSecurityPolicy: no policy can allow them"},
-	{ruleWildcard, func(p *profile.Profile) bool { return p.Seccomp.Any(unlistedSeccomp) }, "the seccomp profile of %s has a name that a policy cannot list: the policy allows any profile, and admission denies updates of the running pods"},
+	{ruleWildcard, func(p *profile.Profile) bool { return p.Seccomp.Any(unlistedSeccomp) }, "the seccomp profile of %s has a name that a policy cannot list: the policy allows any profile, and admission denies updates of the running pods: rename the profile"},
 }
 
 // unlistedSeccomp reports whether a pod has a profile that a policy cannot list.
@@ -88,7 +88,7 @@ func findings(outputs []generate.Output) []generate.Finding {
 	return slices.Concat(list, sharedAccounts(members, decisions(outputs)), redundant(outputs))
 }
 
-// sharedAccounts returns the accounts that give a pod more than it needs: a pod may
+// sharedAccounts returns the accounts that give a pod more than it needs: a pod can
 // use every policy of its account.
 func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decision) []generate.Finding {
 	var list []generate.Finding
@@ -98,7 +98,7 @@ func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decis
 			continue
 		}
 		f := generate.About(users, generate.Warning, ruleSharedAccount)
-		f.Message = fmt.Sprintf("service account %s is used by workloads with different privileges, %s: each of them may use what any of them needs",
+		f.Message = fmt.Sprintf("service account %s is used by workloads with different privileges, %s: each of them can use what any of them needs: give them separate service accounts",
 			users[0].ServiceAccount, generate.FirstFew(f.Workloads))
 		list = append(list, f)
 	}

@@ -30,7 +30,7 @@ func Engine() generate.Engine {
 	return generate.Engine{
 		Name:          "psp",
 		Resource:      schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},
-		Note:          "1.24 was the last release that did",
+		Note:          "Kubernetes 1.24 was the last release that serves them",
 		Shares:        shares,
 		Generate:      generateOutput,
 		Findings:      findings,
@@ -83,7 +83,7 @@ func generateOutput(g aggregate.Group) generate.Output {
 	}
 	title := generate.For(g)
 	if g.Level == aggregate.ByWorkload && g.Workload == nil {
-		title += "; one policy, since with a pod-level seccomp profile admission could choose the wrong one"
+		title += "; one policy for all of them, because of several admission could choose the wrong one for a pod-level seccomp profile"
 	}
 	objects := []generate.Object{{Value: policy, Title: title, Reasons: d.reasons}}
 	for _, grant := range grants(g, name) {

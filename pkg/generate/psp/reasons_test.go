@@ -90,12 +90,12 @@ func TestFor(t *testing.T) {
 		{
 			"one policy", aggregate.ByWorkload,
 			[]aggregate.Pod{podOf("web", "a", podtest.Pod(sc)), podOf("db", "a", podtest.Pod())},
-			"for Deployment/db, Deployment/web, under service account a; one policy, since with a pod-level seccomp profile admission could choose the wrong one",
+			"for Deployment/db, Deployment/web, under service account a; one policy for all of them, because of several admission could choose the wrong one for a pod-level seccomp profile",
 		},
 		{
 			"static, one policy", aggregate.ByWorkload,
 			[]aggregate.Pod{podOf("api", "", podtest.Pod(sc)), podOf("etcd", "", podtest.Pod())},
-			"for Deployment/api, Deployment/etcd, static pods; one policy, since with a pod-level seccomp profile admission could choose the wrong one",
+			"for Deployment/api, Deployment/etcd, static pods; one policy for all of them, because of several admission could choose the wrong one for a pod-level seccomp profile",
 		},
 		{
 			"static beside others", aggregate.ByNamespace,

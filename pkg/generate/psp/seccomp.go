@@ -67,7 +67,7 @@ func (d *draft) seccomp() {
 			unlisted = append(unlisted, uses[n]...)
 		}
 	}
-	d.because(path, "not set at pod level and for every container:", profile.Uses(uses[""]...))
+	d.because(path, "missing at pod level or in a container:", profile.Uses(uses[""]...))
 	d.because(path, "set to a profile that cannot be listed:", profile.Uses(unlisted...))
 }
 

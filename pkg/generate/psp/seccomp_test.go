@@ -68,7 +68,7 @@ func TestSeccompReasons(t *testing.T) {
 	for _, tc := range []rowCase[[]string]{
 		{"listed", pods(podtest.Pod(podSeccomp("RuntimeDefault", ""))), []string{"runtime/default: used by Deployment/web"}},
 		{"the old name", pods(docker), []string{"runtime/default: used by Deployment/web"}},
-		{"partly", pods(podtest.Pod(podSeccomp("RuntimeDefault", "")), podtest.Pod()), []string{"not set at pod level and for every container: Deployment/web"}},
+		{"partly", pods(podtest.Pod(podSeccomp("RuntimeDefault", "")), podtest.Pod()), []string{"missing at pod level or in a container: Deployment/web"}},
 		{"not to be listed", pods(podtest.Pod(podSeccomp("Localhost", "a,b"))), []string{"set to a profile that cannot be listed: Deployment/web"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

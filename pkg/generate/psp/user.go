@@ -29,7 +29,7 @@ func (d *draft) runAsUser() {
 		d.spec.RunAsUser.Rule = mustRunAsNonRoot
 	default:
 		d.spec.RunAsUser.Rule = runAsAny
-		d.because("spec.runAsUser", "may run as root:", users.Uses(func(u profile.User) bool { return !nonRoot(u) }))
+		d.because("spec.runAsUser", "can run as root:", users.Uses(func(u profile.User) bool { return !nonRoot(u) }))
 	}
 }
 

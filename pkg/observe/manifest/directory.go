@@ -15,8 +15,8 @@ import (
 
 // The problems of what is found in a directory and not read.
 var (
-	errLink       = errors.New("a link to a directory is not followed: name the directories to read instead")
-	errNotRegular = errors.New("not a regular file: name a pipe to read it")
+	errLink       = errors.New("this is a symbolic link to a directory: pass the directory with --filename")
+	errNotRegular = errors.New("not a regular file: pass it with --filename to read a pipe")
 )
 
 // extensions are those of manifests; each may be followed by ".gz".

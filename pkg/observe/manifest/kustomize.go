@@ -18,7 +18,7 @@ import (
 )
 
 // errKustomization is the problem of a kustomization where files are expected.
-var errKustomization = errors.New("a kustomization, whose patches are no workloads: give its directory with -k")
+var errKustomization = errors.New("this is a kustomization: pass its directory with --kustomize")
 
 func isKustomization(name string) bool {
 	return slices.Contains(konfig.RecognizedKustomizationFileNames(), name)

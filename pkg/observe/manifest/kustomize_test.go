@@ -79,7 +79,7 @@ func TestBrokenKustomizations(t *testing.T) {
 // The files of a kustomization are not read as they stand.
 func TestKustomizationAmongFiles(t *testing.T) {
 	dir := writeFiles(t, overlay())
-	const want = ": a kustomization, whose patches are no workloads: give its directory with -k"
+	const want = ": this is a kustomization: pass its directory with --kustomize"
 	for _, tc := range []struct {
 		path, place string
 		recursive   bool

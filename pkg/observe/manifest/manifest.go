@@ -1,6 +1,6 @@
 // Package manifest reads records of pods and templates from files.
 //
-// Paths, URLs and kustomizations go in; an observation comes out. Laws, each tested:
+// Input is paths, URLs and kustomizations; output is an Observation. Laws, each tested:
 //   - Documents in any order give the same observation.
 //   - What cannot be read is an error, or an entry in Skipped: never silence, and
 //     what stands after it is read all the same.
@@ -14,6 +14,7 @@ package manifest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -26,15 +27,15 @@ import (
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
 
-// Options says how manifests are read.
+// Options of Read.
 type Options struct {
 	// Recursive reads the subdirectories of directories too.
 	Recursive bool
 	// SkipInvalid goes on past what cannot be read; each is an entry in Skipped.
 	SkipInvalid bool
-	// UnknownKinds says what becomes of kinds that are not read but run pods.
+	// UnknownKinds is how objects of other kinds that run pods are handled.
 	UnknownKinds UnknownKinds
-	// Validation says what becomes of unknown and duplicate fields.
+	// Validation is how unknown and duplicate fields are handled.
 	Validation Validation
 	// Kustomizations are directories that are rendered, and read after the paths.
 	Kustomizations []string
@@ -56,10 +57,9 @@ type Options struct {
 // for, else "default", and are skipped where that one is excluded.
 //
 // The first broken document ends the reading with an error that names file,
-// document and field, unless SkipInvalid is set. That is why this reader stands
-// here and not cli-runtime's resource builder: the builder ends a file at the
-// first document that it cannot parse, so the ones after it could not be read,
-// and it does not say which document it was.
+// document and field, unless SkipInvalid is set. cli-runtime's resource builder cannot
+// do this: it ends a file at the first document that it cannot parse, and does not name
+// it.
 func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (*observe.Observation, error) {
 	interner := &profile.Interner{}
 	r := &reader{
@@ -89,17 +89,23 @@ func (r *reader) observation(interner *profile.Interner) (*observe.Observation, 
 	obs.Unread, obs.Skipped, obs.Warnings = r.unreadKinds(), r.skipped, r.warnings
 	list := []*observe.Observation{obs}
 	for _, d := range r.documents {
-		d, err := d.Narrow(scope)
+		narrowed, err := d.observation.Narrow(scope)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading %s: the observation: %w", d.at, err)
 		}
 		if len(r.records) == 0 {
 			// There are no manifests: only what the documents are about was observed.
-			obs.Scope, obs.Source = d.Scope, d.Source
+			obs.Scope, obs.Source = narrowed.Scope, narrowed.Source
 		}
-		list = append(list, d)
+		list = append(list, narrowed)
 	}
 	return observe.Join(list...)
+}
+
+// readObservation is an observation with the place of its document.
+type readObservation struct {
+	at          observe.Place
+	observation *observe.Observation
 }
 
 type reader struct {
@@ -107,7 +113,7 @@ type reader struct {
 	recorder  observe.Recorder
 	namespace string
 	records   []*observe.Record
-	documents []*observe.Observation
+	documents []readObservation
 	accounts  observe.Accounts
 	unread    map[schema.GroupKind]observe.Unread
 	skipped   []observe.Skipped

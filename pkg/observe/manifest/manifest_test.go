@@ -346,7 +346,7 @@ func TestFilesAndDirectories(t *testing.T) {
 		{"a directory", []string{"."}, false, []string{"a", "b", "j"}, ""},
 		{"a directory and what is below", []string{"sub"}, true, []string{"d", "e"}, ""},
 		{"a link to a directory", []string{"link"}, false, []string{"d"}, ""},
-		{"links in a directory", []string{"links"}, true, nil, "links/directory: a link to a directory is not followed: name the directories to read instead"},
+		{"links in a directory", []string{"links"}, true, nil, "links/directory: this is a symbolic link to a directory: pass the directory with --filename"},
 		{"a mounted ConfigMap", []string{"mount"}, true, []string{"m"}, ""},
 		{"a directory of a mounted ConfigMap", []string{"mount/..data"}, true, []string{"m"}, ""},
 		{"several", []string{"a.yaml", "sub"}, false, []string{"a", "d"}, ""},

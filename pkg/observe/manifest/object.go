@@ -36,8 +36,7 @@ func (o object) item(i int, data []byte) object {
 	return item
 }
 
-// check returns err, said of that place, where it ends the reading. With
-// SkipInvalid it is noted instead.
+// check returns err with its place, or records it in Skipped if SkipInvalid is set.
 func (r *reader) check(at observe.Place, err error) error {
 	if err == nil {
 		return nil
@@ -71,7 +70,7 @@ func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 	}
 	switch {
 	case meta.Kind == "":
-		return r.check(o.at, errors.New("kind: required, this is no Kubernetes object"))
+		return r.check(o.at, errors.New("kind: required: this is not a Kubernetes object"))
 	case meta.APIVersion == "":
 		return r.check(o.at, fmt.Errorf("apiVersion: required for %s", meta.Kind))
 	case observe.Reads(observe.GroupKind(meta.APIVersion, meta.Kind)):
@@ -119,9 +118,9 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 // readOther records an object that is no List and of no kind that is read.
 func (r *reader) readOther(o object, t metav1.TypeMeta, duplicates []string) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
-		document, err := observe.Decode(o.data)
+		obs, err := observe.Decode(o.data)
 		if err == nil {
-			r.documents = append(r.documents, document)
+			r.documents = append(r.documents, readObservation{o.at, obs})
 		}
 		return err
 	}

@@ -39,7 +39,7 @@ func (r *reader) readPath(ctx context.Context, path string) error {
 		// A pipe that is named is meant: the shell makes one of <(command).
 		return r.readFile(ctx, path, info)
 	default:
-		return fmt.Errorf("reading %s: neither a file nor a pipe: name standard input with %s", path, Stdin)
+		return fmt.Errorf("reading %s: neither a file nor a pipe: use %s for standard input", path, Stdin)
 	}
 }
 

@@ -71,7 +71,7 @@ func get(ctx context.Context, client *http.Client, u *url.URL) (body io.ReadClos
 		return response.Body, false, nil
 	default:
 		response.Body.Close() //nolint:errcheck,gosec // not read
-		return nil, response.StatusCode >= http.StatusInternalServerError, fmt.Errorf("the server answered %s", response.Status)
+		return nil, response.StatusCode >= http.StatusInternalServerError, fmt.Errorf("the server responded with %s", response.Status)
 	}
 }
 
@@ -82,9 +82,9 @@ var errRedirected = errors.New("it was redirected")
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) >= 10:
-		return fmt.Errorf("%w %d times", errRedirected, len(via))
+		return fmt.Errorf("%w %d times: use the final URL", errRedirected, len(via))
 	case request.URL.Scheme != "https" && request.URL.Scheme != via[0].URL.Scheme:
-		return fmt.Errorf("%w from %s to %s", errRedirected, via[0].URL.Scheme, request.URL.Redacted())
+		return fmt.Errorf("%w from %s to %s: use the final URL", errRedirected, via[0].URL.Scheme, request.URL.Redacted())
 	default:
 		return nil
 	}

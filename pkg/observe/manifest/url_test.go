@@ -58,10 +58,10 @@ func TestURL(t *testing.T) {
 	}{
 		{"a manifest", u, map[string][]answer{u: {{status: ok, body: podText("a")}}}, "", 0},
 		{"compressed", u + ".gz?x=y", map[string][]answer{u + ".gz?x=y": {{status: ok, body: compress(t, podText("a"))}}}, "", 0},
-		{"missing", u, nil, "reading https://example.com/a.yaml: the server answered 404 Not Found", 0},
-		{"a password is not printed", "https://user:secret@example.com/", nil, "reading https://user:xxxxx@example.com/: the server answered 404 Not Found", 0},
+		{"missing", u, nil, "reading https://example.com/a.yaml: the server responded with 404 Not Found", 0},
+		{"a password is not printed", "https://user:secret@example.com/", nil, "reading https://user:xxxxx@example.com/: the server responded with 404 Not Found", 0},
 		{"a server that fails twice", u, map[string][]answer{u: {{status: 503}, {err: io.ErrUnexpectedEOF}, {status: ok, body: podText("a")}}}, "", 2 * time.Second},
-		{"a server that fails", u, map[string][]answer{u: {{status: 500}}}, "reading https://example.com/a.yaml: the server answered 500 Internal Server Error", 2 * time.Second},
+		{"a server that fails", u, map[string][]answer{u: {{status: 500}}}, "reading https://example.com/a.yaml: the server responded with 500 Internal Server Error", 2 * time.Second},
 		{"no server", u, map[string][]answer{u: {{err: io.ErrUnexpectedEOF}}}, "reading https://example.com/a.yaml: unexpected EOF", 2 * time.Second},
 		{"redirected", "http://example.com/", map[string][]answer{"http://example.com/": {{status: 302, location: u}}, u: {{status: ok, body: podText("a")}}}, "", 0},
 		{

@@ -24,7 +24,7 @@ func validate(x metav1.Object, pod *corev1.PodTemplateSpec, path *field.Path) er
 	case x.GetName() == "":
 		return errors.New("metadata.name: required")
 	case !observe.ValidNamespace(x.GetNamespace()):
-		return fmt.Errorf("metadata.namespace: %q cannot name a namespace", x.GetNamespace())
+		return fmt.Errorf("metadata.namespace: %q is not a valid namespace name", x.GetNamespace())
 	case len(pod.Spec.Containers) == 0:
 		return fmt.Errorf("%s: at least one is required", path.Child("spec", "containers"))
 	case isStored(x):

@@ -21,7 +21,7 @@ const maxObject = 3 << 20
 func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 	kind := observe.GroupKind(t.APIVersion, t.Kind)
 	if len(o.data) > maxObject {
-		return fmt.Errorf("%s: larger than the %d MiB that an API server takes", describe(kind.Kind, o.data), maxObject>>20)
+		return fmt.Errorf("%s: larger than the %d MiB that an API server accepts", describe(kind.Kind, o.data), maxObject>>20)
 	}
 	x := newObject(kind.Kind)
 	fields, err := r.decode(o, x)
