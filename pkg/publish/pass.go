@@ -44,6 +44,7 @@ func (o Options) NewPass(source Source) Pass {
 			}
 			return first(source.Gaps(namespacesIn(namespace)...))
 		},
+		HasGap: func(namespace string) bool { return len(source.Gaps(namespacesIn(namespace)...)) > 0 },
 	}
 	if o.Level == aggregate.ByCluster {
 		p.Namespaces = []string{""}

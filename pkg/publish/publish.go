@@ -56,6 +56,9 @@ type Pass struct {
 	// Unread returns the gap because of which the report of a namespace cannot be made
 	// now, or nil. It is also called for other namespaces that have a report.
 	Unread func(namespace string) *observe.Gap
+	// HasGap reports whether something there cannot be observed now: Known entries that
+	// say otherwise are out of date.
+	HasGap func(namespace string) bool
 }
 
 // Result of a pass.
@@ -137,7 +140,7 @@ func (s *state) publish(ctx context.Context) error {
 	for namespace := range s.old {
 		if _, seen := slices.BinarySearch(s.pass.Namespaces, namespace); !seen {
 			if gap := s.pass.Unread(namespace); gap != nil {
-				if err := s.keep(ctx, namespace, unread(*gap)); err != nil {
+				if err := s.keepUnread(ctx, namespace, *gap); err != nil {
 					return err
 				}
 			}
@@ -168,6 +171,7 @@ func (s *state) read(ctx context.Context) error {
 	if s.present, err = s.list(ctx); err != nil {
 		return err
 	}
+	maps.DeleteFunc(s.verified, func(name, _ string) bool { return s.present[name].resourceVersion == "" })
 	for _, name := range slices.Sorted(maps.Keys(s.present)) {
 		if f := s.present[name]; f.looksLike && !f.owned {
 			s.result.LookAlikes = append(s.result.LookAlikes, s.namespace+"/"+name)
@@ -192,9 +196,9 @@ func (s *state) read(ctx context.Context) error {
 // one that would occur for every namespace.
 func (s *state) report(ctx context.Context, namespace string) error {
 	if gap := s.pass.Unread(namespace); gap != nil {
-		return s.keep(ctx, namespace, unread(*gap))
+		return s.keepUnread(ctx, namespace, *gap)
 	}
-	if e, known := s.pass.Known[namespace]; known {
+	if e, known := s.pass.Known[namespace]; known && e.Partial == s.pass.HasGap(namespace) {
 		there, err := s.has(ctx, e)
 		if err != nil {
 			return err
@@ -215,13 +219,7 @@ func (s *state) report(ctx context.Context, namespace string) error {
 		s.take(b.Entry)
 		return nil
 	case errors.As(err, &unreadNow):
-		// A gap since the pass began.
-		gap := unread(unreadNow.gap)
-		if !slices.Contains(s.result.Index.Coverage.Gaps, gap) {
-			s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, gap)
-			s.result.Gaps = append(s.result.Gaps, unreadNow.gap)
-		}
-		return s.keep(ctx, namespace, gap)
+		return s.keepUnread(ctx, namespace, unreadNow.gap)
 	case isGeneral(err):
 		return err
 	default:
@@ -232,8 +230,15 @@ func (s *state) report(ctx context.Context, namespace string) error {
 	}
 }
 
-// unread returns a gap in published form.
-func unread(g observe.Gap) Gap { return gapsOf([]observe.Gap{g})[0] }
+// keepUnread keeps the existing entry because of a gap, which may be newer than the pass.
+func (s *state) keepUnread(ctx context.Context, namespace string, g observe.Gap) error {
+	gap := gapsOf([]observe.Gap{g})[0]
+	if !slices.Contains(s.result.Index.Coverage.Gaps, gap) {
+		s.result.Index.Coverage.Gaps = append(s.result.Index.Coverage.Gaps, gap)
+		s.result.Gaps = append(s.result.Gaps, g)
+	}
+	return s.keep(ctx, namespace, gap)
+}
 
 // take adds an entry to the index.
 func (s *state) take(e Entry) {

@@ -284,6 +284,39 @@ func TestKnown(t *testing.T) {
 	}
 }
 
+// TestKnownWithGaps: a known entry is out of date when a gap comes or goes.
+func TestKnownWithGaps(t *testing.T) {
+	a := start(t)
+	o := options
+	o.AllowPartial = true
+	f := &fleet{workloads: map[string]int{"shop": 1}}
+	known := a.publishPass(t, o.NewPass(f)).Entries
+	for _, gaps := range [][]observe.Gap{{{Resource: "pods", Reason: apierror.Forbidden}}, nil} {
+		f.gaps = gaps
+		pass := o.NewPass(f)
+		pass.Known = known
+		r := a.publishPass(t, pass)
+		if e := r.Index.Reports[0]; e.Partial != (gaps != nil) {
+			t.Errorf("with gaps %v, partial is %t", gaps, e.Partial)
+		}
+		known = r.Entries
+	}
+}
+
+// TestGapSinceThePassBegan: a report that cannot be made is in the index as a gap, also
+// if there is no older report to keep.
+func TestGapSinceThePassBegan(t *testing.T) {
+	a := start(t)
+	f := &fleet{workloads: map[string]int{"shop": 1}}
+	pass := options.NewPass(f)
+	f.gaps = []observe.Gap{{Resource: "pods", Reason: apierror.Interrupted}}
+	r := a.publishPass(t, pass)
+	index, _ := a.follow(t)
+	if index.Coverage.Complete || len(index.Coverage.Gaps) != 1 || r.Problem() != "1 gap" {
+		t.Errorf("coverage %+v, problem %q", index.Coverage, r.Problem())
+	}
+}
+
 // TestKilled: whichever write is the last, a reader finds everything that the
 // index names, old or new, and the next pass leaves what a clean one leaves.
 func TestKilled(t *testing.T) {
