@@ -419,6 +419,45 @@ func TestLastingGap(t *testing.T) {
 	})
 }
 
+// TestTransientGapOfBusyCluster: neither changes nor other transient gaps shorten the
+// time that a transient gap has to go away.
+func TestTransientGapOfBusyCluster(t *testing.T) {
+	for name, during := range map[string]func(*replica, *fleet, int){
+		"changes": func(r *replica, _ *fleet, _ int) { r.Changed("b") },
+		"reasons": func(_ *replica, f *fleet, n int) {
+			reason := apierror.Pending
+			if n/20%2 == 0 {
+				reason = apierror.InternalError
+			}
+			f.set(func() { f.gaps = []observe.Gap{{Resource: "jobs.batch", Reason: reason}} })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, config := apitest.Serve(t)
+				f := &fleet{workloads: map[string]int{"b": 1, "shop": 1}}
+				r := start(t, config, f, "one")
+				eventually(t, "the reports", func() bool { return len(reports(t, server)) == 2 })
+				pass(10 * time.Second)
+				f.set(func() { f.gaps = []observe.Gap{{Resource: "jobs.batch", Reason: apierror.Pending}} })
+				for n := range 450 {
+					during(r, f, n)
+					pass(100 * time.Millisecond)
+				}
+				if stale := reports(t, server)["shop"].Stale; stale != nil {
+					t.Errorf("stale after less than 45 s: %v", stale)
+				}
+				f.set(func() { f.gaps = nil })
+				before := passes(server)
+				eventually(t, "a pass when the gap is gone", func() bool { return passes(server) > before })
+				if reports(t, server)["shop"].Stale != nil {
+					t.Error("stale without a gap")
+				}
+			})
+		})
+	}
+}
+
 // TestOneLeads: of two replicas one publishes; when it stops, the other one does.
 func TestOneLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,8 +70,13 @@ type term struct {
 	known map[string]publish.Entry
 	// everything is true if all reports must be rendered again.
 	everything bool
+	// notBefore is when a deferred pass is due: no other reason makes it earlier while
+	// the gap is there.
+	notBefore time.Time
 	// gaps are the gaps of the last check.
 	gaps string
+	// lookAlikes are those of the last pass.
+	lookAlikes []string
 	// retries is the number of consecutive passes that did not succeed, deferrals that
 	// of consecutive passes that were deferred.
 	retries, deferrals int
@@ -103,20 +109,25 @@ func (c *Controller) lead(ctx context.Context) {
 			t.schedule(0)
 		case <-retry.C:
 			// Changed is called for objects, but not for gaps.
-			if signature(c.observer.Gaps()) != t.gaps {
+			if gaps := c.observer.Gaps(); signature(gaps) != t.gaps {
+				if transient(gaps) == nil {
+					t.notBefore = time.Time{}
+				}
 				t.schedule(0)
 			}
 		}
 	}
 }
 
-// schedule schedules a pass after a duration, or later because of Debounce. It does not
-// change an earlier pass.
+// schedule schedules a pass after a duration, or later because of Debounce or a deferral.
+// It does not change an earlier pass.
 func (t *term) schedule(in time.Duration) {
 	now := time.Now()
 	at := now.Add(in)
-	if soonest := t.last.Add(t.options.Debounce); at.Before(soonest) {
-		at = soonest
+	for _, soonest := range []time.Time{t.last.Add(t.options.Debounce), t.notBefore} {
+		if at.Before(soonest) {
+			at = soonest
+		}
 	}
 	if t.at.IsZero() || at.Before(t.at) {
 		t.at = at
@@ -132,6 +143,7 @@ func (t *term) publish(ctx context.Context) {
 	if gap := transient(gaps); gap != nil {
 		if in, ok := t.deferral(ctx); ok {
 			log.Info("Waiting for a transient gap", "gap", gap.String())
+			t.notBefore = time.Now().Add(in)
 			t.schedule(in)
 			return
 		}
@@ -153,6 +165,10 @@ func (t *term) publish(ctx context.Context) {
 		log.Error(problem, "Publishing a report", "namespace", namespace)
 	}
 	t.metrics.observe(r, err, time.Since(t.last))
+	if !slices.Equal(r.LookAlikes, t.lookAlikes) {
+		t.lookAlikes = r.LookAlikes
+		log.Info("ConfigMaps of another client have the labels of reports: read reports with advisor get-report", "configMaps", r.LookAlikes)
+	}
 	if r.Writes.Created+r.Writes.Configured+r.Writes.Deleted > 0 {
 		log.Info("Published", "reports", len(r.Index.Reports), "created", r.Writes.Created,
 			"configured", r.Writes.Configured, "unchanged", r.Writes.Unchanged, "deleted", r.Writes.Deleted)
