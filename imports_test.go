@@ -93,10 +93,10 @@ func TestImports(t *testing.T) {
 		}
 		for _, p := range imported {
 			if !standard(p) && !slices.ContainsFunc(allowed, func(a string) bool { return p == a || below(p, a) && !slices.Contains(exact, a) }) {
-				t.Errorf("%s may not import %s", file, p)
+				t.Errorf("%s must not import %s", file, p)
 			}
 			if slices.Contains(forTests, strings.TrimPrefix(p, module)) {
-				t.Errorf("%s may not import %s, which is for tests", file, p)
+				t.Errorf("%s must not import %s, which is for tests", file, p)
 			}
 		}
 	}
