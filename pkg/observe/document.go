@@ -14,6 +14,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"k8s.io/apimachinery/pkg/labels"
+	kjson "sigs.k8s.io/json"
 )
 
 // The type of the document of an observation.
@@ -141,22 +142,24 @@ func IsDocument(apiVersion, kind string) bool {
 	return kind == Kind && strings.HasPrefix(apiVersion, "psp-advisor.github.io/")
 }
 
-// Decode returns the observation of a document. A newer version, an unknown field and an
-// unknown attribute are errors: they would be lost.
+// Decode returns the observation of a document. A newer version, an unknown field,
+// attribute or source and a field that is given twice are errors: they would be lost.
 func Decode(data []byte) (*Observation, error) {
 	var version struct {
 		APIVersion string `json:"apiVersion"`
 	}
-	if err := json.Unmarshal(data, &version); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &version); err != nil {
 		return nil, fmt.Errorf("reading the observation: %w", err)
 	}
 	if version.APIVersion != APIVersion {
 		return nil, fmt.Errorf("apiVersion: %q is unknown, want %s: use the version of advisor that wrote it, or a newer one", version.APIVersion, APIVersion)
 	}
 	var d document
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
+	problems, err := kjson.UnmarshalStrict(data, &d)
+	if err == nil && len(problems) > 0 {
+		err = problems[0]
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading the observation: %w: if a newer version of advisor wrote it, use that version", err)
 	}
 	return d.observation()
@@ -170,6 +173,11 @@ func (d document) observation() (*Observation, error) {
 		EphemeralContainers: d.Scope.EphemeralContainers,
 	}.sorted()
 	var errs []error
+	for _, s := range d.Scope.Sources {
+		if s != SourcePods && s != SourceTemplates {
+			errs = append(errs, fmt.Errorf("scope.sources: %q is unknown: if a newer version of advisor wrote it, use that version", s))
+		}
+	}
 	for _, n := range o.Scope.Namespaces {
 		if !o.Scope.Includes(n) {
 			errs = append(errs, fmt.Errorf("scope.namespaces: %q is also in scope.excludedNamespaces", n))

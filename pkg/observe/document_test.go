@@ -192,6 +192,7 @@ func TestNarrow(t *testing.T) {
 func TestDecodeErrors(t *testing.T) {
 	good := `{"apiVersion":"psp-advisor.github.io/v1","kind":"Observation","scope":{"sources":["pods"]},"coverage":{},"workloads":[` +
 		`{"namespace":"shop","kind":"Pod","name":"p","pods":1,"profile":{"hostPID":[{"value":true}]}}]}`
+	const hostPID = `"hostPID":[{"value":true}]`
 	if _, err := Decode([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +205,14 @@ func TestDecodeErrors(t *testing.T) {
 		{"no kind", `"kind":"Pod"`, `"kind":""`, "workloads[0]: kind: required"},
 		{"no profile", `,"profile":{"hostPID":[{"value":true}]}`, "", "workloads[0]: profile: required"},
 		{"a count below zero", `"pods":1`, `"pods":-1`, "must not be negative"},
+		{"an unknown source", `["pods"]`, `["pods","audit"]`, `scope.sources: "audit" is unknown`},
+		{"a field twice", `"coverage":{}`, `"coverage":{"gaps":[]},"coverage":{}`, `duplicate field "coverage"`},
+		{"a field in another case", `"coverage":{}`, `"coverage":{"gaps":[]},"Coverage":{}`, `unknown field "Coverage"`},
+		{"an attribute twice", `"hostPID":`, `"hostPID":[],"hostPID":`, `duplicate field "hostPID"`},
+		{"a value twice", `"value":true`, `"value":true,"value":false`, `duplicate field "[0].value"`},
+		{"a value in another case", `"value":true`, `"value":true,"Value":false`, `unknown field "[0].Value"`},
+		{"a field of a value twice", hostPID, `"hostPaths":[{"value":{"path":"/","path":"/a"}}]`, `hostPaths: [0]: value: duplicate field "path"`},
+		{"an option twice", hostPID, `"seLinuxOptions":[{"value":{"pod":{"type":"a","type":"b"},"containers":[]}}]`, `duplicate field "type"`},
 		{"a selector that is none", `"sources"`, `"selector":"a in b","sources"`, "scope.selector: "},
 		{"a namespace that is excluded", `"sources"`, `"namespaces":["a"],"excludedNamespaces":["a"],"sources"`, `"a" is also in scope.excludedNamespaces`},
 		{"no JSON", `{"apiV`, "{", "reading the observation: "},

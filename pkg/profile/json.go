@@ -1,11 +1,12 @@
 package profile
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+
+	kjson "sigs.k8s.io/json"
 )
 
 // The JSON of a profile is an object with one field per attribute that has values,
@@ -46,8 +47,8 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 // would be lost.
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err //nolint:wrapcheck // the decoder names the place
+	if err := strict(data, &fields); err != nil {
+		return err
 	}
 	*p = Profile{}
 	for _, r := range p.rows() {
@@ -100,10 +101,14 @@ func (s *Set[T]) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// strict decodes data. A field that is unknown, given twice or in another case is an
+// error.
 func strict(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode(into) //nolint:wrapcheck // the decoder names the place
+	problems, err := kjson.UnmarshalStrict(data, into)
+	if err == nil && len(problems) > 0 {
+		err = problems[0]
+	}
+	return err //nolint:wrapcheck // the decoder names the place
 }
 
 // MarshalJSON writes true, false or null.

@@ -216,10 +216,10 @@ func TestJSONIsLossless(t *testing.T) {
 func TestJSONIsStrict(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{`{"privileged":[{"value":true}],"other":[]}`, "other: unknown attribute"},
-		{`{"privileged":[{"value":true,"since":1}]}`, `privileged: json: unknown field "since"`},
+		{`{"privileged":[{"value":true,"since":1}]}`, `privileged: unknown field "[0].since"`},
 		{`{"privileged":[{"containers":["c"]}]}`, "privileged: [0]: value: required"},
-		{`{"hostPaths":[{"value":{"path":"/"}},{"value":{"path":"/","mode":1}}]}`, `hostPaths: [1]: value: json: unknown field "mode"`},
-		{`{"seLinuxOptions":[{"value":{"pod":{"range":"s0"},"containers":[]}}]}`, `seLinuxOptions: [0]: value: json: unknown field "range"`},
+		{`{"hostPaths":[{"value":{"path":"/"}},{"value":{"path":"/","mode":1}}]}`, `hostPaths: [1]: value: unknown field "mode"`},
+		{`{"seLinuxOptions":[{"value":{"pod":{"range":"s0"},"containers":[]}}]}`, `seLinuxOptions: [0]: value: unknown field "range"`},
 		{`{"hostPorts":[{"value":"80"}]}`, "hostPorts: [0]: value: json: cannot unmarshal string into Go value of type int64"},
 	} {
 		t.Run(tc.in, func(t *testing.T) {

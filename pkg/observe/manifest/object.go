@@ -118,6 +118,9 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 // readOther records an object that is no List and of no kind that is read.
 func (r *reader) readOther(o object, t metav1.TypeMeta, duplicates []string) error {
 	if observe.IsDocument(t.APIVersion, t.Kind) {
+		if len(o.duplicates) > 0 {
+			return fmt.Errorf("reading the observation: duplicate field %q", o.duplicates[0])
+		}
 		obs, err := observe.Decode(o.data)
 		if err == nil {
 			r.documents = append(r.documents, readObservation{o.at, obs})

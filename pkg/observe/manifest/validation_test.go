@@ -94,6 +94,29 @@ func TestValidation(t *testing.T) {
 	}
 }
 
+// An Observation that gives a field twice is refused, whatever the validation: gaps
+// would be lost.
+func TestObservationGivesFieldsOnce(t *testing.T) {
+	const fields = "apiVersion: psp-advisor.github.io/v1\nkind: Observation\nscope: {sources: [pods]}\nworkloads: []\ncoverage: {}\n"
+	const inJSON = `{"apiVersion":"psp-advisor.github.io/v1","kind":"Observation","scope":{"sources":["pods"]},"workloads":[],"coverage":{}`
+	list := func(item string) string { return `{apiVersion: v1, kind: List, items: [` + item + `]}` }
+	for _, tc := range []struct{ name, stream, want string }{
+		{"once", fields, ""},
+		{"twice", fields + "coverage: {}\n", `duplicate field "coverage"`},
+		{"twice, deep", strings.Replace(fields, "coverage: {}", "coverage: {gaps: [{resource: pods, reason: Forbidden}], gaps: []}", 1), `duplicate field "coverage.gaps"`},
+		{"twice in an item", list(inJSON + `, coverage: {}}`), `items[0]: reading the observation: duplicate field "coverage"`},
+		{"twice, in JSON", inJSON + `,"coverage":{}}`, `duplicate field "coverage"`},
+		{"in two cases", fields + "Coverage: {}\n", `unknown field "Coverage"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Read(t.Context(), []string{Stdin}, Options{Validation: ValidateIgnore, In: strings.NewReader(tc.stream)}, everything)
+			if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got error %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+}
+
 // Objects of older versions decode as those of today: their types have the same
 // fields, but for olderFields.
 func TestOlderFields(t *testing.T) {
