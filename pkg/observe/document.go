@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 	kjson "sigs.k8s.io/json"
 )
 
@@ -143,7 +146,8 @@ func IsDocument(apiVersion, kind string) bool {
 }
 
 // Decode returns the observation of a document. A newer version, an unknown field,
-// attribute or source and a field that is given twice are errors: they would be lost.
+// attribute or source and a field that is given twice are errors: they would be lost. So
+// is a value that no server has in a pod, see checkProfile.
 func Decode(data []byte) (*Observation, error) {
 	var version struct {
 		APIVersion string `json:"apiVersion"`
@@ -177,6 +181,9 @@ func (d document) observation() (*Observation, error) {
 		if s != SourcePods && s != SourceTemplates {
 			errs = append(errs, fmt.Errorf("scope.sources: %q is unknown: if a newer version of advisor wrote it, use that version", s))
 		}
+	}
+	if !validCount(o.Elsewhere) {
+		errs = append(errs, fmt.Errorf("coverage.elsewhere: %d: must be between 0 and %d", o.Elsewhere, maxCount))
 	}
 	for _, n := range o.Scope.Namespaces {
 		if !o.Scope.Includes(n) {
@@ -237,11 +244,91 @@ func (w workloadDocument) validate() error {
 		return errors.New("kind: required")
 	case w.Name == "":
 		return errors.New("name: required")
-	case w.Pods < 0 || w.Templates < 0:
-		return errors.New("pods, templates: must not be negative")
+	case !validCount(w.Pods) || !validCount(w.Templates):
+		return fmt.Errorf("pods, templates: %d, %d: must be between 0 and %d", w.Pods, w.Templates, maxCount)
 	case w.Profile == nil:
 		return errors.New("profile: required")
-	default:
+	}
+	if err := cmp.Or(checkAccount(w.ServiceAccount), checkProfile(w.Profile)); err != nil {
+		return fmt.Errorf("%s %q: %w", w.Kind, w.Namespace+"/"+w.Name, err)
+	}
+	return nil
+}
+
+// maxCount is the maximum of a count, so that no sum of counts overflows.
+const maxCount = 1<<31 - 1
+
+func validCount(n int) bool { return n >= 0 && n <= maxCount }
+
+// checkAccount accepts no account, which static pods have.
+func checkAccount(name string) error {
+	return check("serviceAccount", profile.SetOf(profile.Name(name)), optionalName)
+}
+
+// sysctl matches the names that a pod can have
+// (pkg/apis/core/validation/validation.go, IsValidSysctlName).
+var sysctl = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+
+// fieldName matches the names of the fields that volumes have, now and later.
+var fieldName = regexp.MustCompile(`^[A-Za-z0-9]+$`)
+
+// checkProfile returns an error for a value that a policy would list though no server has
+// it in a pod: there it would mean any value, or the API would reject the policy. What
+// servers accept is valid, such as a relative hostPath, any capability and any
+// annotation.
+func checkProfile(p *profile.Profile) error {
+	return cmp.Or(
+		check("hostPorts", p.HostPorts, func(id profile.ID) []string {
+			return unless(id.Number >= 1 && id.Number <= 65535, "must be between 1 and 65535")
+		}),
+		check("volumes", p.Volumes, func(n profile.Name) []string {
+			return unless(fieldName.MatchString(string(n)), "must be the name of a field")
+		}),
+		check("hostPaths", p.HostPaths, func(h profile.HostPath) []string {
+			return unless(h.Path != "" && !slices.Contains(strings.Split(h.Path, "/"), ".."), "must not be empty or contain '..'")
+		}),
+		check("flexVolumeDrivers", p.FlexVolumeDrivers, func(n profile.Name) []string {
+			return unless(n != "", "must be set")
+		}),
+		check("csiDrivers", p.CSIDrivers, func(n profile.Name) []string {
+			return append(unless(len(n) <= 63, "must have at most 63 characters"), validation.IsDNS1123Subdomain(strings.ToLower(string(n)))...)
+		}),
+		check("sysctls", p.Sysctls, func(n profile.Name) []string {
+			return unless(len(n) <= 253 && sysctl.MatchString(string(n)), "must have at most 253 characters and match "+sysctl.String())
+		}),
+		check("procMount", p.ProcMount, func(n profile.Name) []string {
+			return unless(n == profile.Name(corev1.DefaultProcMount) || n == profile.Name(corev1.UnmaskedProcMount), "unknown type")
+		}),
+		check("runtimeClassName", p.RuntimeClass, optionalName),
+		check("runAsUser", p.RunAsUser, func(u profile.User) []string { return validation.IsValidUserID(u.UID.Number) }),
+		check("runAsGroup", p.RunAsGroup, groupID),
+		check("fsGroup", p.FSGroup, groupID),
+		check("supplementalGroups", p.SupplementalGroups, groupID),
+	)
+}
+
+// check returns an error for the first value that has problems.
+func check[T profile.Value[T]](attribute string, set profile.Set[T], problems func(T) []string) error {
+	for _, v := range set.Values() {
+		if list := problems(v); len(list) > 0 {
+			return fmt.Errorf("%s: %q: %s", attribute, v.String(), strings.Join(list, ", "))
+		}
+	}
+	return nil
+}
+
+func unless(valid bool, problem string) []string {
+	if valid {
 		return nil
 	}
+	return []string{problem}
 }
+
+func optionalName(n profile.Name) []string {
+	if n == "" {
+		return nil
+	}
+	return validation.IsDNS1123Subdomain(string(n))
+}
+
+func groupID(id profile.ID) []string { return validation.IsValidGroupID(id.Number) }

@@ -204,7 +204,10 @@ func TestDecodeErrors(t *testing.T) {
 		{"no name", `"name":"p"`, `"name":""`, "workloads[0]: name: required"},
 		{"no kind", `"kind":"Pod"`, `"kind":""`, "workloads[0]: kind: required"},
 		{"no profile", `,"profile":{"hostPID":[{"value":true}]}`, "", "workloads[0]: profile: required"},
-		{"a count below zero", `"pods":1`, `"pods":-1`, "must not be negative"},
+		{"a count below zero", `"pods":1`, `"pods":-1`, "pods, templates: -1, 0: must be between 0 and 2147483647"},
+		{"a count whose sum overflows", `"pods":1`, `"pods":9223372036854775807`, "must be between 0 and 2147483647"},
+		{"templates whose sum overflows", `"pods":1`, `"templates":2147483648`, "must be between 0 and 2147483647"},
+		{"elsewhere whose sum overflows", `"coverage":{}`, `"coverage":{"elsewhere":9223372036854775807}`, "coverage.elsewhere: 9223372036854775807: must be"},
 		{"an unknown source", `["pods"]`, `["pods","audit"]`, `scope.sources: "audit" is unknown`},
 		{"a field twice", `"coverage":{}`, `"coverage":{"gaps":[]},"coverage":{}`, `duplicate field "coverage"`},
 		{"a field in another case", `"coverage":{}`, `"coverage":{"gaps":[]},"Coverage":{}`, `unknown field "Coverage"`},
@@ -213,6 +216,24 @@ func TestDecodeErrors(t *testing.T) {
 		{"a value in another case", `"value":true`, `"value":true,"Value":false`, `unknown field "[0].Value"`},
 		{"a field of a value twice", hostPID, `"hostPaths":[{"value":{"path":"/","path":"/a"}}]`, `hostPaths: [0]: value: duplicate field "path"`},
 		{"an option twice", hostPID, `"seLinuxOptions":[{"value":{"pod":{"type":"a","type":"b"},"containers":[]}}]`, `duplicate field "type"`},
+		{"an account that no server has", `"pods":1`, `"pods":1,"serviceAccount":"A_b:x\nfoo"`, `workloads[0]: Pod "shop/p": serviceAccount: "A_b:x\nfoo": a lowercase RFC 1123 subdomain`},
+		{"a port below 1", hostPID, `"hostPorts":[{"value":-7}]`, `workloads[0]: Pod "shop/p": hostPorts: "-7": must be between 1 and 65535`},
+		{"a port above 65535", hostPID, `"hostPorts":[{"value":700000}]`, `hostPorts: "700000": must be`},
+		{"no port", hostPID, `"hostPorts":[{"value":null}]`, `hostPorts: "unset": must be`},
+		{"any volume", hostPID, `"volumes":[{"value":"hostPath"},{"value":"*"}]`, `volumes: "*": must be the name of a field`},
+		{"any path", hostPID, `"hostPaths":[{"value":{"path":"","writable":true}}]`, `hostPaths: "\"\" writable": must not be empty`},
+		{"a path that goes up", hostPID, `"hostPaths":[{"value":{"path":"/a/../b","writable":true}}]`, "or contain '..'"},
+		{"no driver", hostPID, `"flexVolumeDrivers":[{"value":null}]`, `flexVolumeDrivers: "unset": must be set`},
+		{"any driver", hostPID, `"csiDrivers":[{"value":"*"}]`, `csiDrivers: "*": a lowercase RFC 1123 subdomain`},
+		{"a driver with a long name", hostPID, `"csiDrivers":[{"value":"` + strings.Repeat("a", 64) + `"}]`, "must have at most 63 characters"},
+		{"any sysctl", hostPID, `"sysctls":[{"value":"*"}]`, `sysctls: "*": must have at most`},
+		{"a pattern of sysctls", hostPID, `"sysctls":[{"value":"kernel.*"}]`, `sysctls: "kernel.*": must have at most`},
+		{"an unknown procMount", hostPID, `"procMount":[{"value":"*"}]`, `procMount: "*": unknown type`},
+		{"any runtime class", hostPID, `"runtimeClassName":[{"value":"*"}]`, `runtimeClassName: "*": a lowercase RFC 1123 subdomain`},
+		{"a user below zero", hostPID, `"runAsUser":[{"value":{"runAsUser":-1,"runAsNonRoot":null}}]`, `runAsUser: "runAsUser -1, runAsNonRoot unset": must be between 0 and`},
+		{"a group below zero", hostPID, `"runAsGroup":[{"value":-1}]`, `runAsGroup: "-1": must be between 0 and`},
+		{"an fsGroup above the last", hostPID, `"fsGroup":[{"value":2147483648}]`, `fsGroup: "2147483648": must be between 0 and`},
+		{"another group below zero", hostPID, `"supplementalGroups":[{"value":-1}]`, `supplementalGroups: "-1": must be between 0 and`},
 		{"a selector that is none", `"sources"`, `"selector":"a in b","sources"`, "scope.selector: "},
 		{"a namespace that is excluded", `"sources"`, `"namespaces":["a"],"excludedNamespaces":["a"],"sources"`, `"a" is also in scope.excludedNamespaces`},
 		{"no JSON", `{"apiV`, "{", "reading the observation: "},
@@ -223,6 +244,28 @@ func TestDecodeErrors(t *testing.T) {
 				t.Errorf("got error %v, want one with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// What a server stores is read, whatever a policy can do with it.
+func TestDecodeKeepsWhatServersStore(t *testing.T) {
+	for _, attribute := range []string{
+		`"addedCapabilities":[{"value":"*"},{"value":"ALL"},{"value":null}]`,
+		`"hostPaths":[{"value":{"path":"etc","writable":false}},{"value":{"path":"C:\\x","writable":true}},{"value":{"path":"/..a","writable":true}}]`,
+		`"hostPorts":[{"value":1},{"value":65535}]`,
+		`"volumes":[{"value":"serviceAccountToken"},{"value":"image"},{"value":"cephfs"}]`,
+		`"csiDrivers":[{"value":"CSI.example.com"}]`,
+		`"flexVolumeDrivers":[{"value":"a/b"}]`,
+		`"sysctls":[{"value":"net/ipv4/conf/eth0.1/forwarding"}]`,
+		`"runtimeClassName":[{"value":null}]`,
+		`"seccomp":[{"value":{"pod":"*","containers":["no-such-profile"]}}]`,
+		`"appArmor":[{"value":"*"}]`,
+	} {
+		text := `{"apiVersion":"psp-advisor.github.io/v1","kind":"Observation","scope":{"sources":["pods"]},"coverage":{},"workloads":[` +
+			`{"namespace":"shop","kind":"Node","name":"A b","serviceAccount":"a.b","pods":2147483647,"profile":{` + attribute + `}}]}`
+		if _, err := Decode([]byte(text)); err != nil {
+			t.Errorf("%s: %v", attribute, err)
+		}
 	}
 }
 
