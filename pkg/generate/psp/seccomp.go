@@ -96,6 +96,7 @@ func validSeccomp(n string) bool {
 	case n == corev1.SeccompProfileNameUnconfined, n == corev1.SeccompProfileRuntimeDefault:
 		return true
 	default:
-		return strings.HasPrefix(n, corev1.SeccompLocalhostProfileNamePrefix)
+		file, ok := strings.CutPrefix(n, corev1.SeccompLocalhostProfileNamePrefix)
+		return ok && !strings.HasPrefix(file, "/") && !slices.Contains(strings.Split(file, "/"), "..")
 	}
 }

@@ -51,6 +51,8 @@ func TestRowSeccomp(t *testing.T) {
 		{"docker/default allows runtime/default", pods(podAnnotation("docker/default"), podtest.Pod(podSeccomp("RuntimeDefault", ""))), "runtime/default"},
 		{"a local profile called docker/default", pods(podtest.Pod(podSeccomp("Localhost", "docker/default"))), "localhost/docker/default"},
 		{"a comma would make two entries", pods(podtest.Pod(podSeccomp("Localhost", "a,b"))), "*"},
+		{"a path that a list cannot have", pods(podAnnotation("localhost/../a")), "*"},
+		{"an absolute path", pods(podAnnotation("localhost//a")), "*"},
 		{"a name that a list may not hold", pods(podAnnotation("no-such-profile")), "*"},
 		{"localhost/* is no pattern", pods(podtest.Pod(podSeccomp("Localhost", "*"))), "localhost/*"},
 	})
