@@ -35,7 +35,15 @@ func (r *reader) readURL(ctx context.Context, address string) error {
 	client.CheckRedirect = checkRedirect
 	// The name of a compressed file is that of the path, without a query.
 	data, err := load(ctx, strings.HasSuffix(u.Path, ".gz"), func() (io.ReadCloser, error) { return fetch(ctx, &client, u) })
-	return r.readLoaded(ctx, u.Redacted(), data, err)
+	return r.readLoaded(ctx, nameOf(u), data, err)
+}
+
+// nameOf returns what a URL is called in messages and reports: without a password, and
+// without the query and the fragment, which may hold a token.
+func nameOf(u *url.URL) string {
+	name := *u
+	name.RawQuery, name.ForceQuery, name.Fragment, name.RawFragment = "", false, "", ""
+	return name.Redacted()
 }
 
 // fetch returns the body of a successful answer.
@@ -84,7 +92,7 @@ func checkRedirect(request *http.Request, via []*http.Request) error {
 	case len(via) >= 10:
 		return fmt.Errorf("%w %d times: use the final URL", errRedirected, len(via))
 	case request.URL.Scheme != "https" && request.URL.Scheme != via[0].URL.Scheme:
-		return fmt.Errorf("%w from %s to %s: use the final URL", errRedirected, via[0].URL.Scheme, request.URL.Redacted())
+		return fmt.Errorf("%w from %s to %s: use the final URL", errRedirected, via[0].URL.Scheme, nameOf(request.URL))
 	default:
 		return nil
 	}
