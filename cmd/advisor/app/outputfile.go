@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/rand"
 	"errors"
@@ -27,7 +28,8 @@ func writeFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	temporary := target + "." + rand.Text()[:8] + ".tmp"
+	// The name is short whatever that of the file: file systems limit names.
+	temporary := filepath.Join(filepath.Dir(target), ".advisor-"+rand.Text()+".tmp")
 	err = writeSynced(temporary, mode, data)
 	if err == nil {
 		err = os.Rename(temporary, target)
@@ -42,12 +44,12 @@ func writeFile(path string, data []byte) error {
 }
 
 // resolveTarget returns the file that a path names, with symbolic links resolved, and
-// its mode. A path that names anything but a regular file is an error: a rename would
-// replace it.
+// its mode, which is 0 if there is none yet. A path that names anything but a regular
+// file is an error: a rename would replace it.
 func resolveTarget(path string) (string, fs.FileMode, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return path, 0o666, nil
+		return path, 0, nil
 	}
 	if err != nil {
 		return "", 0, fmt.Errorf("writing %s: %w", path, err)
@@ -62,13 +64,20 @@ func resolveTarget(path string) (string, fs.FileMode, error) {
 	return target, info.Mode().Perm(), nil
 }
 
-// writeSynced creates a file that is on the disk when it returns.
+// writeSynced creates a file that is on the disk when it returns. Its mode is the
+// given one, or the usual one if that is 0.
 func writeSynced(path string, mode fs.FileMode, data []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the user names the file
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666)) //nolint:gosec // the user names the file
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if mode != 0 {
+		// The umask limits only the mode of new files.
+		if err := f.Chmod(mode); err != nil {
+			return err
+		}
+	}
 	if _, err := f.Write(data); err != nil {
 		return err
 	}

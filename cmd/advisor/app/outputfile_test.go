@@ -14,13 +14,18 @@ import (
 
 func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
+	long := strings.Repeat("n", 250)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	for _, err := range []error{
 		os.WriteFile(path("old"), []byte("old"), 0o640),
+		os.WriteFile(path("shared"), []byte("old"), 0o600),
+		os.Chmod(path("shared"), 0o666), // more than a umask leaves
 		os.Symlink("old", path("link")),
 		os.Mkdir(path("directory"), 0o750),
 		writeFile(path("link"), []byte("new")),
+		writeFile(path("shared"), []byte("new")),
 		writeFile(path("fresh"), []byte("fresh")),
+		writeFile(path(long), []byte("fresh")),
 		writeFile(path("fresh.gz"), []byte("fresh")),
 	} {
 		if err != nil {
@@ -35,10 +40,10 @@ func TestWriteFile(t *testing.T) {
 	got := readTree(t, dir)
 	packed := got["fresh.gz"]
 	delete(got, "fresh.gz")
-	if diff := cmp.Diff(map[string]string{"old": "new", "link": "new", "fresh": "fresh"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{"old": "new", "link": "new", "shared": "new", "fresh": "fresh", long: "fresh"}, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	for name, want := range map[string]fs.FileMode{"link": fs.ModeSymlink, "old": 0o640} {
+	for name, want := range map[string]fs.FileMode{"link": fs.ModeSymlink, "old": 0o640, "shared": 0o666} {
 		if info, err := os.Lstat(path(name)); err != nil || info.Mode()&(fs.ModeSymlink|want) != want {
 			t.Errorf("%s: %v, mode %v", name, err, info.Mode())
 		}
