@@ -55,6 +55,7 @@ var attributeRules = []attributeRule{
 	{ruleNotGoverned, func(p *profile.Profile) bool { return p.AppArmorField.Len() > 0 }, "appArmorProfile of %s is unknown to servers with PodSecurityPolicy, which read only the annotation"},
 	{ruleNotAllowable, func(p *profile.Profile) bool { return p.ProcMount.Has("Unmasked") }, "procMount Unmasked of %s is denied by servers with PodSecurityPolicy unless their feature gate ProcMountType, off by default, is on: no policy can allow it there"},
 	{ruleNotAllowable, func(p *profile.Profile) bool { return p.Volumes.Has("image") }, "image volumes of %s are unknown to servers with PodSecurityPolicy: no policy can allow them"},
+	{ruleWildcard, func(p *profile.Profile) bool { return p.AddedCapabilities.Has(wildcard) }, `%s add the capability "*", which in a policy means every capability: list the capabilities by name`},
 	{ruleWildcard, func(p *profile.Profile) bool { return p.Seccomp.Any(unlistedSeccomp) }, "the seccomp profile of %s has a name that a policy cannot list: the policy allows any profile, and admission denies updates of the running pods: rename the profile"},
 }
 

@@ -91,6 +91,9 @@ func TestFindings(t *testing.T) {
 		{"image volume", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Volume("v", corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "example/data:1"}}, nil))}, []string{
 			"not-allowable shop [Deployment/web]: image volumes",
 		}},
+		{"every capability", []aggregate.Pod{deploymentOf("shop/web", "web", podtest.Security(func(sc *corev1.SecurityContext) {
+			sc.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"*"}}
+		}))}, []string{`wildcard shop [Deployment/web]: Deployment/web add the capability "*", which in a policy means every capability: list`}},
 		{"seccomp profile that no list can name", []aggregate.Pod{deploymentOf("shop/web", "web", podSeccomp("Localhost", "a,b"))}, []string{
 			"wildcard shop [Deployment/web]: the seccomp profile of Deployment/web has a name that a policy cannot list",
 		}},
