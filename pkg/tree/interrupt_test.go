@@ -84,6 +84,13 @@ func TestInterrupted(t *testing.T) {
 					data := steps[i].after
 					tree{temporaryOf(steps[i].file): string(data[:len(data)/2])}.write(t, again)
 				}
+				if i > 0 && steps[i-1].before == nil {
+					// A new file has its temporary name for a moment more.
+					file := steps[i-1].file
+					if err := os.Link(filepath.Join(again, file), filepath.Join(again, temporaryOf(file))); err != nil {
+						t.Fatal(err)
+					}
+				}
 				apply(t, again, tc.new, Scope{})
 				if diff := cmp.Diff(done, content(t, again)); diff != "" {
 					t.Errorf("the next run after %d steps (-want +got):\n%s", i, diff)
@@ -143,6 +150,34 @@ func TestInTheWay(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+			}
+		})
+	}
+}
+
+// TestInTheWayAtLast has a file appear after the last check, right before the new one
+// gets its name.
+func TestInTheWayAtLast(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		text string
+		want error
+	}{
+		{"a file of somebody else", "mine", errForeign},
+		{"a file of another run", mark + "other: true\n", errChanged},
+		{"a link", "-> ../elsewhere", errForeign},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := change{file: "shop/a.yaml", after: own("a: 1")}
+			temp := temporaryOf(c.file)
+			want := tree{c.file: tc.text, temp: string(c.after)}
+			want.write(t, dir)
+			if err := c.place(openRoot(t, dir), temp); !errors.Is(err, tc.want) || !strings.HasPrefix(err.Error(), filepath.Join(dir, c.file)+" was ") {
+				t.Errorf("error %v, want %v", err, tc.want)
+			}
+			if diff := cmp.Diff(want, content(t, dir)); diff != "" {
+				t.Errorf("something changed (-want +got):\n%s", diff)
 			}
 		})
 	}

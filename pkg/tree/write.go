@@ -42,7 +42,7 @@ func (c change) write(root *os.Root) error {
 		err = c.check(root) // as late as possible
 	}
 	if err == nil {
-		err = root.Rename(temp, c.file)
+		err = c.place(root, temp)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		// Another run removed temp, or its empty directory.
@@ -52,6 +52,28 @@ func (c change) write(root *os.Root) error {
 		return errors.Join(err, remove(root, temp))
 	}
 	return nil
+}
+
+// place gives the temporary file its name. A file that appeared since the check is not
+// replaced where there was none; of a run that is killed between the two names, the
+// next one removes the temporary one.
+func (c change) place(root *os.Root, temp string) error {
+	if c.before != nil {
+		return root.Rename(temp, c.file)
+	}
+	switch err := root.Link(temp, c.file); {
+	case err == nil:
+		return remove(root, temp)
+	case errors.Is(err, fs.ErrExist):
+		if err := c.check(root); err != nil {
+			return err
+		}
+		return at(root.Name(), c.file, errChanged) // it is gone again
+	case errors.Is(err, fs.ErrNotExist):
+		return err
+	default:
+		return root.Rename(temp, c.file) // the file system has no links
+	}
 }
 
 // writeTo writes the new content to another file, with the mode of the old one. It
