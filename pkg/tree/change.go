@@ -33,7 +33,9 @@ func changes(before, after Files) []change {
 
 var (
 	errForeign = errors.New("was not written by the advisor: move it away or choose another directory")
-	errChanged = errors.New("was changed by another process: run the command again")
+	// What is larger would be foreign to the next run.
+	errTooLarge = fmt.Errorf("would be larger than %d MiB: choose a finer --level", maxSize>>20)
+	errChanged  = errors.New("was changed by another process: run the command again")
 )
 
 // at returns err with the path of the file.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 )
 
 // Plan is a set of changes to a directory.
@@ -45,6 +46,11 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 	}
 	if err := addKustomizations(all); err != nil {
 		return nil, err
+	}
+	for _, file := range slices.Sorted(maps.Keys(all)) {
+		if len(all[file]) > maxSize {
+			return nil, at(dir, file, errTooLarge)
+		}
 	}
 	p.changes = changes(p.old, all)
 	if root == nil {

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"path/filepath"
 	"testing"
 
@@ -42,6 +43,38 @@ func TestNewPlanRefuses(t *testing.T) {
 				t.Errorf("something changed (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A file that the next run would not take for the advisor's is not written.
+func TestNewPlanTooLarge(t *testing.T) {
+	t.Chdir(t.TempDir())
+	file := own("")
+	for _, tc := range []struct {
+		size int
+		want string
+	}{
+		{maxSize, ""},
+		{maxSize + 1, "p/shop/a.yaml would be larger than 16 MiB: choose a finer --level"},
+	} {
+		data := append(bytes.Repeat([]byte("#"), tc.size-len(file)), file...)
+		copy(data, file)
+		p, err := NewPlan("p", Files{"shop/a.yaml": data, "shop/b.yaml": file}, Scope{})
+		if tc.want != "" {
+			if err == nil || err.Error() != tc.want {
+				t.Errorf("%d bytes: error %v, want %s", tc.size, err, tc.want)
+			}
+			continue
+		}
+		if err == nil {
+			err = p.Apply()
+		}
+		if err != nil {
+			t.Fatalf("%d bytes: %v", tc.size, err)
+		}
+		if p := plan(t, "p", Files{"shop/a.yaml": data, "shop/b.yaml": file}, Scope{}); !p.Empty() {
+			t.Errorf("%d bytes: the next run would change %v", tc.size, p.Changed())
+		}
 	}
 }
 

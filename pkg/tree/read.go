@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// maxSize in bytes is far more than any file of the advisor has.
+// maxSize is how large a file of the advisor can be, in bytes. A larger one is not read.
 const maxSize = 16 << 20
 
 // open opens dir, which may be a symbolic link. The error is fs.ErrNotExist if it does
