@@ -10,7 +10,7 @@
 //     control characters.
 //   - An observation gives the same policies as the cluster or the manifests that it
 //     was made from, byte for byte.
-//   - Except in the controller, libraries log nothing.
+//   - Except in the controller, libraries log nothing but warnings about manifests.
 package app
 
 import (
@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,14 @@ func printErr(errOut io.Writer, line string) error {
 	return nil
 }
 
+// warnings prints what libraries log without klog, as kustomize does: each entry is a
+// line, whatever strings of a manifest it quotes.
+type warnings struct{ errOut io.Writer }
+
+func (w warnings) Write(entry []byte) (int, error) {
+	return len(entry), printErr(w.errOut, "warning: "+string(entry))
+}
+
 // environment is what the commands share beside their flags.
 type environment struct {
 	Streams
@@ -86,8 +95,10 @@ func Run(ctx context.Context, program string, args []string, streams Streams) in
 		name = "kubectl advisor"
 	}
 	env := environment{Streams: streams, name: name, engines: engines(), setLog: setProcessLog}
-	// Libraries log only in the controller; other commands return errors.
+	// Only the controller has a log; other commands return errors.
 	env.log(klog.Logger{})
+	log.SetFlags(0)
+	log.SetOutput(warnings{streams.Err})
 	return env.run(ctx, args)
 }
 
