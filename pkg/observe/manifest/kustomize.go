@@ -46,7 +46,13 @@ func (r *reader) readKustomization(ctx context.Context, dir string) error {
 	return r.readLoaded(ctx, dir+" (rendered)", data, err)
 }
 
-func render(dir string) (io.ReadCloser, error) {
+func render(dir string) (_ io.ReadCloser, err error) {
+	// kustomize panics on some input, such as an empty file of crds.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("rendering the kustomization: kustomize failed: %v", p)
+		}
+	}()
 	// An absolute path is never taken for a repository.
 	root, err := filepath.Abs(dir)
 	if err != nil {

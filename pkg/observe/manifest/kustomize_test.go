@@ -58,10 +58,12 @@ func TestBrokenKustomizations(t *testing.T) {
 		{"an executable", "transformers: [exec.yaml]", "external plugins disabled"},
 		{"a directory of plugins", "transformers: [plugins]", "transformers[0]: \"plugins\" is a directory: list its files"},
 		{"broken", "resources: {", "invalid Kustomization"},
+		{"what kustomize panics on", "crds: [empty.json]", "kustomize failed: runtime error"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := writeFiles(t, map[string]string{
 				"k/kustomization.yaml": tc.kustomization + "\n", "outside.yaml": podText("a"), "k/laughs.yaml": podText("a") + laughs(9, 10),
+				"k/empty.json":                 "",
 				"k/plugins/kustomization.yaml": "resources: [../exec.yaml]\n",
 				"k/exec.yaml":                  "apiVersion: v1\nkind: Exec\nmetadata: {name: x, annotations: {config.kubernetes.io/function: \"exec: {path: /bin/true}\"}}\n",
 			})
