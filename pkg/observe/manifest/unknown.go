@@ -101,7 +101,7 @@ func findPods(kind schema.GroupKind, data []byte) (templates []template, runsPod
 	switch {
 	case known && len(paths) == 0:
 		return nil, true
-	case slices.Contains(matchers, kind.Group), !bytes.Contains(data, []byte(`"containers"`)):
+	case slices.Contains(matchers, kind.Group), !mayHoldPods(data):
 		return nil, false
 	case !known:
 		paths = anyKind
@@ -115,6 +115,12 @@ func findPods(kind schema.GroupKind, data []byte) (templates []template, runsPod
 		templates = append(templates, findTemplates(value, nil, steps)...)
 	}
 	return templates, len(templates) > 0 || !known && holdsPod(value)
+}
+
+// mayHoldPods is a quick look at what most objects are: without containers. JSON may
+// write any letter of a key as an escape.
+func mayHoldPods(data []byte) bool {
+	return bytes.Contains(data, []byte(`"containers"`)) || bytes.Contains(data, []byte(`\u`))
 }
 
 // findTemplates returns the templates at a path below a value, which stands at

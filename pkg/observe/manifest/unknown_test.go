@@ -119,6 +119,7 @@ func TestUnknownKindsWithoutPods(t *testing.T) {
 		want         int
 	}{
 		{"a rollout", rollout, everything, 1},
+		{"a rollout with escapes in its keys", `{"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{"name":"a"},"spec":{"template":{"spec":{"\u0063ontainers":[{"image":"x"}]}}}}`, everything, 1},
 		{"a rollout of a namespace that is asked for", rollout, inShop, 1},
 		{"a rollout of another namespace", rollout, elsewhere, 0},
 		{"a rollout where templates are not asked for", rollout, podsAlone, 0},
