@@ -30,7 +30,7 @@ const (
 
 // readUnknown records an object of a kind that is not read.
 func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
-	templates, runsPods := findPods(kind, o.data)
+	templates, others, runsPods := findPods(kind, o.data)
 	var meta struct {
 		metav1.ObjectMeta `json:"metadata"`
 	}
@@ -47,7 +47,9 @@ func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
 			}
-			return nil
+			if !others {
+				return nil
+			}
 		}
 	}
 	unread := r.unread[kind]
@@ -94,27 +96,34 @@ func (t template) decode() (*corev1.PodTemplateSpec, error) {
 	return pod, err
 }
 
-// findPods returns the pod templates that an object holds and that can be read, and
-// whether it runs pods at all: by its kind, or by the shape of what it holds.
-func findPods(kind schema.GroupKind, data []byte) (templates []template, runsPods bool) {
+// findPods returns the pod templates that an object holds and that can be read,
+// whether it has the shape of other pods beside them, and whether it runs pods at all:
+// by its kind, or by the shape of what it holds.
+func findPods(kind schema.GroupKind, data []byte) (templates []template, others, runsPods bool) {
 	paths, known := templatePaths[kind]
 	switch {
 	case known && len(paths) == 0:
-		return nil, true
+		return nil, false, true
 	case slices.Contains(matchers, kind.Group), !mayHoldPods(data):
-		return nil, false
+		return nil, false, false
 	case !known:
 		paths = anyKind
 	}
 	var value map[string]any
 	if kjson.UnmarshalCaseSensitivePreserveInts(data, &value) != nil {
-		return nil, false
+		return nil, false, false
 	}
+	pods := countPods(value)
 	for _, path := range paths {
 		steps := strings.FieldsFunc(path, func(r rune) bool { return r == '.' })
-		templates = append(templates, findTemplates(value, nil, steps)...)
+		for _, t := range findTemplates(value, nil, steps) {
+			templates = append(templates, t)
+			if spec, _ := t.data["spec"].(map[string]any); isPodSpec(spec, "image") {
+				pods--
+			}
+		}
 	}
-	return templates, len(templates) > 0 || !known && holdsPod(value)
+	return templates, pods > 0, len(templates) > 0 || pods > 0
 }
 
 // mayHoldPods is a quick look at what most objects are: without containers. JSON may
@@ -151,22 +160,24 @@ func findTemplates(value any, at *field.Path, path []string) []template {
 	return templates
 }
 
-// holdsPod reports whether a value has the shape of a pod's spec somewhere.
-func holdsPod(value any) bool {
+// countPods returns how many values below one, or itself, have the shape of a pod's
+// spec.
+func countPods(value any) int {
+	n := 0
 	switch value := value.(type) {
 	case map[string]any:
 		if isPodSpec(value, "image") {
-			return true
+			n++
 		}
 		for _, v := range value {
-			if holdsPod(v) {
-				return true
-			}
+			n += countPods(v)
 		}
 	case []any:
-		return slices.ContainsFunc(value, holdsPod)
+		for _, v := range value {
+			n += countPods(v)
+		}
 	}
-	return false
+	return n
 }
 
 // isPodSpec reports whether an object has the shape of a pod's spec: a list of
@@ -174,18 +185,13 @@ func holdsPod(value any) bool {
 // an image may be missing, because some controllers set it.
 func isPodSpec(object map[string]any, fields ...string) bool {
 	containers, _ := object["containers"].([]any)
-	found := false
-	for _, c := range containers {
-		container, ok := c.(map[string]any)
-		if !ok {
-			return false
-		}
-		found = found || slices.ContainsFunc(fields, func(f string) bool {
+	return slices.ContainsFunc(containers, func(c any) bool {
+		container, _ := c.(map[string]any)
+		return slices.ContainsFunc(fields, func(f string) bool {
 			_, ok := container[f].(string)
 			return ok
 		})
-	}
-	return found
+	})
 }
 
 // unreadKinds returns the kinds that were not read.

@@ -61,6 +61,9 @@ var unknownKinds = []struct {
 	// Kinds that nobody knows, by the shape of what they hold.
 	{"example.com/v1", "Anything", "{template: " + templateSpec + "}", 1},
 	{"example.com/v1", "Deep", "{a: {b: [{c: {containers: [{name: c, image: x}]}}]}}", 0},
+	{"example.com/v1", "Mixed", "{a: {containers: [none, {name: c, image: x}]}}", 0},
+	// Versions that have it elsewhere.
+	{"apps.kruise.io/v1", "AdvancedCronJob", "{jobTemplate: {spec: {template: " + templateSpec + "}}}", 0},
 }
 
 // Objects of other kinds that run pods are named, one by one.
@@ -99,6 +102,34 @@ func TestUnknownKindsAreRead(t *testing.T) {
 				if group, _, _ := strings.Cut(tc.apiVersion, "/"); m.Workload.Group != group {
 					t.Errorf("group %s, want %s", m.Workload.Group, group)
 				}
+			}
+		})
+	}
+}
+
+// What stands beside the templates that are read is named.
+func TestUnknownKindsAreReadInPart(t *testing.T) {
+	for _, tc := range []struct {
+		name, spec string
+		want       int
+	}{
+		{"a template alone", "{template: " + templateSpec + "}", 0},
+		{"a template without an image", "{template: {spec: {serviceAccountName: a, containers: [{name: c}]}}}", 0},
+		{"another template", "{template: " + templateSpec + ", workers: [{template: {spec: {hostPID: true, containers: [{name: c, image: x}]}}}]}", 1},
+		{"one in the template", "{template: {spec: {serviceAccountName: a, containers: [{name: c, image: x}], more: {containers: [{name: c, image: x}]}}}}", 1},
+		{"another one beside a template without an image", "{template: {spec: {serviceAccountName: a, containers: [{name: c}]}}, more: " + templateSpec + "}", 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			obs, err := readUnknown(customText("example.com/v1", "Anything", tc.spec), strict)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var places []string
+			for _, u := range obs.Unread {
+				places = append(places, u.Places...)
+			}
+			if diff := cmp.Diff([]string{"shop/Anything/web a"}, seen(obs)); diff != "" || obs.Templates() != 1 || len(places) != tc.want {
+				t.Errorf("%d templates, places %q, want %d, workloads (-want +got):\n%s", obs.Templates(), places, tc.want, diff)
 			}
 		})
 	}
