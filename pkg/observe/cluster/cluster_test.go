@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,9 +30,15 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// uidOf returns a uid in the form that a server gives.
+func uidOf(namespace, name string) types.UID {
+	sum := sha256.Sum256([]byte(namespace + "/" + name))
+	return types.UID(fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16]))
+}
+
 func object(namespace, name string, owner ...metav1.OwnerReference) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: namespace, Name: name, UID: types.UID(namespace + "-" + name), ResourceVersion: "1",
+		Namespace: namespace, Name: name, UID: uidOf(namespace, name), ResourceVersion: "1",
 		OwnerReferences: owner, Labels: map[string]string{"app": name},
 	}
 }
@@ -39,7 +46,7 @@ func object(namespace, name string, owner ...metav1.OwnerReference) metav1.Objec
 func ownedBy(apiVersion, kind, namespace, name string) metav1.OwnerReference {
 	controller := true
 	return metav1.OwnerReference{
-		APIVersion: apiVersion, Kind: kind, Name: name, UID: types.UID(namespace + "-" + name), Controller: &controller,
+		APIVersion: apiVersion, Kind: kind, Name: name, UID: uidOf(namespace, name), Controller: &controller,
 	}
 }
 

@@ -89,23 +89,33 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
+// storedUID is a uid that a server gave.
+const storedUID = "0b8c8a3e-6d9f-4c52-9d8a-1f2e3d4c5b6a"
+
 func TestFinishedPodsAndJobs(t *testing.T) {
 	job := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {template: {spec: {containers: [{name: c}]}}}\n"
 	status := func(kind, value string) string {
 		return "status: {conditions: [{type: " + kind + ", status: \"" + value + "\"}]}\n"
+	}
+	// As a server returned it.
+	stored := func(text string) string {
+		return strings.NewReplacer("name: p\n", "name: p\n  uid: "+storedUID+"\n", "name: j}", "name: j, uid: "+storedUID+"}").Replace(text)
 	}
 	running, unfinished := []string{"default/Pod/p default"}, []string{"default/Job/j default"}
 	testSeen(t, []streamCase{
 		{"running", podText("p", "status: {phase: Running}\n"), running},
 		{"pending", podText("p", "status: {phase: Pending}\n"), running},
 		{"unknown", podText("p", "status: {phase: Unknown}\n"), running},
-		{"succeeded", podText("p", "status: {phase: Succeeded}\n"), nil},
-		{"failed", podText("p", "status: {phase: Failed}\n"), nil},
+		{"succeeded", stored(podText("p", "status: {phase: Succeeded}\n")), nil},
+		{"failed", stored(podText("p", "status: {phase: Failed}\n")), nil},
+		{"to be created, as if it had succeeded", podText("p", "status: {phase: Succeeded}\n"), running},
+		{"to be created, as if it had failed", strings.Replace(podText("p", "status: {phase: Failed}\n"), "name: p\n", "name: p\n  uid: mine\n", 1), running},
 		{"a job", job, unfinished},
-		{"a complete job", job + status("Complete", "True"), nil},
-		{"a failed job", job + status("Failed", "True"), nil},
-		{"a job that is suspended", job + status("Suspended", "True"), unfinished},
-		{"a job that is not complete", job + status("Complete", "False"), unfinished},
+		{"a complete job", stored(job + status("Complete", "True")), nil},
+		{"a failed job", stored(job + status("Failed", "True")), nil},
+		{"a job that is suspended", stored(job + status("Suspended", "True")), unfinished},
+		{"a job that is not complete", stored(job + status("Complete", "False")), unfinished},
+		{"a job to be created, as if it were complete", job + status("Complete", "True"), unfinished},
 	})
 }
 

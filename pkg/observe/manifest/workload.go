@@ -104,6 +104,9 @@ func templateOf(x metav1.Object) (*corev1.PodTemplateSpec, *field.Path) {
 
 // record keeps what matters of an object.
 func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
+	if !isStored(x) {
+		dropStatus(x)
+	}
 	var record *observe.Record
 	template, _ := templateOf(x)
 	switch x := x.(type) {
@@ -128,5 +131,16 @@ func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
 	}
 	if record != nil {
 		r.records = append(r.records, record)
+	}
+}
+
+// dropStatus drops what the server resets when it creates an object: a pod or Job that
+// is to be created has not completed, whatever its manifest says.
+func dropStatus(x metav1.Object) {
+	switch x := x.(type) {
+	case *corev1.Pod:
+		x.Status = corev1.PodStatus{}
+	case *batchv1.Job:
+		x.Status = batchv1.JobStatus{}
 	}
 }
