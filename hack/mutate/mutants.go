@@ -65,7 +65,7 @@ var mutants = []mutant{
 	{"apparmor", "never listed", pspDir + "apparmor.go", "d.annotate(appArmorAllowedAnnotation, strings.Join(names, \",\"))", "_ = strings.Join(names, \",\")"},
 	{"containers", "init containers overlooked", profileDir + "of.go", "for i := range spec.InitContainers {", "for i := range spec.InitContainers[:0] {"},
 	{"grants", "static pods forgotten", pspDir + "rbac.go", "if g.HasMirrorPods() {", "if g.HasMirrorPods() && false {"},
-	{"templates", "without a known controller overlooked", "pkg/observe/observe.go", "owners.find(r.Namespace, r.Controller) != nil\n}", "r.Controller != nil\n}"},
+	{"templates", "without a known controller overlooked", "pkg/observe/observe.go", "case owner == nil || linking[owner.Kind]:\n\t\treturn false", "case owner == nil || linking[owner.Kind]:\n\t\treturn true"},
 	{"templates", "copies of their controller's count", "pkg/observe/observe.go", "|| isCopy(r, owners) {", "{"},
 	{"templates", "past ones of a controller count", "pkg/observe/observe.go", "|| idle[r] ||", "|| idle[r] && false ||"},
 	{"writing", "strings not quoted", "pkg/generate/yaml.go", "return scalar(v)", "return v"},

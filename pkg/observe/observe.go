@@ -163,9 +163,21 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 }
 
 // isCopy reports whether a template is a current or earlier copy of that of its
-// controller, which was observed.
+// controller, which was observed: their uids say so, or it adds nothing to it. A
+// reference that gives a name alone may be made up, and a copy is no original.
 func isCopy(r *Record, owners owners) bool {
-	return linking[r.Kind] && r.Controller != nil && owners.find(r.Namespace, r.Controller) != nil
+	if !linking[r.Kind] || r.Controller == nil {
+		return false
+	}
+	owner := owners.find(r.Namespace, r.Controller)
+	switch {
+	case owner == nil || linking[owner.Kind]:
+		return false
+	case owner.UID != "" && owner.UID == r.Controller.UID:
+		return true
+	default:
+		return owners.show(owner, r)
+	}
 }
 
 // idleTemplates returns the earlier templates of controllers that were not observed:
@@ -177,7 +189,7 @@ func idleTemplates(records []*Record, owners owners) map[*Record]bool {
 	}
 	active, idle := map[controller]bool{}, map[*Record]bool{}
 	for _, r := range records {
-		if linking[r.Kind] && r.Profile != nil && r.Controller != nil && !isCopy(r, owners) {
+		if linking[r.Kind] && r.Profile != nil && r.Controller != nil && owners.find(r.Namespace, r.Controller) == nil {
 			active[controller{r.Namespace, *r.Controller}] = active[controller{r.Namespace, *r.Controller}] || !r.Idle
 		}
 	}

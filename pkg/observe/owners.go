@@ -16,16 +16,31 @@ type objectKey struct {
 }
 
 // owners are the records that owner references can refer to.
-type owners map[objectKey]*Record
+type owners map[objectKey]candidate
+
+// candidate is a record for the owner of other objects.
+type candidate struct {
+	*Record
+	// several is true if another record, which could as well be it, has another
+	// template.
+	several bool
+}
 
 func ownersOf(records []*Record) owners {
 	list := owners{}
 	for _, r := range records {
+		if r.isPod() {
+			continue
+		}
 		key := objectKey{r.Namespace, r.Kind, r.Name}
+		old, known := list[key]
 		// Two records may describe one object, such as a manifest and a dump of it. Keep
 		// the one with a controller, independent of their order.
-		if old := list[key]; !r.isPod() && (old == nil || compareOwned(r, old) > 0) {
-			list[key] = r
+		switch {
+		case !known || compareOwned(r, old.Record) > 0:
+			list[key] = candidate{Record: r}
+		case compareOwned(r, old.Record) == 0 && (!old.shows(r) || !r.shows(old.Record)):
+			list[key] = candidate{Record: old.Record, several: true}
 		}
 	}
 	return list
@@ -50,11 +65,17 @@ func compareOwned(a, b *Record) int {
 
 // find returns the record of an owner, or nil if it was not observed.
 func (o owners) find(namespace string, owner *Owner) *Record {
-	r := o[objectKey{namespace, owner.Kind, owner.Name}]
+	r := o[objectKey{namespace, owner.Kind, owner.Name}].Record
 	if r == nil || (owner.UID != "" && r.UID != "" && owner.UID != r.UID) {
 		return nil
 	}
 	return r
+}
+
+// show reports whether the template of an owner, which was observed, is known to show
+// all that another one does.
+func (o owners) show(owner, template *Record) bool {
+	return !o[objectKey{owner.Namespace, owner.Kind, owner.Name}].several && owner.shows(template)
 }
 
 // workload follows the controllers of r to the last one. An owner of a kind that is

@@ -44,6 +44,12 @@ type Owner struct {
 
 func (r *Record) isPod() bool { return r.Kind.Kind == "Pod" }
 
+// shows reports whether a template shows all that another one does.
+func (r *Record) shows(o *Record) bool {
+	return r.Profile != nil && o.Profile != nil && r.ServiceAccount == o.ServiceAccount &&
+		r.Token >= o.Token && r.Profile.Covers(o.Profile)
+}
+
 // Recorder makes records of objects, which it does not change.
 type Recorder struct {
 	Scope    Scope

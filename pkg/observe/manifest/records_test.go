@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -165,7 +166,7 @@ func TestOwnerChains(t *testing.T) {
 		{
 			"a circle ends", owned(templateText("apps/v1", "ReplicaSet", "a"), "apps/v1", "ReplicaSet", "b") + "---\n" +
 				owned(templateText("apps/v1", "ReplicaSet", "b"), "apps/v1", "ReplicaSet", "a") + "---\n" + owned(podText("p"), "apps/v1", "ReplicaSet", "a"),
-			[]string{"default/ReplicaSet/b default"},
+			[]string{"default/ReplicaSet/a default", "default/ReplicaSet/b default"},
 		},
 		{
 			"a manifest beside its dump", owned(podText("web-1-x"), "apps/v1", "ReplicaSet", "web-1") + "---\n" + replicaSet + "---\n" +
@@ -178,6 +179,52 @@ func TestOwnerChains(t *testing.T) {
 // hashed gives a pod the label of a Deployment's pods.
 func hashed(pod, hash string) string {
 	return strings.Replace(pod, "metadata:\n", "metadata:\n  labels: {pod-template-hash: \""+hash+"\"}\n", 1)
+}
+
+// The template of an owned ReplicaSet or Job is left out if it is known to be a copy,
+// or adds nothing to that of its controller: the reference alone may be made up.
+func TestCopies(t *testing.T) {
+	without := func(text, uid string) string { return strings.Replace(text, "  uid: "+uid+"\n", "", 1) }
+	with := func(text, fields string) string {
+		return strings.Replace(text, "spec: {containers", "spec: {"+fields+", containers", 1)
+	}
+	web, nightly := templateText("apps/v1", "Deployment", "web"), "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: nightly\nspec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c}]}}}}}\n"
+	set := owned(templateText("apps/v1", "ReplicaSet", "web-1"), "apps/v1", "Deployment", "web")
+	job := owned(templateText("batch/v1", "Job", "nightly-1"), "batch/v1", "CronJob", "nightly")
+	noReference := strings.Replace(set, ", uid: u-web", "", 1)
+	for _, tc := range []struct {
+		name, stream string
+		want         int // templates
+		account      string
+	}{
+		{"a copy", set + "---\n" + web, 1, ""},
+		{"an earlier one", with(set, "hostPID: true, serviceAccountName: a") + "---\n" + web, 1, ""},
+		{"a copy whose uids are missing", without(noReference, "u-web-1") + "---\n" + without(web, "u-web"), 1, ""},
+		{"a copy that has less", set + "---\n" + without(with(web, "volumes: [{name: v, emptyDir: {}}]"), "u-web"), 1, ""},
+		{"no uid of the owner", with(set, "hostPID: true") + "---\n" + without(web, "u-web"), 2, ""},
+		{"no uid of the reference", with(noReference, "hostPID: true") + "---\n" + web, 2, ""},
+		{"no uid, another account", with(set, "serviceAccountName: a") + "---\n" + without(web, "u-web"), 2, "a"},
+		{"no uid, a token that the other has not", set + "---\n" + without(with(web, "automountServiceAccountToken: false"), "u-web"), 2, ""},
+		{"no uid, none that the other has", with(set, "automountServiceAccountToken: false") + "---\n" + without(web, "u-web"), 1, ""},
+		{"no uid, no replicas", strings.Replace(with(set, "hostPID: true"), "spec: {", "spec: {replicas: 0, ", 1) + "---\n" + set + "---\n" + without(web, "u-web"), 2, ""},
+		{"no uid, no replicas, beside another one", strings.Replace(with(set, "hostPID: true"), "spec: {", "spec: {replicas: 0, ", 1) + "---\n" + strings.ReplaceAll(with(set, "hostIPC: true"), "web-1", "web-2") + "---\n" + without(web, "u-web"), 3, ""},
+		{"no uid, two owners of the name", with(set, "hostPID: true") + "---\n" + without(web, "u-web") + "---\n" + without(with(web, "hostPID: true"), "u-web"), 3, ""},
+		{"in another order", without(with(web, "hostPID: true"), "u-web") + "---\n" + without(web, "u-web") + "---\n" + with(set, "hostPID: true"), 3, ""},
+		{"no uid, the owner twice", set + "---\n" + without(web, "u-web") + "---\n" + without(web, "u-web"), 2, ""},
+		{"a job", job + "---\n" + nightly, 1, ""},
+		{"a job, no uid", with(job, "hostPID: true") + "---\n" + nightly, 2, ""},
+		{"one that owns itself", owned(templateText("apps/v1", "ReplicaSet", "a"), "apps/v1", "ReplicaSet", "a"), 1, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			obs := read(t, tc.stream, everything)
+			if obs.Templates() != tc.want || len(obs.UnknownOwners) != 0 {
+				t.Errorf("%d templates, want %d, unknown owners %v", obs.Templates(), tc.want, obs.UnknownOwners)
+			}
+			if tc.account != "" && !slices.Contains(seen(obs), "default/Deployment/web "+tc.account) {
+				t.Errorf("workloads %q, want one with the account %s", seen(obs), tc.account)
+			}
+		})
+	}
 }
 
 // The templates of a controller that is not read are sources; those that make no
