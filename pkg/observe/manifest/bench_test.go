@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -51,7 +52,7 @@ func BenchmarkRead(b *testing.B) {
 	for i := range 20000 {
 		stream.WriteString("---\n" + podOf(i))
 	}
-	var yamlList, jsonList bytes.Buffer
+	var yamlList, jsonList, jsonStream bytes.Buffer
 	yamlList.WriteString("apiVersion: v1\nkind: List\nitems:\n")
 	jsonList.WriteString(`{"apiVersion": "v1", "kind": "List", "items": [`)
 	for i := range 5000 {
@@ -66,6 +67,8 @@ func BenchmarkRead(b *testing.B) {
 			jsonList.WriteString(",\n")
 		}
 		jsonList.Write(data)
+		jsonStream.Write(data)
+		jsonStream.WriteByte('\n')
 	}
 	jsonList.WriteString("]}\n")
 	for _, bc := range []struct {
@@ -75,6 +78,8 @@ func BenchmarkRead(b *testing.B) {
 		{"20000 documents", stream.Bytes()},
 		{"a YAML List of 5000 pods", yamlList.Bytes()},
 		{"a JSON List of 5000 pods", jsonList.Bytes()},
+		{"20000 JSON documents", bytes.Repeat(jsonStream.Bytes(), 4)},
+		{"lines ended by carriage returns", []byte(strings.ReplaceAll(podOf(0), "\n", "\r") + strings.Repeat("#\r", 1<<20))},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			b.ReportAllocs()

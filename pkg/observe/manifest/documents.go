@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -43,21 +44,35 @@ const lineEnds = "\n\r\u0085\u2028\u2029"
 func lines(data []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(data) > 0 {
-			text, end := data, len(data) // before the line's end, and after it
-			for _, r := range lineEnds {
-				if i := bytes.IndexRune(text, r); i >= 0 {
-					text, end = text[:i], i+utf8.RuneLen(r)
-				}
-			}
-			if bytes.HasPrefix(data[len(text):], []byte("\r\n")) {
-				end = len(text) + len("\r\n")
-			}
+			end := lineLength(data)
 			if !yield(data[:end]) {
 				return
 			}
 			data = data[end:]
 		}
 	}
+}
+
+// lineLength returns the length of the first line with its end. It looks no further:
+// to search for each of the ends takes quadratic time where one of them is missing.
+func lineLength(data []byte) int {
+	for i, c := range data {
+		switch c {
+		case '\n':
+			return i + 1
+		case '\r':
+			if bytes.HasPrefix(data[i+1:], []byte("\n")) {
+				return i + 2
+			}
+			return i + 1
+		case "\u0085"[0], "\u2028"[0]:
+			// The others begin so.
+			if r, size := utf8.DecodeRune(data[i:]); strings.ContainsRune(lineEnds, r) {
+				return i + size
+			}
+		}
+	}
+	return len(data)
 }
 
 func hasMarker(data []byte) bool {
@@ -128,6 +143,7 @@ func isYAML(data []byte) bool {
 func jsonDocuments(data []byte) iter.Seq2[int, document] {
 	return func(yield func(int, document) bool) {
 		d := json.NewDecoder(bytes.NewReader(data))
+		line, counted := 1, int64(0) // the line of a value, and where it was counted
 		for n := 0; ; n++ {
 			// What separates values belongs to none.
 			start := d.InputOffset()
@@ -141,7 +157,9 @@ func jsonDocuments(data []byte) iter.Seq2[int, document] {
 				yamlDocuments(data)(yield)
 				return
 			}
-			doc := document{text: raw, line: 1 + bytes.Count(data[:start], []byte("\n")), err: err}
+			line += bytes.Count(data[counted:start], []byte("\n"))
+			counted = start
+			doc := document{text: raw, line: line, err: err}
 			// After an error there is no telling where the next value begins.
 			if !yield(n, doc) || err != nil {
 				return

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -19,6 +20,8 @@ func TestLines(t *testing.T) {
 		{"a\r\nb\r\n", []string{"a\r\n", "b\r\n"}},
 		{"a\rb\n\rc\r\r\n", []string{"a\r", "b\n", "\r", "c\r", "\r\n"}},
 		{"é\u0085b\u2028c\u2029d", []string{"é\u0085", "b\u2028", "c\u2029", "d"}},
+		{"é\u00a0\u2027\u202a\n\n", []string{"é\u00a0\u2027\u202a\n", "\n"}},
+		{"a\xc2", []string{"a\xc2"}},
 		{"\xff\xc2\n\xe2\x80\n", []string{"\xff\xc2\n", "\xe2\x80\n"}},
 	} {
 		var got []string
@@ -28,6 +31,29 @@ func TestLines(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("lines of %q (-want +got):\n%s", tc.text, diff)
 		}
+	}
+}
+
+// The time to split does not grow faster than what is split, whatever ends lines and
+// documents.
+func TestSplittingIsLinear(t *testing.T) {
+	for _, tc := range []struct{ name, head, line string }{
+		{"comments ended by carriage returns", "a: b\r", "#\r"},
+		{"comments ended by next lines", "a: b\u0085", "#\u0085"},
+		{"JSON, an object a line", "", "{\"a\": {\"b\": []}}\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			data := []byte(tc.head + strings.Repeat(tc.line, 6<<20/len(tc.line)))
+			start := time.Now()
+			n := 0
+			for range documents(data) {
+				n++
+			}
+			// It takes a fraction of a second, and took minutes.
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("%d documents in %v", n, took)
+			}
+		})
 	}
 }
 

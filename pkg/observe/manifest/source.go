@@ -72,9 +72,17 @@ func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err e
 	case len(bytes.TrimSpace(data)) == 0:
 		return r.check(observe.Place{File: name}, errors.New("the file is empty"))
 	}
+	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, r.readDocuments(ctx, name, data) })
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("reading %s: %w", name, context.Cause(ctx))
+	}
+	return err
+}
+
+func (r *reader) readDocuments(ctx context.Context, name string, data []byte) error {
 	for n, doc := range documents(data) {
 		if ctx.Err() != nil {
-			return fmt.Errorf("reading %s: %w", name, context.Cause(ctx))
+			return context.Cause(ctx)
 		}
 		at := observe.Place{File: name, Document: n + 1, Line: doc.line}
 		o, err := object{at: at, data: doc.text}, doc.err
@@ -94,24 +102,30 @@ func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err e
 	return nil
 }
 
-// load returns what a source holds. It gives up when ctx is done, even where
-// opening or reading blocks, as those of a pipe do: what is blocked ends with the
-// process.
+// load returns what a source holds.
 func load(ctx context.Context, compressed bool, open func() (io.ReadCloser, error)) ([]byte, error) {
+	return await(ctx, func() ([]byte, error) { return readAll(maxFile, compressed, open) })
+}
+
+// await returns what f returns. It gives up when ctx is done, even where f blocks, as
+// reading a pipe does, or is busy with one large document: what goes on ends with the
+// process, and what it changes must not be used any more.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
-		data []byte
-		err  error
+		value T
+		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
-		data, err := readAll(maxFile, compressed, open)
-		done <- result{data, err}
+		value, err := f()
+		done <- result{value, err}
 	}()
 	select {
 	case r := <-done:
-		return r.data, r.err
+		return r.value, r.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		var none T
+		return none, context.Cause(ctx)
 	}
 }
 

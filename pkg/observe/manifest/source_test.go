@@ -203,4 +203,14 @@ func TestReadEndsWithItsContext(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+	t.Run("one large document", func(t *testing.T) {
+		// The time is enough to split it, and not to parse it.
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		r := &reader{}
+		err := r.readLoaded(ctx, "x", []byte("a:\n"+strings.Repeat("- {b: [c, d, e]}\n", 1<<18)), nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "reading x: ") {
+			t.Errorf("error %v", err)
+		}
+	})
 }
