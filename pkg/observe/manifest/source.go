@@ -21,6 +21,16 @@ const maxFile = 1 << 30
 // errTooLarge is the problem of a source that exceeds it.
 var errTooLarge = fmt.Errorf("it is larger than %d GiB: split it", maxFile>>30)
 
+// What is compressed may grow to that many times its size, and a bit more where it is
+// small: manifests repeat themselves, but not so often.
+const (
+	maxGrowth  = 100
+	freeGrowth = 16 << 20
+)
+
+// errGrowth is the problem of a source that grows to more.
+var errGrowth = fmt.Errorf("it decompresses to more than %d times its size and %d MiB: decompress it first if that is meant", maxGrowth, freeGrowth>>20)
+
 // readPath reads what a path, a URL or Stdin stands for.
 func (r *reader) readPath(ctx context.Context, path string) error {
 	switch {
@@ -65,7 +75,7 @@ func (r *reader) readSource(ctx context.Context, name string, open func() (io.Re
 // says why.
 func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err error) error {
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, errGrowth):
 		return r.check(observe.Place{File: name}, err)
 	case err != nil:
 		return fmt.Errorf("reading %s: %w", name, err)
@@ -135,15 +145,25 @@ func readAll(limit int, compressed bool, open func() (io.ReadCloser, error)) ([]
 		return nil, err
 	}
 	defer source.Close() //nolint:errcheck // only read from
-	in := io.Reader(source)
-	if compressed {
-		if in, err = gzip.NewReader(in); err != nil {
-			return nil, fmt.Errorf("decompressing: %w", err)
-		}
+	data, err := readUpTo(limit, source, errTooLarge)
+	if err != nil || !compressed {
+		return data, err
 	}
+	in, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("decompressing: %w", err)
+	}
+	if growth := maxGrowth*len(data) + freeGrowth; growth < limit {
+		return readUpTo(growth, in, errGrowth)
+	}
+	return readUpTo(limit, in, errTooLarge)
+}
+
+// readUpTo returns what can be read; if that is more than the limit, the problem.
+func readUpTo(limit int, in io.Reader, problem error) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
 	if err == nil && len(data) > limit {
-		err = errTooLarge
+		return nil, problem
 	}
 	return data, err
 }

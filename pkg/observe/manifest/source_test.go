@@ -108,6 +108,22 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
+// What is compressed does not grow without a bound.
+func TestGrowth(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"a/zeros.yaml.gz": compress(t, strings.Repeat("#\n", 10<<20)), "b/small.yaml.gz": compress(t, podText("a")+strings.Repeat("#\n", 7<<20)),
+	})
+	path := filepath.Join(dir, "a", "zeros.yaml.gz")
+	want := "reading " + path + ": it decompresses to more than 100 times its size and 16 MiB: decompress it first if that is meant"
+	if _, err := Read(t.Context(), []string{path}, Options{}, everything); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	obs, err := Read(t.Context(), []string{path, filepath.Join(dir, "b")}, Options{SkipInvalid: true}, everything)
+	if err != nil || len(obs.Skipped) != 1 || obs.Skipped[0].Error() != want || obs.Pods() != 1 {
+		t.Errorf("%v, observed %+v", err, obs)
+	}
+}
+
 func TestLargeFile(t *testing.T) {
 	path := filepath.Join(writeFiles(t, map[string]string{"large.yaml": "", "a.yaml": podText("a")}), "large.yaml")
 	// Without the blocks to hold it.
