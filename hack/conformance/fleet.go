@@ -126,6 +126,7 @@ func (f *fleet) workload(ns, name string) {
 		template.Spec.RestartPolicy = corev1.RestartPolicyNever
 		job := &batchv1.Job{TypeMeta: kind("batch/v1", "Job"), ObjectMeta: meta, Spec: batchv1.JobSpec{Template: template}}
 		if f.IntN(4) == 0 {
+			job.UID = f.uid() // the status of a manifest means nothing
 			job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 		}
 		f.put(job)
@@ -158,12 +159,19 @@ func (f *fleet) workload(ns, name string) {
 	default:
 		deployment := &appsv1.Deployment{TypeMeta: kind(podtest.Pick(f.Rand, "apps/v1", "apps/v1", "apps/v1", "extensions/v1beta1", "apps/v1beta2"), "Deployment"), ObjectMeta: meta}
 		deployment.Spec = appsv1.DeploymentSpec{Selector: selector, Template: template}
+		reference := owner{"apps/v1", "Deployment", name}.reference()
+		rolledOut := f.IntN(2) == 0
+		if rolledOut {
+			// Without a uid, an earlier template could be anybody's.
+			deployment.UID = f.uid()
+			reference[0].UID = deployment.UID
+		}
 		f.put(deployment)
 		set := &appsv1.ReplicaSet{TypeMeta: kind("apps/v1", "ReplicaSet"), ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name + "-5f6d"}}
-		set.OwnerReferences = owner{"apps/v1", "Deployment", name}.reference()
+		set.OwnerReferences = reference
 		set.Spec = appsv1.ReplicaSetSpec{Selector: selector, Template: template}
 		f.put(set)
-		if f.IntN(2) == 0 { // what was rolled out before
+		if rolledOut { // what was there before
 			old := set.DeepCopy()
 			old.Name, old.Spec.Replicas, old.Spec.Template = name+"-77c9", new(int32(0)), f.template()
 			old.Spec.Template.Labels = labels

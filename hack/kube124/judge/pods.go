@@ -126,8 +126,9 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 			return false
 		}
 		for _, uid := range present[ownerOf(meta)] {
-			// Manifests have no uid, and those of a dump must agree.
-			if uid == "" || owner.UID == "" || uid == owner.UID {
+			// A name alone may be made up. What has no uid is judged, too: a copy
+			// is admitted like its original.
+			if uid != "" && uid == owner.UID {
 				return true
 			}
 		}
