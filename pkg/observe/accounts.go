@@ -3,10 +3,16 @@ package observe
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // Accounts is the set of service accounts that opt out of token volumes.
 type Accounts map[aggregate.Account]bool
+
+// OptsOut reports whether a service account opts out of token volumes.
+func OptsOut(account *corev1.ServiceAccount) bool {
+	return account.AutomountServiceAccountToken != nil && !*account.AutomountServiceAccountToken
+}
 
 // complete returns the profile of the record with the token volume that admission
 // adds, if any.

@@ -1,9 +1,11 @@
 package observe
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +56,49 @@ func (r *Record) shows(o *Record) bool {
 type Recorder struct {
 	Scope    Scope
 	Interner *profile.Interner
+}
+
+// Record returns the record of an object of a kind that is read: a link if it shows no
+// pods, and nil if it makes no difference.
+func (r Recorder) Record(object metav1.Object, kind schema.GroupKind) *Record {
+	switch x := object.(type) {
+	case *corev1.Pod:
+		return r.Pod(x)
+	case *corev1.ServiceAccount:
+		if !OptsOut(x) {
+			return nil
+		}
+	case *corev1.PodTemplate:
+		return r.Template(x, kind, &x.Template)
+	case *corev1.ReplicationController:
+		if x.Spec.Template != nil {
+			return r.Template(x, kind, x.Spec.Template)
+		}
+	case *appsv1.Deployment:
+		return r.Template(x, kind, &x.Spec.Template)
+	case *appsv1.StatefulSet:
+		return r.Template(x, kind, withClaims(x))
+	case *appsv1.DaemonSet:
+		return r.Template(x, kind, &x.Spec.Template)
+	case *appsv1.ReplicaSet:
+		record := r.Template(x, kind, &x.Spec.Template)
+		record.Idle = x.Spec.Replicas != nil && *x.Spec.Replicas == 0
+		return record
+	case *batchv1.Job:
+		if !ended(x) {
+			return r.Template(x, kind, &x.Spec.Template)
+		}
+	case *batchv1.CronJob:
+		return r.Template(x, kind, &x.Spec.JobTemplate.Spec.Template)
+	}
+	return Link(object, kind)
+}
+
+// ended reports whether a Job has completed or failed, and so creates no more pods.
+func ended(job *batchv1.Job) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed)
+	})
 }
 
 // Link returns the record of an object that only links a pod to its workload.
@@ -116,29 +161,6 @@ func (r Recorder) Template(meta metav1.Object, kind schema.GroupKind, template *
 	record.Token = tokenOf(&pod.Spec)
 	record.Profile = r.Interner.Intern(profile.Of(pod, r.Scope.profile()))
 	return record
-}
-
-// StatefulSet is Template for a StatefulSet with claim templates of these names.
-func (r Recorder) StatefulSet(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, claims []string) *Record {
-	return r.Template(meta, kind, withClaims(template, claims))
-}
-
-// ReplicaSet is Template for a ReplicaSet with that many replicas; nil means one.
-func (r Recorder) ReplicaSet(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, replicas *int32) *Record {
-	record := r.Template(meta, kind, template)
-	record.Idle = replicas != nil && *replicas == 0
-	return record
-}
-
-// Job is Template for a Job; a link if it has completed or failed, because it creates
-// no more pods.
-func (r Recorder) Job(meta metav1.Object, kind schema.GroupKind, template *corev1.PodTemplateSpec, conditions []batchv1.JobCondition) *Record {
-	for _, c := range conditions {
-		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) {
-			return Link(meta, kind)
-		}
-	}
-	return r.Template(meta, kind, template)
 }
 
 // deploymentOf returns the name of the Deployment that controls the ReplicaSet with

@@ -569,7 +569,11 @@ func TestItems(t *testing.T) {
 	for _, o := range shop("shop") {
 		r := resources[server.ResourceOf(o)]
 		l := &lister{resource: r, recorder: recorder}
-		want := r.recordOf(o, recorder)
+		whole, ok := o.(metav1.Object)
+		if !ok {
+			t.Fatalf("%T is no object", o)
+		}
+		want := recorder.Record(whole, r.groupKind())
 		got := l.item(o)
 		if (want == nil) != (got == nil) {
 			t.Fatalf("%T: item %v, record %v", o, got, want)
@@ -584,10 +588,6 @@ func TestItems(t *testing.T) {
 		}
 		if !got.same(want) {
 			t.Errorf("%v and %v are not the same", got.Record, *want)
-		}
-		whole, ok := o.(metav1.Object)
-		if !ok {
-			t.Fatalf("%T is no object", o)
 		}
 		m := got.GetObjectMeta()
 		if m.GetNamespace() != whole.GetNamespace() || m.GetName() != whole.GetName() || m.GetResourceVersion() != whole.GetResourceVersion() {

@@ -101,7 +101,7 @@ func (l *lister) item(object runtime.Object) *item {
 	if err != nil || !l.recorder.Scope.Includes(m.GetNamespace()) {
 		return nil
 	}
-	r := l.resource.recordOf(object, l.recorder)
+	r := l.recorder.Record(m, l.resource.groupKind())
 	if r == nil {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -90,43 +89,4 @@ func (r resource) fieldSelector(s observe.Scope, namespace string) string {
 		}
 	}
 	return fields.AndSelectors(terms...).String()
-}
-
-// recordOf returns the record of an object from a server, or nil if it needs none.
-func (r resource) recordOf(object runtime.Object, recorder observe.Recorder) *observe.Record {
-	kind := r.groupKind()
-	switch x := object.(type) {
-	case *corev1.Pod:
-		return recorder.Pod(x)
-	case *appsv1.Deployment:
-		return recorder.Template(x, kind, &x.Spec.Template)
-	case *appsv1.StatefulSet:
-		var claims []string
-		for _, c := range x.Spec.VolumeClaimTemplates {
-			claims = append(claims, c.Name)
-		}
-		return recorder.StatefulSet(x, kind, &x.Spec.Template, claims)
-	case *appsv1.DaemonSet:
-		return recorder.Template(x, kind, &x.Spec.Template)
-	case *batchv1.CronJob:
-		return recorder.Template(x, kind, &x.Spec.JobTemplate.Spec.Template)
-	case *corev1.ReplicationController:
-		if x.Spec.Template != nil {
-			return recorder.Template(x, kind, x.Spec.Template)
-		}
-	case *appsv1.ReplicaSet:
-		return recorder.ReplicaSet(x, kind, &x.Spec.Template, x.Spec.Replicas)
-	case *batchv1.Job:
-		return recorder.Job(x, kind, &x.Spec.Template, x.Status.Conditions)
-	case *corev1.ServiceAccount:
-		// Only accounts that opt out make a difference.
-		if x.AutomountServiceAccountToken == nil || *x.AutomountServiceAccountToken {
-			return nil
-		}
-	}
-	meta, ok := object.(metav1.Object)
-	if !ok {
-		return nil
-	}
-	return observe.Link(meta, kind)
 }

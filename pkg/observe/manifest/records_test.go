@@ -10,7 +10,9 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -286,7 +288,10 @@ func TestRecordsDoNotMutate(t *testing.T) {
 		before := pod.DeepCopy()
 		recorder.Pod(pod)
 		template := &corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
-		recorder.StatefulSet(pod, schema.GroupKind{Group: "apps", Kind: "StatefulSet"}, template, []string{"v0", "claim"})
+		set := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Template: *template, VolumeClaimTemplates: []corev1.PersistentVolumeClaim{
+			{ObjectMeta: metav1.ObjectMeta{Name: "v0"}}, {ObjectMeta: metav1.ObjectMeta{Name: "claim"}},
+		}}}
+		recorder.Record(set, schema.GroupKind{Group: "apps", Kind: "StatefulSet"})
 		if diff := cmp.Diff(before, pod); diff != "" {
 			t.Fatalf("the pod was changed (-before +after):\n%s", diff)
 		}

@@ -107,29 +107,13 @@ func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
 	if !isStored(x) {
 		dropStatus(x)
 	}
-	var record *observe.Record
-	template, _ := templateOf(x)
-	switch x := x.(type) {
-	case *corev1.ServiceAccount:
-		if x.AutomountServiceAccountToken != nil && !*x.AutomountServiceAccountToken {
-			r.accounts[aggregate.Account{Namespace: x.Namespace, Name: x.Name}] = true
+	if account, ok := x.(*corev1.ServiceAccount); ok {
+		if observe.OptsOut(account) {
+			r.accounts[aggregate.Account{Namespace: account.Namespace, Name: account.Name}] = true
 		}
-	case *corev1.Pod:
-		record = r.recorder.Pod(x)
-	case *appsv1.StatefulSet:
-		var claims []string
-		for _, c := range x.Spec.VolumeClaimTemplates {
-			claims = append(claims, c.Name)
-		}
-		record = r.recorder.StatefulSet(x, kind, template, claims)
-	case *appsv1.ReplicaSet:
-		record = r.recorder.ReplicaSet(x, kind, template, x.Spec.Replicas)
-	case *batchv1.Job:
-		record = r.recorder.Job(x, kind, template, x.Status.Conditions)
-	default:
-		record = r.recorder.Template(x, kind, template)
+		return
 	}
-	if record != nil {
+	if record := r.recorder.Record(x, kind); record != nil {
 		r.records = append(r.records, record)
 	}
 }
