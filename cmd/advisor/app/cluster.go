@@ -14,11 +14,9 @@ import (
 // observeCluster observes a cluster once. Progress and warnings about the server go
 // to errOut.
 func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scope, engines []generate.Engine, errOut io.Writer) (*observe.Observation, error) {
-	show, clearLine := progress(errOut)
-	seen, err := cluster.List(ctx, config, scope, show)
-	clearLine()
+	seen, err := listCluster(ctx, config, scope, errOut)
 	if err != nil {
-		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
+		return nil, err
 	}
 	for _, note := range serverNotes(ctx, config, engines) {
 		if err := printErr(errOut, note); err != nil {
@@ -26,6 +24,17 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 		}
 	}
 	return seen.Observe(), nil
+}
+
+// listCluster lists what is to be observed, with the progress on errOut.
+func listCluster(ctx context.Context, config *rest.Config, scope observe.Scope, errOut io.Writer) (*cluster.Snapshot, error) {
+	show, clearLine := progress(errOut)
+	seen, err := cluster.List(ctx, config, scope, show)
+	clearLine()
+	if err != nil {
+		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
+	}
+	return seen, nil
 }
 
 // serverNotes returns warnings about the server. A failed request is a warning, not

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	"github.com/spf13/cobra"
@@ -108,11 +107,9 @@ func (o publishOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	show, clearLine := progress(o.streams.Err)
-	seen, err := cluster.List(ctx, config, o.publish.Scope, show)
-	clearLine()
+	seen, err := listCluster(ctx, config, o.publish.Scope, o.streams.Err)
 	if err != nil {
-		return failureError(fmt.Errorf("observing %s: %w", config.Host, err))
+		return err
 	}
 	writer, err := publish.NewWriter(config, namespace)
 	if err != nil {
