@@ -67,6 +67,15 @@ func (m Member) Compare(o Member) int {
 	return cmp.Or(m.Workload.Compare(o.Workload), strings.Compare(m.ServiceAccount, o.ServiceAccount))
 }
 
+// MemberKey identifies a member among those of an observation.
+type MemberKey struct {
+	Workload       Workload
+	ServiceAccount string
+}
+
+// Key returns the key of the member.
+func (m Member) Key() MemberKey { return MemberKey{m.Workload, m.ServiceAccount} }
+
 // Account returns the service account of the member; its name is empty for
 // mirror pods.
 func (m Member) Account() Account { return Account{m.Workload.Namespace, m.ServiceAccount} }

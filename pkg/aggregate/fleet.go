@@ -17,12 +17,7 @@ type Pod struct {
 
 // Fleet collects pods. The zero Fleet is empty and ready for use.
 type Fleet struct {
-	members map[memberKey]*tally
-}
-
-type memberKey struct {
-	workload Workload
-	account  string
+	members map[MemberKey]*tally
 }
 
 // tally collects the pods of a member. Pods of one template share an interned
@@ -34,11 +29,11 @@ type tally struct {
 
 // Add adds p.
 func (f *Fleet) Add(p Pod) {
-	key := memberKey{p.Workload, p.ServiceAccount}
+	key := MemberKey{p.Workload, p.ServiceAccount}
 	t := f.members[key]
 	if t == nil {
 		if f.members == nil {
-			f.members = map[memberKey]*tally{}
+			f.members = map[MemberKey]*tally{}
 		}
 		t = &tally{}
 		f.members[key] = t
@@ -57,7 +52,7 @@ func (f *Fleet) Add(p Pod) {
 func (f *Fleet) Members() []Member {
 	list := make([]Member, 0, len(f.members))
 	for key, t := range f.members {
-		list = append(list, Member{key.workload, key.account, t.pods, t.templates, profile.Join(t.profiles...)})
+		list = append(list, Member{key.Workload, key.ServiceAccount, t.pods, t.templates, profile.Join(t.profiles...)})
 	}
 	slices.SortFunc(list, Member.Compare)
 	return list
@@ -67,10 +62,10 @@ func (f *Fleet) Members() []Member {
 // several of them has the union of their profiles and the highest of their counts,
 // so that what was observed twice is counted once.
 func Join(lists ...[]Member) []Member {
-	byKey := map[memberKey][]Member{}
+	byKey := map[MemberKey][]Member{}
 	for _, list := range lists {
 		for _, m := range list {
-			key := memberKey{m.Workload, m.ServiceAccount}
+			key := m.Key()
 			byKey[key] = append(byKey[key], m)
 		}
 	}

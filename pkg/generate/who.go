@@ -52,7 +52,7 @@ func For(g aggregate.Group) string {
 	case 0:
 		line += ", static pods"
 	case 1:
-		line += ", under service account " + short(accounts[0].Name)
+		line += ", under service account " + Short(accounts[0].Name)
 	default:
 		line += fmt.Sprintf(", under %d service accounts", len(accounts))
 	}
@@ -80,9 +80,9 @@ func few(names []string, more int) string {
 // namespace if g has none.
 func nameIn(g aggregate.Group, w aggregate.Workload) string {
 	if g.Namespace == "" {
-		return short(w.Namespace) + " " + short(w.String())
+		return Short(w.Namespace) + " " + Short(w.String())
 	}
-	return short(w.String())
+	return Short(w.String())
 }
 
 func inContainers(names []string) string {
@@ -95,7 +95,7 @@ func inContainers(names []string) string {
 	}
 	var shown []string
 	for _, n := range names[:min(len(names), maxNames)] {
-		shown = append(shown, short(n))
+		shown = append(shown, Short(n))
 	}
 	list := strings.Join(shown, ", ")
 	if len(names) > len(shown) {
@@ -104,5 +104,5 @@ func inContainers(names []string) string {
 	return word + list + ")"
 }
 
-// short makes a string of the cluster safe for a comment.
-func short(s string) string { return printable.Short(s, maxText) }
+// Short makes a string of the cluster safe for a comment.
+func Short(s string) string { return printable.Short(s, maxText) }

@@ -56,16 +56,12 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 		Level: level, Pods: obs.Pods(), Templates: obs.Templates(), Namespaces: orEmpty(obs.Namespaces()),
 		Workloads: []Workload{}, Findings: orEmpty(findings(obs, results)), scope: obs.Scope, gaps: obs.Gaps,
 	}
-	type member struct {
-		workload aggregate.Workload
-		account  string
-	}
-	policiesOf := map[member]map[string]string{}
+	policiesOf := map[aggregate.MemberKey]map[string]string{}
 	for _, result := range results {
 		r.Policies += len(result.Outputs)
 		for _, o := range result.Outputs {
 			for _, m := range o.Group.Members {
-				key := member{m.Workload, m.ServiceAccount}
+				key := m.Key()
 				if policiesOf[key] == nil {
 					policiesOf[key] = map[string]string{}
 				}
@@ -77,7 +73,7 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 	for _, m := range obs.Members {
 		w := m.Workload
 		r.Workloads = append(r.Workloads, Workload{
-			w.Namespace, w.Group, w.Kind, w.Name, m.ServiceAccount, policiesOf[member{w, m.ServiceAccount}],
+			w.Namespace, w.Group, w.Kind, w.Name, m.ServiceAccount, policiesOf[m.Key()],
 		})
 	}
 	return r

@@ -3,7 +3,7 @@ package psp
 import (
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -31,7 +31,7 @@ func (d *draft) appArmor() {
 	var names []string
 	for _, it := range used.Items() {
 		names = append(names, string(it.Value))
-		d.because("metadata.annotations."+appArmorAllowedAnnotation, printable.Short(string(it.Value), maxName)+": used by", it.Uses)
+		d.because("metadata.annotations."+appArmorAllowedAnnotation, generate.Short(string(it.Value))+": used by", it.Uses)
 	}
 	d.annotate(appArmorAllowedAnnotation, strings.Join(names, ","))
 }

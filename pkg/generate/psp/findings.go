@@ -139,19 +139,14 @@ func decide(members ...aggregate.Member) decision {
 // decisions returns a function that returns the decision for a single member: that of
 // its own output if there is one.
 func decisions(outputs []generate.Output) func(aggregate.Member) decision {
-	type key struct {
-		workload aggregate.Workload
-		account  string
-	}
-	known := map[key]decision{}
+	known := map[aggregate.MemberKey]decision{}
 	for _, o := range outputs {
 		if p, ok := o.Objects[0].Value.(*podSecurityPolicy); ok && len(o.Group.Members) == 1 {
-			m := o.Group.Members[0]
-			known[key{m.Workload, m.ServiceAccount}] = decision{p.Annotations, p.Spec}
+			known[o.Group.Members[0].Key()] = decision{p.Annotations, p.Spec}
 		}
 	}
 	return func(m aggregate.Member) decision {
-		if d, ok := known[key{m.Workload, m.ServiceAccount}]; ok {
+		if d, ok := known[m.Key()]; ok {
 			return d
 		}
 		return decide(m)

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -56,7 +56,7 @@ func (d *draft) seccomp() {
 	if !slices.ContainsFunc(names, func(n string) bool { return !validSeccomp(n) }) {
 		d.annotate(seccompAllowedAnnotation, strings.Join(names, ","))
 		for _, n := range names {
-			d.because(path, printable.Short(n, maxName)+": used by", profile.Uses(uses[n]...))
+			d.because(path, generate.Short(n)+": used by", profile.Uses(uses[n]...))
 		}
 		return
 	}
@@ -70,9 +70,6 @@ func (d *draft) seccomp() {
 	d.because(path, "missing at pod level or in a container:", profile.Uses(uses[""]...))
 	d.because(path, "set to a profile that cannot be listed:", profile.Uses(unlisted...))
 }
-
-// maxName is the maximum length of the name of a profile in a comment.
-const maxName = 120
 
 // seccompNames returns the profiles of a pod and of its containers, with
 // docker/default as runtime/default; the empty name means unset.
