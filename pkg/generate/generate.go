@@ -21,15 +21,14 @@ import (
 type Engine struct {
 	// Name for users, in lower case.
 	Name string
-	// Resource that a server must serve for the policies to have an effect.
+	// Resource that a server must serve for the policies to have an effect. The zero
+	// value means that every server has what they need.
 	Resource schema.GroupVersionResource
 	// Note for users whose server does not serve Resource.
 	Note string
-	// Shares reports whether all workloads of the member's service account must share
-	// one policy; nil means never.
-	Shares func(aggregate.Member) bool
-	// Generate returns the output of a group, which it does not change.
-	Generate func(aggregate.Group) Output
+	// Outputs returns the outputs for the members at a level. It decides which groups
+	// they form, and changes none of them.
+	Outputs func(members []aggregate.Member, level aggregate.Level) []Output
 	// Findings returns what users of the outputs, which are of one level, should know
 	// about this kind of policy.
 	Findings func([]Output) []Finding
@@ -57,14 +56,18 @@ func Run(engines []Engine, members []aggregate.Member, level aggregate.Level) []
 // Findings returns the findings of the engine about the outputs.
 func (r Result) Findings() []Finding { return r.Engine.Findings(r.Outputs) }
 
-// Outputs returns the output of each group of a level.
-func (e Engine) Outputs(members []aggregate.Member, level aggregate.Level) []Output {
-	groups := aggregate.Groups(members, level, e.Shares)
-	outputs := make([]Output, len(groups))
-	for i, g := range groups {
-		outputs[i] = e.Generate(g)
+// PerGroup returns the Outputs function of an engine with one output per group of a
+// level. If shares is not nil, workloads of an account may form one group; see
+// aggregate.Groups.
+func PerGroup(generate func(aggregate.Group) Output, shares func(aggregate.Member) bool) func([]aggregate.Member, aggregate.Level) []Output {
+	return func(members []aggregate.Member, level aggregate.Level) []Output {
+		groups := aggregate.Groups(members, level, shares)
+		outputs := make([]Output, len(groups))
+		for i, g := range groups {
+			outputs[i] = generate(g)
+		}
+		return outputs
 	}
-	return outputs
 }
 
 // Output is what an engine generates for one group.

@@ -45,12 +45,11 @@ func template(path, account string) aggregate.Pod {
 func plain() generate.Engine {
 	return generate.Engine{
 		Name: "plain",
-		Shares: func(m aggregate.Member) bool {
-			return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
-		},
-		Generate: func(g aggregate.Group) generate.Output {
+		Outputs: generate.PerGroup(func(g aggregate.Group) generate.Output {
 			return generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{{Value: &map[string]string{"name": generate.Name(g)}}}}
-		},
+		}, func(m aggregate.Member) bool {
+			return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
+		}),
 		Findings: func(outputs []generate.Output) []generate.Finding {
 			var list []generate.Finding
 			for _, o := range outputs {

@@ -46,6 +46,9 @@ func serverNotes(ctx context.Context, config *rest.Config, engines []generate.En
 	}
 	var notes []string
 	for _, e := range engines {
+		if e.Resource.Empty() {
+			continue
+		}
 		served, err := server.Serves(ctx, e.Resource)
 		if err != nil {
 			return append(notes, fmt.Sprintf("warning: %v", err))

@@ -31,8 +31,7 @@ func Engine() generate.Engine {
 		Name:          "psp",
 		Resource:      schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},
 		Note:          "Kubernetes 1.24 was the last release that serves them",
-		Shares:        shares,
-		Generate:      generateOutput,
+		Outputs:       generate.PerGroup(generateOutput, shares),
 		Findings:      findings,
 		Inexpressible: inexpressible,
 	}
