@@ -92,6 +92,10 @@ type Object struct {
 	// Reasons for the values of fields. Title and reasons are safe to print in a YAML
 	// comment.
 	Reasons Reasons
+	// Text are the paths of strings with several lines that are meant to be read; YAML
+	// shows each line on its own. Who makes such a text escapes the line feeds in what
+	// it quotes.
+	Text []string
 }
 
 // Reasons are lines of text by the path of the field that they explain, such as

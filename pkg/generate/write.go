@@ -24,7 +24,7 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 		if o.Title != "" {
 			out.WriteString("# " + o.Title + "\n")
 		}
-		if err := writeYAML(&out, o.Value, o.Reasons); err != nil {
+		if err := writeYAML(&out, o); err != nil {
 			return nil, err
 		}
 	}

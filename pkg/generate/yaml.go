@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -15,23 +16,25 @@ import (
 // The YAML writer for generated objects. Every value is on one line: a string is
 // either a plain word or quoted, with all characters escaped that are not printable.
 // So no string of a cluster can start a line, control a terminal or change the
-// reading direction.
+// reading direction. Only a text that an engine has made of lines is written as lines;
+// the engine has escaped what it quotes.
 
 // encoder writes one object. Its field names are ours and short: YAML allows at most
 // 1,024 characters for a key on one line.
 type encoder struct {
 	out     *bytes.Buffer
 	reasons Reasons
+	text    []string
 }
 
-// writeYAML writes the fields that object, a pointer, has in JSON as YAML, map keys
-// sorted, with the reasons for a field or list item above it.
-func writeYAML(out *bytes.Buffer, object any, reasons Reasons) error {
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+// writeYAML writes the fields that the object has in JSON as YAML, map keys sorted,
+// with the reasons for a field or list item above it.
+func writeYAML(out *bytes.Buffer, object Object) error {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object.Value)
 	if err != nil {
 		return fmt.Errorf("writing YAML: %w", err)
 	}
-	e := &encoder{out, reasons}
+	e := &encoder{out, object.Reasons, object.Text}
 	e.fields(fields, "", "", "")
 	return nil
 }
@@ -66,9 +69,37 @@ func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 		case []any:
 			e.items(value, path, indent)
 		default:
+			text, ok := value.(string)
+			if ok && slices.Contains(e.text, path) && isText(text) {
+				e.lines(text, indent+"  ")
+				continue
+			}
 			e.write(" ", plain(value), "\n")
 		}
 	}
+}
+
+// lines writes a text as a block of lines.
+func (e *encoder) lines(text, indent string) {
+	e.write(" |")
+	if !strings.HasSuffix(text, "\n") {
+		e.write("-")
+	}
+	e.write("\n")
+	for line := range strings.Lines(strings.TrimSuffix(text, "\n") + "\n") {
+		if line != "\n" {
+			e.write(indent)
+		}
+		e.write(line)
+	}
+}
+
+// isText reports whether a string reads back from a block of lines: it has no
+// character that is not printable, no line feed at its start nor two at its end, and
+// its first line, which sets the indentation, starts with no space.
+func isText(s string) bool {
+	return s != "" && utf8.ValidString(s) && !strings.HasPrefix(s, "\n") && !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, "\n\n") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !printable.IsPrint(r) })
 }
 
 // items writes a list, with its items at the indentation of its name.

@@ -53,7 +53,7 @@ func checkStrings(t *testing.T, s string) {
 		"spec":     map[string]any{"list": []any{s, "z", s}, "value": s, "maps": []any{map[string]any{"x": s, "y": true}, map[string]any{}}, "none": []any{}},
 	}
 	var out bytes.Buffer
-	if err := writeYAML(&out, &object, Reasons{"spec": {"why"}, "spec.list[1]": {"one", "two"}, "spec.maps[0]": {"three"}, "spec.maps[0].x": {"four"}}); err != nil {
+	if err := writeYAML(&out, Object{Value: &object, Reasons: Reasons{"spec": {"why"}, "spec.list[1]": {"one", "two"}, "spec.maps[0]": {"three"}, "spec.maps[0].x": {"four"}}}); err != nil {
 		t.Fatal(err)
 	}
 	got := out.Bytes()
@@ -91,6 +91,59 @@ func checkStrings(t *testing.T, s string) {
 	}
 	if diff := cmp.Diff(generic(t, want), generic(t, printable.JSON(want))); diff != "" {
 		t.Errorf("%q: JSON reads back as something else (-written +read):\n%s", s, diff)
+	}
+}
+
+// A text is written as lines, and reads back as it was.
+func TestYAMLText(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"a", "|-\n      a\n"},
+		{"a\n", "|\n      a\n"},
+		{"a: b\n\n# c\n---\n d\n", "|\n      a: b\n\n      # c\n      ---\n       d\n"},
+		{"\na", `"\na"` + "\n"},
+		{"a\n\n", `"a\n\n"` + "\n"},
+		{" a", `" a"` + "\n"},
+		{"a\r\nb", `"a\r\nb"` + "\n"},
+		{"a\u202eb", `"a\u202eb"` + "\n"},
+		{"", `""` + "\n"},
+	} {
+		object := map[string]any{"metadata": map[string]any{"annotations": map[string]any{"k": tc.text}}}
+		var out bytes.Buffer
+		if err := writeYAML(&out, Object{Value: &object, Text: []string{"metadata.annotations.k"}}); err != nil {
+			t.Fatal(err)
+		}
+		if want := "metadata:\n  annotations:\n    k: " + tc.want; out.String() != want {
+			t.Errorf("%q: got\n%s\nwant\n%s", tc.text, out.String(), want)
+		}
+		checkText(t, tc.text)
+	}
+}
+
+func FuzzYAMLText(f *testing.F) {
+	for _, s := range hostileStrings {
+		f.Add(s)
+		f.Add("a\n" + s + "\n\nb\n")
+	}
+	f.Fuzz(checkText)
+}
+
+func checkText(t *testing.T, text string) {
+	t.Helper()
+	object := map[string]any{"a": text, "b": "c"}
+	var out bytes.Buffer
+	if err := writeYAML(&out, Object{Value: &object, Text: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := yaml.YAMLToJSONStrict(out.Bytes())
+	if err != nil {
+		t.Fatalf("%q: %v in\n%s", text, err, out.String())
+	}
+	if diff := cmp.Diff(generic(t, want), generic(t, back)); diff != "" {
+		t.Errorf("%q reads back as something else (-written +read):\n%s\n%s", text, diff, out.String())
 	}
 }
 

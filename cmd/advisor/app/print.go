@@ -39,7 +39,8 @@ func writeOut(out io.Writer, data []byte) error {
 }
 
 // encode returns what was observed, or the policies made from it, in the format that
-// was asked for. The policies of several engines stand one after the other.
+// was asked for. The policies of several engines stand one after the other; what they
+// set on one Namespace is one object.
 func (o inspectOptions) encode(obs *observe.Observation, results []generate.Result) ([]byte, error) {
 	switch o.output {
 	case formatObservation:
@@ -47,10 +48,10 @@ func (o inspectOptions) encode(obs *observe.Observation, results []generate.Resu
 	case formatWide:
 		return wideTable(obs, o.level, results)
 	case formatJSON, formatName:
-		return encodeJSON(o.output, results)
+		return encodeJSON(o.output, generate.Merge(results))
 	}
 	var all []byte
-	for _, r := range results {
+	for _, r := range generate.Merge(results) {
 		data, err := generate.YAML(r.Outputs, o.explain)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,84 @@
+package generate
+
+import (
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The annotations of a Namespace that keep GitOps tools from deleting it with the
+// file that it is in, and from removing what others have set on it: Argo CD
+// (sync options) and Flux (kustomize-controller's prune and ssa).
+var keepNamespace = map[string]string{
+	"argocd.argoproj.io/sync-options":   "Prune=false,Delete=false,ServerSideApply=true",
+	"kustomize.toolkit.fluxcd.io/prune": "disabled",
+	"kustomize.toolkit.fluxcd.io/ssa":   "Merge",
+	"helm.sh/resource-policy":           "keep",
+}
+
+// Namespace returns labels and annotations of a Namespace that belongs to others. It
+// does not have the labels of generated objects: who prunes by them would delete the
+// namespace. It must be applied on the server's side, since kubectl's own apply
+// removes what an earlier one has set.
+func Namespace(name string, labels, annotations map[string]string) *metav1.PartialObjectMetadata {
+	all := maps.Clone(keepNamespace)
+	maps.Copy(all, annotations)
+	return &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: all},
+	}
+}
+
+// Merge joins the objects of several engines for one Namespace: with the results in
+// one stream, a later object would replace the fields of an earlier one. The first
+// result that has the Namespace gets what the later ones set. The results themselves
+// do not change.
+func Merge(results []Result) []Result {
+	type place struct{ result, output, object int }
+	merged, first := slices.Clone(results), map[string]place{}
+	for r := range merged {
+		outputs := slices.Clone(merged[r].Outputs)
+		merged[r].Outputs = outputs
+		for o := range outputs {
+			var kept []Object
+			for _, object := range outputs[o].Objects {
+				ns, ok := object.Value.(*metav1.PartialObjectMetadata)
+				if !ok {
+					kept = append(kept, object)
+					continue
+				}
+				if at, known := first[ns.Name]; known {
+					into := &merged[at.result].Outputs[at.output].Objects[at.object]
+					*into = mergeObjects(*into, object)
+					continue
+				}
+				first[ns.Name] = place{r, o, len(kept)}
+				kept = append(kept, object)
+			}
+			outputs[o].Objects = kept
+		}
+	}
+	return merged
+}
+
+func mergeObjects(a, b Object) Object {
+	ours, theirs := a.Value.(*metav1.PartialObjectMetadata), b.Value.(*metav1.PartialObjectMetadata)
+	joined := Namespace(ours.Name, mergeMaps(ours.Labels, theirs.Labels), mergeMaps(ours.Annotations, theirs.Annotations))
+	title := a.Title
+	if b.Title != "" && b.Title != title {
+		title += "; " + b.Title
+	}
+	return Object{Value: joined, Title: title, Reasons: mergeMaps(a.Reasons, b.Reasons), Text: slices.Concat(a.Text, b.Text)}
+}
+
+// mergeMaps returns the entries of both maps; nil if there are none.
+func mergeMaps[M ~map[string]V, V any](a, b M) M {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	all := M{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}
