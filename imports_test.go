@@ -20,12 +20,13 @@ const module = "github.com/psp-advisor/psp-advisor/"
 // observes to what writes.
 var imports = map[string][]string{
 	"pkg/printable":       {},
-	"pkg/profile":         {"k8s.io/api/core/v1", "sigs.k8s.io/json"},
+	"pkg/privilege":       {"k8s.io/api/core/v1"},
+	"pkg/profile":         {module + "pkg/privilege", "k8s.io/api/core/v1", "sigs.k8s.io/json"},
 	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery"},
 	"pkg/aggregate":       {module + "pkg/profile"},
 	"pkg/apierror":        {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
-		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/printable", module + "pkg/profile",
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
 		"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json",
 	},
 	"pkg/observe/manifest": {

@@ -13,6 +13,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -304,7 +305,20 @@ func checkProfile(p *profile.Profile) error {
 		check("runAsGroup", p.RunAsGroup, groupID),
 		check("fsGroup", p.FSGroup, groupID),
 		check("supplementalGroups", p.SupplementalGroups, groupID),
+		check("privileges", p.Privileges, func(n profile.Name) []string {
+			return unless(privilege.Valid(string(n)), "must be a privilege")
+		}),
+		checkPrivileges(p),
 	)
+}
+
+// checkPrivileges returns an error if a profile of pods has no privileges: every pod
+// has some, so the observation is of a version that did not record them.
+func checkPrivileges(p *profile.Profile) error {
+	if p.Privileged.Len() > 0 && p.Privileges.Len() == 0 {
+		return errors.New("privileges: required: observe again with this version")
+	}
+	return nil
 }
 
 // check returns an error for the first value that has problems.

@@ -221,6 +221,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"a port above 65535", hostPID, `"hostPorts":[{"value":700000}]`, `hostPorts: "700000": must be`},
 		{"no port", hostPID, `"hostPorts":[{"value":null}]`, `hostPorts: "unset": must be`},
 		{"any volume", hostPID, `"volumes":[{"value":"hostPath"},{"value":"*"}]`, `volumes: "*": must be the name of a field`},
+		{"what is no privilege", hostPID, `"privileges":[{"value":"hostPID\n[web]"}]`, "must be a privilege"},
+		{"no privileges", hostPID, `"privileged":[{"value":null}]`, "privileges: required"},
 		{"any path", hostPID, `"hostPaths":[{"value":{"path":"","writable":true}}]`, `hostPaths: "\"\" writable": must not be empty`},
 		{"a path that goes up", hostPID, `"hostPaths":[{"value":{"path":"/a/../b","writable":true}}]`, "or contain '..'"},
 		{"no driver", hostPID, `"flexVolumeDrivers":[{"value":null}]`, `flexVolumeDrivers: "unset": must be set`},

@@ -1,6 +1,9 @@
 package profile
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Options of Of.
 type Options struct {
@@ -50,6 +53,9 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.Seccomp.add(seccompOf(pod, containers), "")
 	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
+	for _, a := range privilege.Of(pod, o.EphemeralContainers) {
+		p.Privileges.add(Name(a.Line), a.Container)
+	}
 	return p
 }
 

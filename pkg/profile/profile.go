@@ -5,7 +5,8 @@
 // evidence, the containers that have it. Join is the union of profiles; Gather is
 // a union that keeps track of which profile a value came from. The package decides
 // nothing: the engines that read a profile choose ranges, intersections and rules,
-// so another engine needs no new observation.
+// so another engine needs no new observation. What only the whole pod tells, such as
+// the privileges that it asks for, is a value too: the verdict of another package.
 //
 // Laws, each tested:
 //   - Join is commutative, associative and idempotent, and the zero Profile ("no
@@ -65,6 +66,11 @@ type Profile struct {
 	SecretEnv                Set[Name]    // names of Secrets in environment variables
 	RuntimeUser              Set[Name]    // user in the container status
 	EphemeralContainers      Set[Name]    // debug containers, whatever Options say
+
+	// Verdicts about each pod as a whole, which the sets above cannot tell: a union
+	// loses what belongs to the same container.
+
+	Privileges Set[Name] // what the pod asks for; see package privilege
 }
 
 // attribute is a Set without its element type, so that operations on whole
@@ -83,54 +89,60 @@ type attribute interface {
 type row struct {
 	name string
 	set  attribute
+	// verdict is true for what follows from the other attributes of a pod.
+	verdict bool
 }
 
 // rows is the only table of attributes; a test compares it with the struct.
-func (p *Profile) rows() [35]row {
+func (p *Profile) rows() [36]row {
 	return [...]row{
-		{"privileged", &p.Privileged},
-		{"hostNetwork", &p.HostNetwork},
-		{"hostPID", &p.HostPID},
-		{"hostIPC", &p.HostIPC},
-		{"hostPorts", &p.HostPorts},
-		{"allowPrivilegeEscalation", &p.AllowPrivilegeEscalation},
-		{"readOnlyRootFilesystem", &p.ReadOnlyRootFilesystem},
-		{"addedCapabilities", &p.AddedCapabilities},
-		{"droppedCapabilities", &p.DroppedCapabilities},
-		{"volumes", &p.Volumes},
-		{"hostPaths", &p.HostPaths},
-		{"flexVolumeDrivers", &p.FlexVolumeDrivers},
-		{"csiDrivers", &p.CSIDrivers},
-		{"sysctls", &p.Sysctls},
-		{"procMount", &p.ProcMount},
-		{"runtimeClassName", &p.RuntimeClass},
-		{"seLinuxOptions", &p.SELinux},
-		{"runAsUser", &p.RunAsUser},
-		{"runAsGroup", &p.RunAsGroup},
-		{"fsGroup", &p.FSGroup},
-		{"supplementalGroups", &p.SupplementalGroups},
-		{"seccomp", &p.Seccomp},
-		{"appArmor", &p.AppArmor},
-		{"seccompProfile", &p.SeccompField},
-		{"appArmorProfile", &p.AppArmorField},
-		{"hostProcess", &p.HostProcess},
-		{"runAsUserName", &p.WindowsUser},
-		{"hostUsers", &p.HostUsers},
-		{"shareProcessNamespace", &p.ShareProcessNamespace},
-		{"supplementalGroupsPolicy", &p.SupplementalGroupsPolicy},
-		{"mountPropagation", &p.MountPropagation},
-		{"probeHosts", &p.ProbeHosts},
-		{"secretEnv", &p.SecretEnv},
-		{"runtimeUser", &p.RuntimeUser},
-		{"ephemeralContainers", &p.EphemeralContainers},
+		{name: "privileged", set: &p.Privileged},
+		{name: "hostNetwork", set: &p.HostNetwork},
+		{name: "hostPID", set: &p.HostPID},
+		{name: "hostIPC", set: &p.HostIPC},
+		{name: "hostPorts", set: &p.HostPorts},
+		{name: "allowPrivilegeEscalation", set: &p.AllowPrivilegeEscalation},
+		{name: "readOnlyRootFilesystem", set: &p.ReadOnlyRootFilesystem},
+		{name: "addedCapabilities", set: &p.AddedCapabilities},
+		{name: "droppedCapabilities", set: &p.DroppedCapabilities},
+		{name: "volumes", set: &p.Volumes},
+		{name: "hostPaths", set: &p.HostPaths},
+		{name: "flexVolumeDrivers", set: &p.FlexVolumeDrivers},
+		{name: "csiDrivers", set: &p.CSIDrivers},
+		{name: "sysctls", set: &p.Sysctls},
+		{name: "procMount", set: &p.ProcMount},
+		{name: "runtimeClassName", set: &p.RuntimeClass},
+		{name: "seLinuxOptions", set: &p.SELinux},
+		{name: "runAsUser", set: &p.RunAsUser},
+		{name: "runAsGroup", set: &p.RunAsGroup},
+		{name: "fsGroup", set: &p.FSGroup},
+		{name: "supplementalGroups", set: &p.SupplementalGroups},
+		{name: "seccomp", set: &p.Seccomp},
+		{name: "appArmor", set: &p.AppArmor},
+		{name: "seccompProfile", set: &p.SeccompField},
+		{name: "appArmorProfile", set: &p.AppArmorField},
+		{name: "hostProcess", set: &p.HostProcess},
+		{name: "runAsUserName", set: &p.WindowsUser},
+		{name: "hostUsers", set: &p.HostUsers},
+		{name: "shareProcessNamespace", set: &p.ShareProcessNamespace},
+		{name: "supplementalGroupsPolicy", set: &p.SupplementalGroupsPolicy},
+		{name: "mountPropagation", set: &p.MountPropagation},
+		{name: "probeHosts", set: &p.ProbeHosts},
+		{name: "secretEnv", set: &p.SecretEnv},
+		{name: "runtimeUser", set: &p.RuntimeUser},
+		{name: "ephemeralContainers", set: &p.EphemeralContainers},
+		{name: "privileges", set: &p.Privileges, verdict: true},
 	}
 }
 
-// Attributes returns the names of all attributes in their canonical order.
+// Attributes returns the names of all attributes but verdicts in their canonical
+// order.
 func Attributes() []string {
 	var names []string
 	for _, r := range (&Profile{}).rows() {
-		names = append(names, r.name)
+		if !r.verdict {
+			names = append(names, r.name)
+		}
 	}
 	return names
 }
