@@ -36,7 +36,9 @@ func (s Set) Lines() []string { return s.lines }
 func (s Set) Equal(o Set) bool { return slices.Equal(s.lines, o.lines) }
 
 // Permits reports whether the set permits everything that o does.
-func (s Set) Permits(o Set) bool { return len(s.Excess(o)) == 0 }
+func (s Set) Permits(o Set) bool {
+	return !slices.ContainsFunc(o.lines, func(line string) bool { return !s.has(line) })
+}
 
 // Excess returns the lines of o that the set does not permit, sorted. Of "default
 // capabilities" it names those that are not permitted.

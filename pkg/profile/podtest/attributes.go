@@ -46,7 +46,7 @@ func Attributes() map[string][2]*corev1.Pod {
 		"fsGroup":            plain(PodSecurity(func(sc *corev1.PodSecurityContext) { sc.FSGroup = new(int64(1)) })),
 		"supplementalGroups": plain(PodSecurity(func(sc *corev1.PodSecurityContext) { sc.SupplementalGroups = []int64{1} })),
 		"seccomp":            plain(Annotate(corev1.SeccompPodAnnotationKey, "runtime/default")),
-		"appArmor":           plain(Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "runtime/default")),
+		"appArmor":           plain(Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "unconfined")),
 		"seccompProfile": {
 			Pod(Annotate(corev1.SeccompPodAnnotationKey, "runtime/default")),
 			Pod(PodSecurity(func(sc *corev1.PodSecurityContext) {
@@ -54,7 +54,7 @@ func Attributes() map[string][2]*corev1.Pod {
 			})),
 		},
 		"appArmorProfile": plain(Security(func(sc *corev1.SecurityContext) {
-			sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
+			sc.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 		})),
 		"hostProcess": plain(Security(func(sc *corev1.SecurityContext) {
 			sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{HostProcess: new(true)}
