@@ -78,6 +78,9 @@ type Output struct {
 	Name string
 	// Objects in the order to apply them in.
 	Objects []Object
+	// Compromise says what the output gives up because of a limit of servers; empty if
+	// nothing.
+	Compromise string
 }
 
 // Key identifies the output among those of its level.

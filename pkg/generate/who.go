@@ -42,11 +42,7 @@ func For(g aggregate.Group) string {
 	if g.Namespace == "" {
 		return "for all observed pods of the cluster"
 	}
-	var names []string
-	for _, m := range g.Members {
-		names = append(names, nameIn(g, m.Workload))
-	}
-	line := "for " + FirstFew(slices.Compact(names))
+	line := "for " + Workloads(g)
 	accounts := g.ServiceAccounts()
 	switch len(accounts) {
 	case 0:
@@ -60,6 +56,15 @@ func For(g aggregate.Group) string {
 		line += ", and static pods"
 	}
 	return line
+}
+
+// Workloads names the first few workloads of a group.
+func Workloads(g aggregate.Group) string {
+	var names []string
+	for _, m := range g.Members {
+		names = append(names, nameIn(g, m.Workload))
+	}
+	return FirstFew(slices.Compact(names))
 }
 
 // FirstFew returns the first three names and the number of the others.

@@ -1,0 +1,122 @@
+// Package vap generates one ValidatingAdmissionPolicy for the cluster, and for each
+// namespace the permits that it reads: what the pods of each service account may ask
+// for.
+//
+// Input is members; output is a generate.Output for the cluster, with the policy and
+// its binding, and one for each namespace, with data only. The policy depends on the
+// options, but on no pod (except at cluster level, where it holds the permits), so a
+// server compiles it once, and it never changes with what runs. Laws, checked with
+// the admission code of Kubernetes:
+//   - sound: every observed pod is admitted under its service account;
+//   - minimal: without any one line of the permits, some observed pod is refused;
+//   - a pod that asks for one more line is refused, one that asks for less is not;
+//   - namespaces without the label of covered ones are untouched;
+//   - a tenant who may not write Namespaces, nor objects of our kind, cannot change
+//     what is permitted.
+//
+// Identity at admission is the namespace and the service account, nothing else: labels
+// and owner references are the pod creator's to choose. So workloads of one account
+// are alternatives, and a pod must fit one of them whole.
+package vap
+
+import (
+	"slices"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// The names that a server and people find the policy and its data by.
+const (
+	// PolicyName is the name of the policy and its binding.
+	PolicyName = "advisor.privileges"
+	// AccountsName is that of the policy that warns about unknown accounts.
+	AccountsName = "advisor.unknown-accounts"
+	// Key is that of the label of covered namespaces, whose value says where their
+	// permits are, and of the annotation with the permits. Only who can write the
+	// Namespace can change them.
+	Key = "psp-advisor.github.io/permits"
+)
+
+// Engine returns the engine of ValidatingAdmissionPolicy.
+func Engine(o Options) generate.Engine {
+	return generate.Engine{
+		Name:          "vap",
+		Resource:      schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
+		Note:          "Kubernetes 1.30 was the first release that served them",
+		Outputs:       o.outputs,
+		Findings:      o.findings,
+		Inexpressible: inexpressible,
+	}
+}
+
+// where is the value of the label of covered namespaces.
+func (o Options) where(level aggregate.Level) string {
+	switch {
+	case level == aggregate.ByCluster:
+		return "policy"
+	case o.Params == CRD:
+		return "object"
+	default:
+		return "annotation"
+	}
+}
+
+func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []generate.Output {
+	if len(members) == 0 {
+		return nil
+	}
+	tables := cel.Tables(members, level)
+	text := textOf(o.Params)
+	if level == aggregate.ByCluster {
+		text = literalText(tables[0])
+	}
+	outputs := []generate.Output{{
+		Group:   aggregate.Group{Level: aggregate.ByCluster},
+		Name:    PolicyName,
+		Objects: o.policies(text, o.where(level)),
+	}}
+	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
+		output := generate.Output{Group: g, Name: generate.Name(g)}
+		if level == aggregate.ByCluster {
+			output.Objects = []generate.Object{o.covered(g, level, nil)}
+		} else {
+			i := slices.IndexFunc(tables, func(t cel.Table) bool { return t.Group.Namespace == g.Namespace })
+			output.Objects, output.Compromise = o.namespace(g, level, tables[i])
+		}
+		outputs = append(outputs, output)
+	}
+	return outputs
+}
+
+// namespace returns the objects of a namespace with its permits, and what they give
+// up.
+func (o Options) namespace(g aggregate.Group, level aggregate.Level, t cel.Table) ([]generate.Object, string) {
+	if o.Params != CRD {
+		text, compromise := t.Fit(cel.MaxText)
+		object := o.covered(g, level, map[string]string{Key: text})
+		object.Text = []string{"metadata.annotations." + Key}
+		return []generate.Object{object}, compromise
+	}
+	text, compromise := t.Fit(maxObject)
+	permits := &podPermits{
+		TypeMeta:   metav1.TypeMeta{APIVersion: group + "/" + version, Kind: kind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: permitsName, Labels: generate.Labels()},
+		Spec:       podPermitsSpec{Permits: text},
+	}
+	return []generate.Object{
+		{Value: permits, Title: generate.For(g), Text: []string{"spec.permits"}},
+		o.covered(g, level, nil),
+	}, compromise
+}
+
+// covered returns the Namespace with the label of those that are covered.
+func (o Options) covered(g aggregate.Group, level aggregate.Level, annotations map[string]string) generate.Object {
+	return generate.Object{
+		Value: generate.Namespace(g.Namespace, map[string]string{Key: o.where(level)}, annotations),
+		Title: generate.For(g) + "; apply with --server-side, for the Namespace belongs to others",
+	}
+}
