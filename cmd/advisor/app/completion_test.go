@@ -66,7 +66,7 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"inspect --level n", []string{"namespace"}, noFiles},
 		{"publish --source ", []string{"pods", "templates"}, noFiles},
 		{"publish --source pods,", []string{"pods,templates"}, noFiles},
-		{"controller --engine ", []string{"psp"}, noFiles},
+		{"controller --engine ", []string{"psp", "vap"}, noFiles},
 		{"inspect -o ", formats, noFiles},
 		{"version -o ", []string{"json", "yaml"}, noFiles},
 		{"get-report -o ", slices.Concat(reportFormats, indexFormats), noFiles},
