@@ -47,8 +47,9 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-kube: ## build Kubernetes 1.24 and a current API server, which takes minutes
+kube: ## build Kubernetes 1.24, a current API server and judges of both, which takes minutes
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
+	cd hack/kubecurrent && go build -tags providerless -o ../../.cache/judge-current ./cmd/judge
 	go run ./hack/e2e/cluster/build
 
 conformance: ## show the policies to the admission code of Kubernetes 1.24
