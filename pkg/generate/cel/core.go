@@ -64,11 +64,10 @@ func Core(s Source) []Variable {
   variables.podAsks.all(l, ` + permitted + `)
   && variables.containerAsks.all(c, c.asks.all(l, ` + permitted + `)))`},
 			{"excesses", `variables.permits.map(a,
-  variables.podAsks.filter(l, !(` + permitted + `))
+  ([variables.podAsks.filter(l, !(` + permitted + `)).join(", ")]
   + variables.containerAsks.map(c, {"name": c.name, "asks": c.asks.filter(l, !(` + permitted + `))})
-      .filter(c, size(c.asks) > 0)
-      .map(c, c.asks.join(", ") + " (container " + c.name[0] + ")"))
-  .map(e, e.join(", "))`},
+      .map(c, size(c.asks) > 0 ? c.asks.join(", ") + " (container " + c.name[0] + ")" : ""))
+  .filter(e, e != "").join("; "))`},
 			{"excess", `variables.excesses.filter(e, variables.excesses.all(o, size(e) <= size(o)))
   .map(e, size(e) > 2000 ? e.substring(0, 2000) + "…" : e)`},
 		},
@@ -140,7 +139,7 @@ func asks() []Variable {
       .orValue(true) ? "volume serviceAccountToken" :
     v.exists(k, k != "name") ? "volume " + v.filter(k, k != "name")[0] : "volume emptyDir"))
 ` + escape + `
-+ variables.podContext.?seLinuxOptions.optMap(o, ` + seLinuxLines + `).orValue([])`},
++ variables.podContext.?seLinuxOptions.optMap(o, [` + seLinuxLine() + `]).orValue([])`},
 		{"containerAsks", `variables.containers.map(c, {"name": [string(c.name)], "asks":
   ((c.?securityContext.?privileged.orValue(false) ? ["privileged"] : [])
   + (variables.linux && c.?securityContext.?allowPrivilegeEscalation.orValue(true) ? ["allowPrivilegeEscalation"] : [])
@@ -173,14 +172,14 @@ func asks() []Variable {
       .map(h, [h.?httpGet.?host.orValue(""), h.?tcpSocket.?host.orValue("")].filter(x, x != "").map(x, "probe host " + x))
       .filter(x, size(x) > 0).map(x, x[0]))
   ` + escape + `
-  + c.?securityContext.?seLinuxOptions.optMap(o, ` + seLinuxLines + `).orValue([])})`},
+  + c.?securityContext.?seLinuxOptions.optMap(o, [` + seLinuxLine() + `]).orValue([])})`},
 	}
 }
 
 // escape is privilege's quote for every line of a list.
 const escape = `.map(l, l.replace("\\", "\\\\").replace("\n", "\\n"))`
 
-// The lines of a seccomp profile p, an AppArmor profile p, and SELinux options o.
+// The lines of a seccomp profile p, and of an AppArmor profile p.
 const (
 	seccompLines = `p.type == "RuntimeDefault" ? [] :
     p.type == "Unconfined" ? ["seccomp unconfined"] :
@@ -188,6 +187,15 @@ const (
 	appArmorLines = `p.type == "RuntimeDefault" ? [] :
     p.type == "Unconfined" ? ["appArmor unconfined"] :
     p.type == "Localhost" ? ["appArmor localhost/" + p.?localhostProfile.orValue("")] : ["appArmor type " + p.type]`
-	seLinuxLines = `["seLinux" + [["user", o.?user.orValue("")], ["role", o.?role.orValue("")], ["type", o.?type.orValue("")], ["level", o.?level.orValue("")]]
-    .filter(x, x[1] != "").map(x, " " + x[0] + "=" + x[1].replace("\\", "\\\\").replace("\n", "\\n").replace(" ", "\\ ")).join("")]`
 )
+
+// seLinuxLine returns the expression of the line of SELinux options o; the values are
+// escaped as by privilege's quoteWord.
+func seLinuxLine() string {
+	line := `"seLinux"`
+	for _, part := range []string{"user", "role", "type", "level"} {
+		line += fmt.Sprintf(`
+      + o.?%[1]s.optMap(x, x == "" ? "" : " %[1]s=" + x.replace("\\", "\\\\").replace("\n", "\\n").replace(" ", "\\ ")).orValue("")`, part)
+	}
+	return line
+}
