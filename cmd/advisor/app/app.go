@@ -63,6 +63,16 @@ func printErr(errOut io.Writer, line string) error {
 	return nil
 }
 
+// printLines writes lines to standard error.
+func printLines(errOut io.Writer, lines []string) error {
+	for _, line := range lines {
+		if err := printErr(errOut, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // warnings prints what libraries log without klog, as kustomize does: each entry is a
 // line, whatever strings of a manifest it quotes.
 type warnings struct{ errOut io.Writer }

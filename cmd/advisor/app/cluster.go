@@ -18,10 +18,8 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range serverNotes(ctx, config, engines) {
-		if err := printErr(errOut, note); err != nil {
-			return nil, err
-		}
+	if err := printLines(errOut, serverNotes(ctx, config, engines)); err != nil {
+		return nil, err
 	}
 	return seen.Observe(), nil
 }

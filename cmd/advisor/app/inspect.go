@@ -228,12 +228,7 @@ func (o inspectOptions) printSummary(obs *observe.Observation, results []generat
 		return failureError(err)
 	}
 	lines = slices.AppendSeq(lines, strings.Lines(summary.String()))
-	for _, line := range lines {
-		if err := printErr(o.streams.Err, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printLines(o.streams.Err, lines)
 }
 
 func (o inspectOptions) print(obs *observe.Observation, results []generate.Result) error {

@@ -126,10 +126,8 @@ func (o publishOptions) run(ctx context.Context) error {
 func (o publishOptions) printResult(namespace string, r publish.Result) error {
 	lines := []string{fmt.Sprintf("%s in namespace %s, index %s; ConfigMaps: %d created, %d configured, %d unchanged, %d deleted",
 		report.Count(len(r.Index.Reports), "report"), namespace, publish.IndexName, r.Writes.Created, r.Writes.Configured, r.Writes.Unchanged, r.Writes.Deleted)}
-	for _, line := range append(lines, r.Lines()...) {
-		if err := printErr(o.streams.Err, line); err != nil {
-			return err
-		}
+	if err := printLines(o.streams.Err, append(lines, r.Lines()...)); err != nil {
+		return err
 	}
 	switch {
 	case len(r.Failed) > 0:
