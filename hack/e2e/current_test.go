@@ -47,7 +47,7 @@ func TestCurrentServer(t *testing.T) {
 	}
 
 	e.grantReadAll(t, user)
-	policies, stderr := e.inspect(t, user)
+	policies, stderr := e.inspect(t, user, "--engine", "psp")
 	t.Logf("stderr:\n%s", stderr)
 	if !strings.Contains(policies, "advisor.modern.pod.modern") {
 		t.Errorf("no policy for the pod:\n%s", policies)

@@ -9,7 +9,7 @@
 //   - Whatever strings the input holds, a line of output stays one line, without
 //     control characters.
 //   - An observation gives the same policies as the cluster or the manifests that it
-//     was made from, byte for byte.
+//     was made from, byte for byte, by the same engines for the same version.
 //   - Except in the controller, libraries log nothing but warnings about manifests.
 package app
 
@@ -23,7 +23,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -87,7 +86,7 @@ type environment struct {
 	// name that the advisor was called by, such as "kubectl advisor".
 	name string
 	// engines are those to choose from.
-	engines []generate.Engine
+	engines []engine
 	// wrap, if set, completes the connection.
 	wrap func(*rest.Config) *rest.Config
 	// setLog, if set, makes a logger that of the whole process.

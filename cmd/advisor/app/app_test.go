@@ -67,7 +67,7 @@ func run(t testing.TB, in string, args ...string) result {
 // client runs commands against a server.
 type client struct {
 	config  *rest.Config
-	engines []generate.Engine
+	engines []engine
 }
 
 func newClient(config *rest.Config) client { return client{config, engines()} }
@@ -76,6 +76,13 @@ func newClient(config *rest.Config) client { return client{config, engines()} }
 func (c client) run(ctx context.Context, args ...string) result {
 	var out, errs bytes.Buffer
 	code := c.environment(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(ctx, append(args, "--server", c.config.Host))
+	return result{code, out.String(), errs.String()}
+}
+
+// runLocally runs a command line that needs no server.
+func (c client) runLocally(ctx context.Context, args ...string) result {
+	var out, errs bytes.Buffer
+	code := c.environment(Streams{In: strings.NewReader(""), Out: &out, Err: &errs}).run(ctx, args)
 	return result{code, out.String(), errs.String()}
 }
 
@@ -121,10 +128,12 @@ func runningPod(namespace, name string) *corev1.Pod {
 
 // second is an engine beside that of PodSecurityPolicies: the same decisions, under
 // another name.
-func second() generate.Engine {
-	e := psp.Engine()
-	e.Name, e.Resource.Resource, e.Note = "second", "secondpolicies", "install it first"
-	return e
+func second() engine {
+	return engine{name: "second", build: func(engineOptions) generate.Engine {
+		e := psp.Engine()
+		e.Name, e.Resource.Resource, e.Note = "second", "secondpolicies", "install it first"
+		return e
+	}}
 }
 
 // running is a command that goes on until it is asked to stop.
@@ -298,8 +307,8 @@ func TestStreamsFail(t *testing.T) {
 func TestWrongFlags(t *testing.T) {
 	for _, tc := range []struct{ args, flags string }{
 		{
-			"inspect --level pod --source nodes -o table --check -R --skip-invalid --engine none -A -n Shop --exclude-namespaces Shop -l (in --timeout -1s --source-name \x00",
-			"all-namespaces check engine exclude-namespaces exclude-namespaces level namespace output recursive selector skip-invalid source source-name timeout",
+			"inspect --level pod --source nodes -o table --check -R --skip-invalid --engine none -A -n Shop --exclude-namespaces Shop -l (in --timeout -1s --source-name \x00 --server-version 1.23 --enforcement none --unknown-accounts x --params file",
+			"all-namespaces check enforcement engine exclude-namespaces exclude-namespaces level namespace output params recursive selector server-version skip-invalid source source-name timeout unknown-accounts",
 		},
 		{"inspect --output-file f --output-dir d -o json", "output output-file"},
 		{"publish --report-namespace R --engine none --all-namespaces=false", "all-namespaces engine report-namespace"},

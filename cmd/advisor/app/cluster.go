@@ -11,17 +11,21 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// observeCluster observes a cluster once. Progress and warnings about the server go
-// to errOut.
-func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scope, engines []generate.Engine, errOut io.Writer) (*observe.Observation, error) {
+// observeCluster observes a cluster once, and decides on the engines for it. Progress
+// and notes on the server go to errOut.
+func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scope, choice engineChoice, errOut io.Writer) (*observe.Observation, []generate.Engine, error) {
 	seen, err := listCluster(ctx, config, scope, errOut)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := printLines(errOut, serverNotes(ctx, config, engines)); err != nil {
-		return nil, err
+	chosen, err := choice.forServer(ctx, config)
+	engines, notes := chosen.build(), chosen.notes
+	if err != nil {
+		notes = append(notes, fmt.Sprintf("warning: %v", err))
+	} else {
+		notes = append(notes, serverNotes(ctx, config, engines)...)
 	}
-	return seen.Observe(), nil
+	return seen.Observe(), engines, printLines(errOut, notes)
 }
 
 // listCluster lists what is to be observed, with the progress on errOut.

@@ -130,6 +130,12 @@ func (o controllerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// They are for the server as it is now; another version is noticed at the next start.
+	chosen, err := o.chooseEngines(ctx, config)
+	if err != nil {
+		return err
+	}
+	o.controller.Publish.Engines = chosen.build()
 	c, err := o.prepare(config, namespace)
 	if err != nil {
 		return failureError(err)
@@ -138,7 +144,7 @@ func (o controllerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return failureError(fmt.Errorf("listening on %s: %w", o.listen, err))
 	}
-	klog.FromContext(ctx).Info("Starting", "version", thisBuild().Version, "reportNamespace", namespace, "level", o.publish.Level, "address", listener.Addr().String())
+	klog.FromContext(ctx).Info("Starting", "version", thisBuild().Version, "reportNamespace", namespace, "level", o.publish.Level, "engines", chosen.names, "notes", chosen.notes, "address", listener.Addr().String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: shutdownTimeout}

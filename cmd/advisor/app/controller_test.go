@@ -83,7 +83,11 @@ func TestControllerFails(t *testing.T) {
 
 	server, config := apitest.Serve(t)
 	server.Away(true)
-	r = newClient(config).run(t.Context(), "controller", "--report-namespace", "reports", "--listen-address", "127.0.0.1:0", "--timeout", "50ms").expect(t, exitFailure)
+	r = newClient(config).run(t.Context(), "controller", "--report-namespace", "reports", "--listen-address", "127.0.0.1:0").expect(t, exitFailure)
+	if !strings.HasPrefix(r.errs, "advisor: choosing engines: reading the server's version: ") || !strings.HasSuffix(r.errs, "connection refused: set --server-version\n") {
+		t.Errorf("standard error is %q", r.errs)
+	}
+	r = newClient(config).run(t.Context(), "controller", "--report-namespace", "reports", "--listen-address", "127.0.0.1:0", "--timeout", "50ms", "--server-version", "1.24").expect(t, exitFailure)
 	lines := strings.Split(strings.TrimSpace(r.errs), "\n")
 	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "advisor: listing ") || !strings.Contains(last, "connection refused") {
 		t.Errorf("standard error is %q", r.errs)

@@ -6,5 +6,58 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
 )
 
-// engines returns the engines that policies can be made with.
-func engines() []generate.Engine { return []generate.Engine{psp.Engine(), vap.Engine(vap.Options{})} }
+// engine is a kind of policies to choose from. Everything but the table knows it by
+// its properties only.
+type engine struct {
+	// name of the engine that build returns.
+	name string
+	// auto says that --engine auto may choose it, for servers that serve its resource.
+	auto bool
+	// firstMinor and lastMinor are the minor versions of Kubernetes that serve its
+	// resource; 0 means that all older or newer ones do.
+	firstMinor, lastMinor int
+	// flags that only this engine reads.
+	flags []string
+	// build returns the engine. It accepts the zero options.
+	build func(engineOptions) generate.Engine
+}
+
+// engineOptions are what engines are built with.
+type engineOptions struct {
+	// minor version of Kubernetes that the policies are for; 0 means the newest.
+	minor int
+	// enforcement, unknownAccounts and params are the values of the flags of these
+	// names; empty means the default.
+	enforcement, unknownAccounts, params string
+}
+
+// The values of the flags that only some engines read, the default first.
+var (
+	enforcements    = vap.EnforcementWords
+	unknownAccounts = vap.UnknownAccountsWords
+	paramStores     = vap.ParamsWords
+)
+
+// servedBy reports whether servers of a minor version serve the resource. Those of an
+// unknown one do.
+func (e engine) servedBy(minor int) bool {
+	return minor == 0 || minor >= e.firstMinor && (e.lastMinor == 0 || minor <= e.lastMinor)
+}
+
+// engines returns the table of all engines. Its order is that of the policies, and
+// that in which --engine auto prefers them.
+func engines() []engine {
+	return []engine{
+		{name: "psp", auto: true, lastMinor: 24, build: func(engineOptions) generate.Engine { return psp.Engine() }},
+		{
+			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"},
+			build: func(o engineOptions) generate.Engine {
+				return vap.Engine(vap.Options{
+					Enforcement:     vap.Enforcement(o.enforcement),
+					UnknownAccounts: vap.UnknownAccounts(o.unknownAccounts),
+					Params:          vap.Params(o.params),
+				})
+			},
+		},
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
@@ -61,7 +60,10 @@ type getReportOptions struct {
 	// namespace whose report is printed; empty: the index, or the report of a whole
 	// cluster.
 	namespace string
-	engines   []generate.Engine
+	// engines that were asked for; none: those of the report.
+	engineNames []string
+	// table of all engines.
+	table []engine
 	// output is one of indexFormats and reportFormats; empty: the policies of one report, or a table of all.
 	output  string
 	streams Streams
@@ -98,7 +100,7 @@ like reports are not read. It needs permission to get ConfigMaps in the report n
 	flags := cmd.Flags()
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace whose report is printed; the current context's namespace is ignored")
 	flags.StringVar(&f.reportNamespace, "report-namespace", defaultReportNamespace, "namespace that holds the reports")
-	flags.StringSliceVar(&f.engineNames, "engine", env.defaultEngines(), "kinds of policies to print: "+orList(env.engineList()))
+	flags.StringSliceVar(&f.engineNames, "engine", nil, "kinds of policies to print: "+strings.Join(env.engineList(), ", ")+" (default those it was published for)")
 	flags.StringVarP(&f.output, "output", "o", "", "of one report: "+orList(reportFormats)+"; of all: "+orList(indexFormats)+" (default yaml and table)")
 	f.complete(cmd, "namespace", func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return itemsOf(f.published(cmd.Context()), toComplete), cobra.ShellCompDirectiveNoFileComp
@@ -142,13 +144,15 @@ func (f *getReportFlags) options(flags *pflag.FlagSet) (getReportOptions, error)
 	case f.namespace != "" && slices.Contains(indexFormats, f.output):
 		errs = append(errs, fmt.Errorf("--output: %s is about all reports: omit --namespace", f.output))
 	}
-	engines, err := f.selectEngines(f.engineNames)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if flags.Changed("engine") {
+		errs = append(errs, checkEngines(f.engineNames, f.engineList()))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return getReportOptions{}, usageError(err)
 	}
 	return getReportOptions{
 		restConfig: f.restConfig, reportNamespace: f.reportNamespace, namespace: f.namespace,
-		engines: engines, output: f.output, streams: f.Streams,
+		engineNames: f.engineNames, table: f.engines, output: f.output, streams: f.Streams,
 	}, nil
 }
 
@@ -258,13 +262,9 @@ func (o getReportOptions) encode(entry publish.Entry, files map[string][]byte) (
 	if file != "" {
 		return files[file], nil
 	}
-	var policies []byte
-	for _, e := range o.engines {
-		data, ok := files[publish.PoliciesFile(e.Name)]
-		if !ok {
-			return nil, codedError{exitDrift, fmt.Errorf("the report of %s has no policies of the engine %s: publish with --engine %s", entry.Name(), e.Name, e.Name)}
-		}
-		policies = append(policies, data...)
+	policies, err := o.policies(entry, files)
+	if err != nil {
+		return nil, err
 	}
 	if o.output == "" || o.output == formatYAML {
 		return policies, nil
@@ -278,6 +278,41 @@ func (o getReportOptions) encode(entry publish.Entry, files map[string][]byte) (
 		return nil, failureError(err)
 	}
 	return data, nil
+}
+
+// policies returns the policies of a report: those of the engines that were asked for,
+// else those that it was published for.
+func (o getReportOptions) policies(entry publish.Entry, files map[string][]byte) ([]byte, error) {
+	names := o.engineNames
+	if len(names) == 0 {
+		names = o.publishedFor(files)
+	}
+	if len(names) == 0 {
+		return nil, codedError{exitDrift, fmt.Errorf("the report of %s has no policies of an engine that this advisor knows: publish it again", entry.Name())}
+	}
+	var policies []byte
+	for _, e := range o.table {
+		if !slices.Contains(names, e.name) {
+			continue
+		}
+		data, ok := files[publish.PoliciesFile(e.name)]
+		if !ok {
+			return nil, codedError{exitDrift, fmt.Errorf("the report of %s has no policies of the engine %s: publish with --engine %s", entry.Name(), e.name, e.name)}
+		}
+		policies = append(policies, data...)
+	}
+	return policies, nil
+}
+
+// publishedFor returns the names of the engines that a report was published for.
+func (o getReportOptions) publishedFor(files map[string][]byte) []string {
+	var names []string
+	for _, e := range o.table {
+		if _, ok := files[publish.PoliciesFile(e.name)]; ok {
+			names = append(names, e.name)
+		}
+	}
+	return names
 }
 
 // printIndex prints all reports, and what is missing to standard error.

@@ -32,7 +32,7 @@ func (c client) getReport(t *testing.T, args ...string) result {
 func TestGetReport(t *testing.T) {
 	_, c := reports(t)
 	inspect := func(args ...string) result {
-		return c.run(t.Context(), append([]string{"inspect", "-n", "shop"}, args...)...).expect(t, exitOK)
+		return c.run(t.Context(), append([]string{"inspect", "-n", "shop", "--engine", "psp"}, args...)...).expect(t, exitOK)
 	}
 	for _, tc := range []struct {
 		format string
@@ -170,7 +170,7 @@ func TestGetReportMissing(t *testing.T) {
 // TestGetReportOfCluster: a single report needs no namespace.
 func TestGetReportOfCluster(t *testing.T) {
 	_, c := reports(t, "--level", "cluster")
-	want := c.run(t.Context(), "inspect", "--level", "cluster").expect(t, exitOK)
+	want := c.run(t.Context(), "inspect", "--level", "cluster", "--engine", "psp").expect(t, exitOK)
 	if r := c.getReport(t).expect(t, exitOK); r != want {
 		t.Errorf("%s\nwant %s", r, want)
 	}

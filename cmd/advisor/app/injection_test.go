@@ -201,7 +201,7 @@ func checkPrintable(t *testing.T, text string) {
 
 // ownLine matches the beginnings of the lines that the advisor writes to
 // standard error.
-var ownLine = regexp.MustCompile(`^(advisor: |warning: |skipped: |not observed: |\d+ (document|object|pod|template)s? )`)
+var ownLine = regexp.MustCompile(`^(advisor: |engine: |warning: |skipped: |not observed: |\d+ (document|object|pod|template)s? )`)
 
 func checkErrorText(t *testing.T, text string) {
 	t.Helper()

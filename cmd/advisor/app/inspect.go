@@ -72,7 +72,7 @@ type inspectOptions struct {
 	outputDir  string
 	check      bool
 	streams    Streams
-	engines    []generate.Engine
+	engines    engineChoice
 }
 
 func newInspectCommand(env environment) *cobra.Command {
@@ -153,7 +153,7 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	}
 	errs = append(errs, f.manifestFlags.check(given, f.files))
 	scope, level, err := f.scope(given)
-	engines, unknown := f.selectEngines(f.engineNames)
+	engines, unknown := f.engine.choice(f.environment, given)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
@@ -167,14 +167,14 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 }
 
 func (o inspectOptions) run(ctx context.Context) error {
-	obs, err := o.observe(ctx)
+	obs, engines, err := o.observe(ctx)
 	if err != nil {
 		return err
 	}
 	if o.sourceName != "" {
 		obs.Source = o.sourceName
 	}
-	results := generate.Run(o.engines, obs.Members, o.level)
+	results := generate.Run(engines, obs.Members, o.level)
 	if err := o.printSummary(obs, results); err != nil {
 		return err
 	}
@@ -196,16 +196,22 @@ func (o inspectOptions) run(ctx context.Context) error {
 	return o.print(obs, results)
 }
 
-func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, error) {
+// observe returns what was observed, and the engines for it.
+func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, []generate.Engine, error) {
 	if len(o.files)+len(o.manifests.kustomizations) > 0 {
-		return o.read(ctx)
+		obs, err := o.read(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		chosen := o.engines.forManifests()
+		return obs, chosen.build(), printLines(o.streams.Err, chosen.notes)
 	}
 	config, err := o.restConfig()
 	if errors.Is(err, errNoCluster) {
 		err = fmt.Errorf("%w, or pass manifests with --filename", err)
 	}
 	if err != nil {
-		return nil, failureError(fmt.Errorf("connecting: %w", err))
+		return nil, nil, failureError(fmt.Errorf("connecting: %w", err))
 	}
 	return observeCluster(ctx, config, o.scope, o.engines, o.streams.Err)
 }

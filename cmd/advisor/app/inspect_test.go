@@ -13,6 +13,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// told says that PodSecurityPolicies were chosen because the server has them.
+const told = "engine: psp (the server serves policy/v1beta1 podsecuritypolicies)\n"
+
 func TestInspectCluster(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -25,23 +28,23 @@ func TestInspectCluster(t *testing.T) {
 	}{
 		{
 			"all namespaces", func(*apitest.Server) {}, nil, exitOK,
-			2, "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n",
+			2, told + "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n",
 		},
 		{
 			"all namespaces, by their flag", func(*apitest.Server) {},
 			[]string{"-A"},
 			exitOK,
-			2, "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n",
+			2, told + "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n",
 		},
 		{
 			"one namespace", func(*apitest.Server) {},
 			[]string{"-n", "team"},
 			exitOK,
-			1, "1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
+			1, told + "1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
 		},
 		{
 			"a server without policies", func(s *apitest.Server) { s.Version, s.Serves = "v1.30.1", nil },
-			[]string{"-n", "team"},
+			[]string{"-n", "team", "--engine", "psp"},
 			exitOK,
 			1, "warning: the server (v1.30.1) does not serve podsecuritypolicies, so the policies have no effect there: Kubernetes 1.24 was the last release that serves them\n" +
 				"1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
@@ -50,12 +53,13 @@ func TestInspectCluster(t *testing.T) {
 			"a server that does not list its resources", func(s *apitest.Server) { s.Intercept(unauthorized("")) },
 			[]string{"-n", "team"},
 			exitOK,
-			1, "warning: checking whether the server serves podsecuritypolicies.policy: the server has asked for the client to provide credentials\n" +
+			1, "engine: psp (the server cannot be asked)\n" +
+				"warning: reading the server's version: the server has asked for the client to provide credentials\n" +
 				"1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
 		},
 		{
 			"a right is missing", forbid("cronjobs"), nil, exitFailure,
-			0, "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n" +
+			0, told + "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n" +
 				"not observed: cronjobs.batch in all namespaces: cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\" in API group \"batch\" at the cluster scope\n" +
 				"advisor: 1 gap in what was observed, see above: the policies could deny pods that are missing: grant the permissions, or set --allow-partial\n",
 		},
@@ -63,14 +67,14 @@ func TestInspectCluster(t *testing.T) {
 			"a right is missing, and not needed", forbid("cronjobs"),
 			[]string{"--allow-partial"},
 			exitOK,
-			2, "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n" +
+			2, told + "2 pods and 0 templates in 2 namespaces (all namespaces inspected): 2 policies\n" +
 				"not observed: cronjobs.batch in all namespaces: cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\" in API group \"batch\" at the cluster scope\n",
 		},
 		{
 			"no right at all", func(s *apitest.Server) { s.Authorize = func(apitest.Request) bool { return false } },
 			[]string{"--allow-partial", "--source", "pods", "-n", "team"},
 			exitFailure,
-			0, "0 pods and 0 templates in 0 namespaces (namespace team inspected): 0 policies\n" +
+			0, told + "0 pods and 0 templates in 0 namespaces (namespace team inspected): 0 policies\n" +
 				"not observed: jobs.batch in namespace team: jobs.batch is forbidden: User \"advisor\" cannot list resource \"jobs\" in API group \"batch\" in the namespace \"team\"\n" +
 				"not observed: pods in namespace team: pods is forbidden: User \"advisor\" cannot list resource \"pods\" in API group \"\" in the namespace \"team\"\n" +
 				"not observed: replicasets.apps in namespace team: replicasets.apps is forbidden: User \"advisor\" cannot list resource \"replicasets\" in API group \"apps\" in the namespace \"team\"\n" +
@@ -145,7 +149,7 @@ func TestObservationRoundTrip(t *testing.T) {
 			inspect("-o", "observation", "--output-file", document).expect(t, exitOK)
 			for _, level := range aggregate.Levels() {
 				for _, format := range formats {
-					args := []string{"--level", string(level), "-o", format}
+					args := []string{"--level", string(level), "-o", format, "--engine", "psp"}
 					want := inspect(args...).expect(t, exitOK)
 					got := run(t, "", append([]string{"inspect", "-f", document}, args...)...).expect(t, exitOK)
 					if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {

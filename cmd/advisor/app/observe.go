@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,13 +23,13 @@ import (
 // controller share them.
 type observeFlags struct {
 	*connectionFlags
+	engine            engineFlags
 	namespaces        []string
 	allNamespaces     bool
 	excludeNamespaces []string
 	selector          string
 	sources           []string
 	level             string
-	engineNames       []string
 	timeout           time.Duration
 	ephemeral         bool
 	allowPartial      bool
@@ -49,7 +48,7 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates create")
 	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "objects to observe: pods, templates or both")
 	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
-	flags.StringSliceVar(&f.engineNames, "engine", f.defaultEngines(), "kinds of policies to generate: "+orList(f.engineList()))
+	f.engine.addTo(cmd, f.environment)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing may take; 0 means no limit")
 	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "include ephemeral (debug) containers; a recreated pod has none")
 	flags.BoolVar(&f.allowPartial, "allow-partial", false, "generate policies even if some objects cannot be observed, and report the gaps")
@@ -61,12 +60,11 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 		levels = append(levels, string(level))
 	}
 	f.completeWords(cmd, "level", levels...)
-	f.completeWords(cmd, "engine", f.engineList()...)
 }
 
 // nonEmptyFlags are flags that would do the opposite of what is wanted if they were set
 // to an empty value, as by a script whose variable is not set.
-var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name"}
+var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name", "server-version"}
 
 // checkNonEmpty returns an error for each of nonEmptyFlags that is set to an empty value.
 func checkNonEmpty(flags *pflag.FlagSet) error {
@@ -128,34 +126,6 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 		return observe.Scope{}, "", usageError(err)
 	}
 	return o, level, nil
-}
-
-// engineList returns the names of the engines to choose from.
-func (env environment) engineList() []string {
-	names := make([]string, len(env.engines))
-	for i, e := range env.engines {
-		names[i] = e.Name
-	}
-	return names
-}
-
-// defaultEngines returns the name of the first engine.
-func (env environment) defaultEngines() []string { return env.engineList()[:1] }
-
-// selectEngines returns the named engines, in the order of the table, not of the flag.
-func (env environment) selectEngines(names []string) ([]generate.Engine, error) {
-	known := env.engineList()
-	var errs []error
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("--engine: unknown engine %q: want %s", name, orList(known)))
-		}
-	}
-	if len(names) == 0 {
-		errs = append(errs, fmt.Errorf("--engine: must not be empty: want %s", orList(known)))
-	}
-	chosen := slices.DeleteFunc(slices.Clone(env.engines), func(e generate.Engine) bool { return !slices.Contains(names, e.Name) })
-	return chosen, errors.Join(errs...)
 }
 
 // orList joins words as a choice: "a, b or c".

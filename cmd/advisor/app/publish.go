@@ -36,7 +36,9 @@ func (f *publishFlags) addTo(cmd *cobra.Command) {
 
 // publishOptions are the validated options of publish.
 type publishOptions struct {
+	// publish has no engines yet: they depend on the server.
 	publish publish.Options
+	engines engineChoice
 	// connect returns the connection and the report namespace.
 	connect func() (*rest.Config, string, error)
 	streams Streams
@@ -78,12 +80,13 @@ func (f *publishFlags) options(flags *pflag.FlagSet) (publishOptions, error) {
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
 	}
-	engines, unknown := f.selectEngines(f.engineNames)
+	engines, unknown := f.engine.choice(f.environment, flags)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return publishOptions{}, usageError(err)
 	}
 	return publishOptions{
-		publish: publish.Options{Scope: scope, Level: level, Engines: engines, AllowPartial: f.allowPartial},
+		publish: publish.Options{Scope: scope, Level: level, AllowPartial: f.allowPartial},
+		engines: engines,
 		connect: f.connect,
 		streams: f.Streams,
 	}, nil
@@ -111,6 +114,14 @@ func (o publishOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	chosen, err := o.chooseEngines(ctx, config)
+	if err != nil {
+		return err
+	}
+	if err := printLines(o.streams.Err, chosen.notes); err != nil {
+		return err
+	}
+	o.publish.Engines = chosen.build()
 	writer, err := publish.NewWriter(config, namespace)
 	if err != nil {
 		return failureError(err)
@@ -120,6 +131,16 @@ func (o publishOptions) run(ctx context.Context) error {
 		return failureError(fmt.Errorf("publishing: %w", err))
 	}
 	return o.printResult(namespace, r)
+}
+
+// chooseEngines returns the engines of the reports. What readers have of them is not
+// replaced on a guess: a server that cannot be asked is an error.
+func (o publishOptions) chooseEngines(ctx context.Context, config *rest.Config) (chosenEngines, error) {
+	chosen, err := o.engines.forServer(ctx, config)
+	if err != nil {
+		return chosenEngines{}, failureError(fmt.Errorf("choosing engines: %w: set --server-version", err))
+	}
+	return chosen, nil
 }
 
 // printResult reports what was published, and what was not.

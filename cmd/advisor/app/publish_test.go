@@ -32,17 +32,17 @@ func TestPublish(t *testing.T) {
 	}{
 		{
 			"all is published", func(*apitest.Server) {}, nil, exitOK,
-			"2 reports in namespace reports, index psp-advisor-index; ConfigMaps: 3 created, 0 configured, 0 unchanged, 0 deleted\n",
+			told + "2 reports in namespace reports, index psp-advisor-index; ConfigMaps: 3 created, 0 configured, 0 unchanged, 0 deleted\n",
 		},
 		{
 			"one namespace", func(*apitest.Server) {},
 			[]string{"--namespace", "shop"},
 			exitOK,
-			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n",
+			told + "1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n",
 		},
 		{
 			"something cannot be observed", forbid("pods"), nil, exitDrift,
-			"0 reports in namespace reports, index psp-advisor-index; ConfigMaps: 1 created, 0 configured, 0 unchanged, 0 deleted\n" +
+			told + "0 reports in namespace reports, index psp-advisor-index; ConfigMaps: 1 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not observed: pods in all namespaces: " + cannotListPods + "\n" +
 				"advisor: published in part: 1 gap: grant the missing permissions; see the index for details\n",
 		},
@@ -52,16 +52,16 @@ func TestPublish(t *testing.T) {
 		},
 		{
 			"nothing can be published", forbid("configmaps"), nil, exitFailure,
-			"advisor: publishing: reading the index in namespace reports: configmaps \"psp-advisor-index\" is forbidden: " +
+			told + "advisor: publishing: reading the index in namespace reports: configmaps \"psp-advisor-index\" is forbidden: " +
 				"User \"advisor\" cannot get resource \"configmaps\" in API group \"\" in the namespace \"reports\"\n",
 		},
 		{
 			"the index is another client's", foreign(publish.IndexName), nil, exitFailure,
-			"advisor: publishing: ConfigMap reports/psp-advisor-index: it was not written by the advisor: delete it or choose another report namespace\n",
+			told + "advisor: publishing: ConfigMap reports/psp-advisor-index: it was not written by the advisor: delete it or choose another report namespace\n",
 		},
 		{
 			"a report is another client's", foreign(shop), nil, exitFailure,
-			"1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n" +
+			told + "1 report in namespace reports, index psp-advisor-index; ConfigMaps: 2 created, 0 configured, 0 unchanged, 0 deleted\n" +
 				"not published: report of shop: ConfigMap reports/" + shop + ": it was not written by the advisor: delete it or choose another report namespace\n" +
 				"advisor: publishing: 1 report could not be published: see above\n",
 		},

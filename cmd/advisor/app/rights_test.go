@@ -254,6 +254,11 @@ func runController(t *testing.T, server *apitest.Server, c client, s shipped, do
 	if err != nil {
 		t.Fatal(err)
 	}
+	chosen, err := o.chooseEngines(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.controller.Publish.Engines = chosen.build()
 	controller, err := o.prepare(config, s.namespace)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// The minor versions of Kubernetes that --server-version can name. The newest is that
+// of the libraries that the advisor is built with.
+const (
+	oldestMinor = 24
+	newestMinor = 37
+)
+
+// versions matches the versions of Kubernetes, such as 1.30 and v1.30.4-gke.100.
+var versions = regexp.MustCompile(`^v?1\.([0-9]{1,4})(\.[0-9]+([-+].*)?)?$`)
+
+// minorOf returns the minor version in a version of Kubernetes.
+func minorOf(version string) (minor int, ok bool) {
+	match := versions.FindStringSubmatch(version)
+	if match == nil {
+		return 0, false
+	}
+	minor, err := strconv.Atoi(match[1])
+	return minor, err == nil
+}
+
+// parseServerVersion returns the minor version that --server-version names; 0, if it
+// is empty.
+func parseServerVersion(version string) (int, error) {
+	if version == "" {
+		return 0, nil
+	}
+	minor, ok := minorOf(version)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("--server-version: invalid version %q: want one such as 1.30 or v1.30.4", version)
+	case minor < oldestMinor:
+		return 0, fmt.Errorf("--server-version: %s is too old: want 1.%d or newer", version, oldestMinor)
+	default:
+		return minor, nil
+	}
+}
+
+// serverVersions are the words for --server-version, the newest first.
+func serverVersions() []string {
+	var words []string
+	for minor := newestMinor; minor >= oldestMinor; minor-- {
+		words = append(words, "1."+strconv.Itoa(minor))
+	}
+	return words
+}
