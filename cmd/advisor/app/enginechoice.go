@@ -148,3 +148,16 @@ func (c chosenEngines) build() []generate.Engine {
 	}
 	return built
 }
+
+// published returns the engines with those that every report has.
+func (c chosenEngines) published() chosenEngines {
+	var names []string
+	for _, e := range c.table {
+		always := e.publishedSince > 0 && (c.options.minor == 0 || c.options.minor >= e.publishedSince)
+		if always || slices.Contains(c.names, e.name) {
+			names = append(names, e.name)
+		}
+	}
+	c.names = names
+	return c
+}

@@ -16,6 +16,9 @@ type engine struct {
 	// firstMinor and lastMinor are the minor versions of Kubernetes that serve its
 	// resource; 0 means that all older or newer ones do.
 	firstMinor, lastMinor int
+	// publishedSince is the minor version since which all reports have it, whatever
+	// --engine says; 0 means that only those do for which it was chosen.
+	publishedSince int
 	// flags that only this engine reads.
 	flags []string
 	// build returns the engine. It accepts the zero options.

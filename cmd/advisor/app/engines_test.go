@@ -18,8 +18,8 @@ var (
 	newPolicies = schema.GroupVersionResource{Group: "policies.example", Version: "v1", Resource: "newpolicies"}
 )
 
-// fakes is a table of engines with every property: old policies, new policies, and
-// what every server has. What an engine is built with last is in built.
+// fakes is a table of engines with every property: old policies, new policies, and a
+// summary that every report has. What an engine is built with last is in built.
 func fakes(built map[string]engineOptions) []engine {
 	build := func(name string, resource schema.GroupVersionResource) func(engineOptions) generate.Engine {
 		return func(o engineOptions) generate.Engine {
@@ -31,7 +31,7 @@ func fakes(built map[string]engineOptions) []engine {
 	}
 	return []engine{
 		{name: "old", auto: true, lastMinor: 24, build: build("old", oldPolicies)},
-		{name: "level", build: build("level", schema.GroupVersionResource{})},
+		{name: "level", publishedSince: 23, build: build("level", schema.GroupVersionResource{})},
 		{name: "new", auto: true, firstMinor: 27, flags: []string{"enforcement", "unknown-accounts", "params"}, build: build("new", newPolicies)},
 	}
 }
@@ -261,17 +261,38 @@ func TestEngineFlags(t *testing.T) {
 	}
 }
 
-// TestPublishedEngines: get-report prints the policies of all engines that a report
-// was published for.
+// TestPublishedEngines: reports have the engines that were chosen and those that every
+// report has, and get-report prints the former.
 func TestPublishedEngines(t *testing.T) {
-	for _, names := range []string{"old", "new", "old,new"} {
-		_, config := apitest.Serve(t, runningPod("shop", "web"))
-		c := client{config, fakes(map[string]engineOptions{})}
-		c.run(t.Context(), "publish", "--report-namespace", "reports", "--engine", names).expect(t, exitOK)
-		want := c.run(t.Context(), "inspect", "-n", "shop", "--engine", names).expect(t, exitOK)
-		if r := c.getReport(t, "-n", "shop").expect(t, exitOK); r.out != want.out {
-			t.Errorf("%s (-inspect +get-report):\n%s", names, cmp.Diff(want.out, r.out))
-		}
+	for _, tc := range []struct {
+		name    string
+		version string
+		args    []string
+		want    string // engines of the index
+		prints  string
+	}{
+		{"by the server", "v1.24.17", nil, "old, level", "old"},
+		{"before there are levels", "v1.22.1", nil, "old", "old"},
+		{"for another version", "v1.22.1", []string{"--server-version", "1.30"}, "level, new", "new"},
+		{"named", "v1.24.17", []string{"--engine", "new,old"}, "old, level, new", "old,new"},
+		{"what every report has, alone", "v1.24.17", []string{"--engine", "level"}, "level", "level"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server, config := apitest.Serve(t, runningPod("shop", "web"))
+			server.Version = tc.version
+			c := client{config, fakes(map[string]engineOptions{})}
+			c.run(t.Context(), append([]string{"publish", "--report-namespace", "reports"}, tc.args...)...).expect(t, exitOK)
+			if r := c.getReport(t).expect(t, exitOK); !strings.Contains(r.errs, "one policy per workload, for "+tc.want+", from ") {
+				t.Errorf("the index says: %s", r.errs)
+			}
+			want := c.run(t.Context(), "inspect", "-n", "shop", "--engine", tc.prints).expect(t, exitOK)
+			if r := c.getReport(t, "-n", "shop").expect(t, exitOK); r.out != want.out {
+				t.Errorf("get-report prints (-inspect +get-report):\n%s", cmp.Diff(want.out, r.out))
+			}
+			if r := c.getReport(t, "-n", "shop", "-o", "json").expect(t, exitOK); len(itemsOfList(t, r.out)) == 0 {
+				t.Error("no objects in JSON")
+			}
+		})
 	}
 }
 

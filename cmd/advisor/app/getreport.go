@@ -304,13 +304,23 @@ func (o getReportOptions) policies(entry publish.Entry, files map[string][]byte)
 	return policies, nil
 }
 
-// publishedFor returns the names of the engines that a report was published for.
+// publishedFor returns the names of the engines that a report was published for. What
+// every report has is only among them if there is nothing else: it is printed for people
+// who ask for it, and not applied by those who have not.
 func (o getReportOptions) publishedFor(files map[string][]byte) []string {
-	var names []string
+	var names, always []string
 	for _, e := range o.table {
-		if _, ok := files[publish.PoliciesFile(e.name)]; ok {
+		if _, ok := files[publish.PoliciesFile(e.name)]; !ok {
+			continue
+		}
+		if e.publishedSince > 0 {
+			always = append(always, e.name)
+		} else {
 			names = append(names, e.name)
 		}
+	}
+	if len(names) == 0 {
+		return always
 	}
 	return names
 }

@@ -140,7 +140,7 @@ func (o publishOptions) chooseEngines(ctx context.Context, config *rest.Config) 
 	if err != nil {
 		return chosenEngines{}, failureError(fmt.Errorf("choosing engines: %w: set --server-version", err))
 	}
-	return chosen, nil
+	return chosen.published(), nil
 }
 
 // printResult reports what was published, and what was not.
