@@ -22,7 +22,12 @@ import (
 func (c *cluster) judge(request Pod, returnPod bool) Verdict {
 	ctx := context.Background()
 	verdict := Verdict{ID: request.ID}
-	pod, id, err := podOf(request)
+	read, err := object(request.Object)
+	if err != nil {
+		verdict.Outcome, verdict.Reason = Refused, err.Error()
+		return verdict
+	}
+	pod, id, err := podOf(request, read)
 	if verdict.ID == "" {
 		verdict.ID = id
 	}

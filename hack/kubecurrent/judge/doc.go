@@ -29,7 +29,7 @@
 // Pods come as JSON, or as a string of YAML. A workload stands for the pod that
 // its controller makes. Each pod is judged alone: its verdict has the same place in
 // the answer. A verdict is "admitted", "denied", "refused" (by a server without
-// any policy: not judged), or "failed" (could not be read).
+// any policy: not judged), or "failed" (the question makes no sense).
 //
 // Cluster.Evaluate adds the values of CEL variables to each verdict, from the
 // environment which policies are compiled in. Request.ReturnPods adds the pod as

@@ -87,7 +87,7 @@ func (e *evaluation) values(ctx context.Context, c *cluster, r *record) error {
 	if err != nil {
 		return fmt.Errorf("evaluating variables: %w", err)
 	}
-	r.verdict.ValuesCost = uint64(celconfig.RuntimeCELCostBudget - left)
+	r.verdict.ValuesCost = celconfig.RuntimeCELCostBudget - left
 	r.verdict.Values = map[string]Value{}
 	for i, result := range results {
 		value := Value{}

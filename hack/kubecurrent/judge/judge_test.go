@@ -493,9 +493,9 @@ func TestValidation(t *testing.T) {
 			wantText(t, "reason", v.Reason, tc.part)
 		})
 	}
-	want(t, ask(t, Cluster{}, Pod{Object: json.RawMessage(`{"apiVersion":"v1","kind":"Pod","spec":[]}`)}), Failed)
+	want(t, ask(t, Cluster{}, Pod{Object: json.RawMessage(`{"apiVersion":"v1","kind":"Pod","spec":[]}`)}), Refused)
+	want(t, ask(t, Cluster{}, Pod{Object: json.RawMessage(`{"apiVersion":"extensions/v1beta1","kind":"Deployment"}`)}), Refused)
 	want(t, ask(t, Cluster{}, Pod{Object: json.RawMessage(`{"apiVersion":"v1","kind":"Service"}`)}), Failed)
-	want(t, ask(t, Cluster{}, Pod{Object: json.RawMessage(`{"apiVersion":"example.com/v1","kind":"Foo"}`)}), Failed)
 }
 
 // made returns the pod as admission sees it.

@@ -30,13 +30,9 @@ type arrival struct {
 	user     user.Info
 }
 
-// podOf reads a pod, or makes the one that the controller of a workload would
-// send to the server. The id names the object.
-func podOf(request Pod) (pod *api.Pod, id string, err error) {
-	read, err := object(request.Object)
-	if err != nil {
-		return nil, "", err
-	}
+// podOf returns the pod that was read, or the one that the controller of a
+// workload would send to the server. The id names the object.
+func podOf(request Pod, read runtime.Object) (pod *api.Pod, id string, err error) {
 	parent, ok := read.(metav1.Object)
 	if !ok {
 		return nil, "", fmt.Errorf("%T is not a pod and makes none", read)

@@ -78,9 +78,9 @@ const (
 	Admitted Outcome = "admitted"
 	// Denied by one of them.
 	Denied Outcome = "denied"
-	// Refused by a server without any policy.
+	// Refused by a server without any policy, if only because it cannot read it.
 	Refused Outcome = "refused"
-	// Failed: the pod could not be read.
+	// Failed: the object makes no pod, or a variable could not be evaluated.
 	Failed Outcome = "failed"
 )
 
@@ -115,7 +115,7 @@ type Verdict struct {
 	ID       string  `json:"id"`
 	Outcome  Outcome `json:"outcome"`
 	Admitted bool    `json:"admitted"`
-	// Reason is why the pod is refused or could not be read.
+	// Reason is why the pod is refused, or the question failed.
 	Reason string `json:"reason,omitempty"`
 	// Message is the error of the policies, as the client sees it.
 	Message string `json:"message,omitempty"`
@@ -134,7 +134,7 @@ type Verdict struct {
 	// Values has the wanted variables.
 	Values map[string]Value `json:"values,omitempty"`
 	// ValuesCost is what they cost together.
-	ValuesCost uint64 `json:"valuesCost,omitempty"`
+	ValuesCost int64 `json:"valuesCost,omitempty"`
 	// Pod is as admission sees it.
 	Pod *corev1.Pod `json:"pod,omitempty"`
 }
