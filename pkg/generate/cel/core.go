@@ -68,8 +68,8 @@ func Core(s Source) []Variable {
   + variables.containerAsks.map(c, {"name": c.name, "asks": c.asks.filter(l, !(` + permitted + `))})
       .map(c, size(c.asks) > 0 ? c.asks.join(", ") + " (container " + c.name[0] + ")" : ""))
   .filter(e, e != "").join("; "))`},
-			{"excess", `variables.excesses.filter(e, variables.excesses.all(o, size(e) <= size(o)))
-  .map(e, size(e) > 2000 ? e.substring(0, 2000) + "…" : e)`},
+			{"excess", `(variables.excesses.filter(e, variables.excesses.all(o, size(e) <= size(o)))
+  .map(e, size(e) > 2000 ? e.substring(0, 2000) + "…" : e) + [""])[0]`},
 		},
 	)
 }

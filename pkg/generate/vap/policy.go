@@ -24,7 +24,7 @@ func (o Options) policies(text []cel.Variable, where string) []generate.Object {
 	beyond := admissionv1.Validation{
 		Expression:        "!variables.known || variables.admitted",
 		Message:           "the pod asks for more than its service account is permitted",
-		MessageExpression: `"service account " + variables.account + " may not: " + variables.excess[0]`,
+		MessageExpression: `"service account " + variables.account + " may not: " + variables.excess`,
 		Reason:            new(metav1.StatusReasonForbidden),
 	}
 	var objects []generate.Object
@@ -103,6 +103,9 @@ func (o Options) binding(name string, enforcement Enforcement, where string) gen
 		b.Spec.ParamRef = &admissionv1.ParamRef{Name: permitsName, ParameterNotFoundAction: new(admissionv1.DenyAction)}
 	}
 	title := fmt.Sprintf("for the namespaces with the label %s=%s", Key, where)
+	if b.Spec.ParamRef != nil {
+		title += "; one without permits refuses all pods, whatever the actions"
+	}
 	return generate.Object{Value: b, Title: title, Reasons: generate.Reasons{"spec.validationActions": {enforcement.next()}}}
 }
 
