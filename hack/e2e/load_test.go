@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
@@ -285,9 +286,9 @@ func (e env) createNode(t *testing.T, system string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Admission marks new nodes as not ready.
-	node.Spec.Taints = nil
-	if _, err := nodes.Update(t.Context(), node, metav1.UpdateOptions{}); err != nil {
+	// Admission marks new nodes as not ready; controllers may write them meanwhile.
+	untainted := []byte(`{"spec":{"taints":null}}`)
+	if _, err := nodes.Patch(t.Context(), node.Name, types.MergePatchType, untainted, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

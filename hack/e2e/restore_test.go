@@ -44,7 +44,7 @@ func TestCorpusComesBack(t *testing.T) {
 
 	const user = "advisor"
 	e.grantReadAll(t, user)
-	e.comesBack(t, f, user)
+	e.comesBack(t, f, user, e.replacePolicies)
 }
 
 // TestNamespacedUser is the same for somebody who may read one namespace only.
@@ -58,12 +58,19 @@ func TestNamespacedUser(t *testing.T) {
 	f := e.load(t, namespace, filepath.Join(filepath.Dir(files[0]), "sock-shop.yaml"))
 	e.snapshot(t, f.namespaces)
 	e.grantIn(t, namespace, user, documented(t, "inspect/role.yaml"), rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user})
-	e.comesBack(t, f, user, "-n", namespace)
+	e.comesBack(t, f, user, e.replacePolicies, "-n", namespace)
 }
 
-// comesBack replaces the permissive policy by what the advisor proposes to a
-// user, deletes all pods, and waits until every one of them is back.
-func (e env) comesBack(t *testing.T, f *fleet, user string, args ...string) {
+// replacePolicies replaces the permissive policy by others.
+func (e env) replacePolicies(t *testing.T, policies string) {
+	t.Helper()
+	e.revoke(t)
+	e.kubectl(t, policies, "apply", "-f", "-")
+}
+
+// comesBack puts into force what the advisor proposes to a user, deletes all pods,
+// and waits until every one of them is back.
+func (e env) comesBack(t *testing.T, f *fleet, user string, enforce func(*testing.T, string), args ...string) {
 	t.Helper()
 	t.Logf("loaded %d workloads into %d namespaces; %d objects are not for this server:\n\t%s",
 		f.workloads, len(f.namespaces), len(f.refused), strings.Join(f.refused, "\n\t"))
@@ -80,9 +87,8 @@ func (e env) comesBack(t *testing.T, f *fleet, user string, args ...string) {
 	e.tick(t, f)
 	before := e.snapshot(t, f.namespaces)
 
-	e.revoke(t)
 	begin = time.Now()
-	e.kubectl(t, policies, "apply", "-f", "-")
+	enforce(t, policies)
 	t.Logf("kubectl apply took %s", time.Since(begin).Round(time.Millisecond))
 
 	e.untick(t, f)
