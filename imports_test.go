@@ -20,6 +20,7 @@ const module = "github.com/psp-advisor/psp-advisor/"
 // observes to what writes.
 var imports = map[string][]string{
 	"pkg/printable":       {},
+	"pkg/podsecurity":     {"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/pod-security-admission"},
 	"pkg/privilege":       {"k8s.io/api/core/v1"},
 	"pkg/profile":         {module + "pkg/privilege", "k8s.io/api/core/v1", "sigs.k8s.io/json"},
 	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery"},
