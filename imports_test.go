@@ -22,13 +22,13 @@ var imports = map[string][]string{
 	"pkg/printable":       {},
 	"pkg/podsecurity":     {"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/pod-security-admission"},
 	"pkg/privilege":       {"k8s.io/api/core/v1"},
-	"pkg/profile":         {module + "pkg/privilege", "k8s.io/api/core/v1", "sigs.k8s.io/json"},
+	"pkg/profile":         {module + "pkg/podsecurity", module + "pkg/privilege", "k8s.io/api/core/v1", "sigs.k8s.io/json"},
 	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery"},
 	"pkg/aggregate":       {module + "pkg/profile"},
 	"pkg/apierror":        {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
-		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
-		"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/json",
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/podsecurity", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
+		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/pod-security-admission/api", "sigs.k8s.io/json",
 	},
 	"pkg/observe/manifest": {
 		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/profile",

@@ -12,12 +12,14 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/pod-security-admission/api"
 	kjson "sigs.k8s.io/json"
 )
 
@@ -308,17 +310,24 @@ func checkProfile(p *profile.Profile) error {
 		check("privileges", p.Privileges, func(n profile.Name) []string {
 			return unless(privilege.Valid(string(n)), "must be a privilege")
 		}),
-		checkPrivileges(p),
+		check("podSecurity", p.PodSecurity, podSecurity),
+		checkVerdicts(p),
 	)
 }
 
-// checkPrivileges returns an error if a profile of pods has no privileges: every pod
-// has some, so the observation is of a version that did not record them.
-func checkPrivileges(p *profile.Profile) error {
-	if p.Privileged.Len() > 0 && p.Privileges.Len() == 0 {
+// checkVerdicts returns an error if a profile of pods has no verdicts of one kind: every
+// pod has some, so the observation is of a version that did not record them.
+func checkVerdicts(p *profile.Profile) error {
+	switch {
+	case p.Privileged.Len() == 0:
+		return nil
+	case p.Privileges.Len() == 0:
 		return errors.New("privileges: required: observe again with this version")
+	case !p.PodSecurity.Any(podsecurity.Verdict.Judged):
+		return errors.New("podSecurity: required: observe again with this version")
+	default:
+		return nil
 	}
-	return nil
 }
 
 // check returns an error for the first value that has problems.
@@ -343,6 +352,22 @@ func optionalName(n profile.Name) []string {
 		return nil
 	}
 	return validation.IsDNS1123Subdomain(string(n))
+}
+
+// checkName matches the names of the checks of Pod Security admission, now and later.
+var checkName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
+func podSecurity(v podsecurity.Verdict) []string {
+	switch {
+	case v.From < 0 || v.From > maxCount || v.To < 0 || v.To > maxCount || v.To != 0 && v.To < v.From:
+		return []string{"must have a range of minors"}
+	case v.Judged():
+		return unless(v.To != 0 && v.Level == "", "must have the last minor and no level, or a check")
+	case v.Level != api.LevelBaseline && v.Level != api.LevelRestricted:
+		return []string{"must have the level baseline or restricted"}
+	default:
+		return unless(checkName.MatchString(v.Check), "must have the name of a check")
+	}
 }
 
 func groupID(id profile.ID) []string { return validation.IsValidGroupID(id.Number) }

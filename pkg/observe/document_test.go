@@ -236,6 +236,13 @@ func TestDecodeErrors(t *testing.T) {
 		{"a group below zero", hostPID, `"runAsGroup":[{"value":-1}]`, `runAsGroup: "-1": must be between 0 and`},
 		{"an fsGroup above the last", hostPID, `"fsGroup":[{"value":2147483648}]`, `fsGroup: "2147483648": must be between 0 and`},
 		{"another group below zero", hostPID, `"supplementalGroups":[{"value":-1}]`, `supplementalGroups: "-1": must be between 0 and`},
+		{"no Pod Security", hostPID, `"privileged":[{"value":true}],"privileges":[{"value":"privileged"}],"podSecurity":[{"value":{"level":"baseline","check":"privileged","from":24}}]`, "podSecurity: required: observe again with this version"},
+		{"an unknown level", hostPID, `"podSecurity":[{"value":{"level":"privileged","check":"x","from":24}}]`, `podSecurity: "privileged from 1.24: x": must have the level`},
+		{"a check that ends its line", hostPID, `"podSecurity":[{"value":{"level":"baseline","check":"x\n","from":24}}]`, `podSecurity: "baseline from 1.24: x\n": must have the name`},
+		{"a range that ends before it begins", hostPID, `"podSecurity":[{"value":{"level":"baseline","check":"x","from":24,"to":23}}]`, `must have a range of minors`},
+		{"a range below zero", hostPID, `"podSecurity":[{"value":{"from":-1,"to":37}}]`, `must have a range of minors`},
+		{"judged for no end", hostPID, `"podSecurity":[{"value":{"from":24}}]`, `must have the last minor`},
+		{"judged at a level", hostPID, `"podSecurity":[{"value":{"level":"baseline","from":24,"to":37}}]`, `must have the last minor and no level`},
 		{"a selector that is none", `"sources"`, `"selector":"a in b","sources"`, "scope.selector: "},
 		{"a namespace that is excluded", `"sources"`, `"namespaces":["a"],"excludedNamespaces":["a"],"sources"`, `"a" is also in scope.excludedNamespaces`},
 		{"no JSON", `{"apiV`, "{", "reading the observation: "},
@@ -262,6 +269,7 @@ func TestDecodeKeepsWhatServersStore(t *testing.T) {
 		`"runtimeClassName":[{"value":null}]`,
 		`"seccomp":[{"value":{"pod":"*","containers":["no-such-profile"]}}]`,
 		`"appArmor":[{"value":"*"}]`,
+		`"podSecurity":[{"value":{"from":30,"to":99}},{"value":{"level":"restricted","check":"ofANewerVersion_2","from":98}}]`,
 	} {
 		text := `{"apiVersion":"psp-advisor.github.io/v1","kind":"Observation","scope":{"sources":["pods"]},"coverage":{},"workloads":[` +
 			`{"namespace":"shop","kind":"Node","name":"A b","serviceAccount":"a.b","pods":2147483647,"profile":{` + attribute + `}}]}`

@@ -56,6 +56,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	for _, a := range privilege.Of(pod, o.EphemeralContainers) {
 		p.Privileges.add(Name(a.Line), a.Container)
 	}
+	p.addPodSecurity(pod, o)
 	return p
 }
 

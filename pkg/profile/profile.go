@@ -24,6 +24,8 @@ package profile
 import (
 	"encoding/binary"
 	"encoding/json"
+
+	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
 )
 
 // Profile is a set of observed values per attribute. The zero Profile is "no
@@ -70,7 +72,8 @@ type Profile struct {
 	// Verdicts about each pod as a whole, which the sets above cannot tell: a union
 	// loses what belongs to the same container.
 
-	Privileges Set[Name] // what the pod asks for; see package privilege
+	Privileges  Set[Name]                // what the pod asks for; see package privilege
+	PodSecurity Set[podsecurity.Verdict] // what Pod Security refuses; see package podsecurity
 }
 
 // attribute is a Set without its element type, so that operations on whole
@@ -94,7 +97,7 @@ type row struct {
 }
 
 // rows is the only table of attributes; a test compares it with the struct.
-func (p *Profile) rows() [36]row {
+func (p *Profile) rows() [37]row {
 	return [...]row{
 		{name: "privileged", set: &p.Privileged},
 		{name: "hostNetwork", set: &p.HostNetwork},
@@ -132,6 +135,7 @@ func (p *Profile) rows() [36]row {
 		{name: "runtimeUser", set: &p.RuntimeUser},
 		{name: "ephemeralContainers", set: &p.EphemeralContainers},
 		{name: "privileges", set: &p.Privileges, verdict: true},
+		{name: "podSecurity", set: &p.PodSecurity, verdict: true},
 	}
 }
 
