@@ -54,6 +54,10 @@ var imports = map[string][]string{
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/generate/cel",
 		"k8s.io/api/admissionregistration/v1", "k8s.io/apimachinery",
 	},
+	"pkg/generate/psa": {
+		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/podsecurity", module + "pkg/profile",
+		"k8s.io/pod-security-admission/api",
+	},
 	"pkg/tree": {
 		module + "pkg/generate", module + "pkg/printable",
 		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
