@@ -30,8 +30,11 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// gitops is the example of a tree of files, no case of the common form.
-const gitops = "gitops"
+// The examples that have not the common form: a tree of files, and another engine.
+const (
+	gitops      = "gitops"
+	podSecurity = "pod-security"
+)
 
 // TestExamples compares each case's files with what the command writes now. A
 // file that is missing or that nothing writes is an error.
@@ -41,7 +44,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() || e.Name() == gitops {
+		if !e.IsDir() || e.Name() == gitops || e.Name() == podSecurity {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
@@ -54,22 +57,42 @@ func TestExamples(t *testing.T) {
 					want["summary.txt"] = stderr
 				}
 			}
-			if *update {
-				for name, data := range want {
-					write(t, name, data)
-				}
-			}
-			got := readTree(t, ".")
-			for _, name := range []string{"README.md", "input.yaml"} {
-				if _, ok := got[name]; !ok {
-					t.Errorf("%s is missing", name)
-				}
-				delete(got, name)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("the folder is not what the command writes (-written +in the folder); update with: go test ./examples -update\n%s", diff)
-			}
+			compare(t, want)
 		})
+	}
+}
+
+// TestPodSecurity compares the labels of Pod Security admission, which are the same at
+// each level.
+func TestPodSecurity(t *testing.T) {
+	t.Chdir(podSecurity)
+	stdout, stderr := inspect(t, 0, "-f", "input.yaml", "--engine", "psa")
+	for _, level := range []string{"serviceaccount", "namespace", "cluster"} {
+		other, _ := inspect(t, 0, "-f", "input.yaml", "--engine", "psa", "--level", level)
+		if diff := cmp.Diff(stdout, other); diff != "" {
+			t.Errorf("at level %s (-workload +%[1]s):\n%s", level, diff)
+		}
+	}
+	compare(t, map[string]string{"namespace.yaml": stdout, "summary.txt": stderr})
+}
+
+// compare compares the folder with what the command writes, or updates it.
+func compare(t *testing.T, want map[string]string) {
+	t.Helper()
+	if *update {
+		for name, data := range want {
+			write(t, name, data)
+		}
+	}
+	got := readTree(t, ".")
+	for _, name := range []string{"README.md", "input.yaml"} {
+		if _, ok := got[name]; !ok {
+			t.Errorf("%s is missing", name)
+		}
+		delete(got, name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the folder is not what the command writes (-written +in the folder); update with: go test ./examples -update\n%s", diff)
 	}
 }
 

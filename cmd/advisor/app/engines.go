@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
 )
@@ -52,6 +53,10 @@ func (e engine) servedBy(minor int) bool {
 func engines() []engine {
 	return []engine{
 		{name: "psp", auto: true, lastMinor: 24, build: func(engineOptions) generate.Engine { return psp.Engine() }},
+		{
+			name: "psa", publishedSince: 23,
+			build: func(o engineOptions) generate.Engine { return psa.Engine(psa.Options{Minor: o.minor}) },
+		},
 		{
 			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"},
 			build: func(o engineOptions) generate.Engine {

@@ -34,6 +34,8 @@ func TestGetReport(t *testing.T) {
 	inspect := func(args ...string) result {
 		return c.run(t.Context(), append([]string{"inspect", "-n", "shop", "--engine", "psp"}, args...)...).expect(t, exitOK)
 	}
+	// The summary is also about what every report has, though it is not printed.
+	summary := c.run(t.Context(), "inspect", "-n", "shop", "--engine", "psp,psa").expect(t, exitOK).errs
 	for _, tc := range []struct {
 		format string
 		want   string
@@ -42,7 +44,7 @@ func TestGetReport(t *testing.T) {
 		{"yaml", inspect().out},
 		{"name", inspect("-o", "name").out},
 		{"observation", inspect("-o", "observation").out},
-		{"summary", inspect().errs},
+		{"summary", summary},
 	} {
 		t.Run(tc.format, func(t *testing.T) {
 			args := []string{"-n", "shop"}
@@ -53,7 +55,7 @@ func TestGetReport(t *testing.T) {
 			if diff := cmp.Diff(tc.want, r.out); diff != "" {
 				t.Errorf("-inspect +get-report:\n%s", diff)
 			}
-			if tc.format != "summary" && r.errs != inspect().errs || tc.format == "summary" && r.errs != "" {
+			if tc.format != "summary" && r.errs != summary || tc.format == "summary" && r.errs != "" {
 				t.Errorf("standard error is\n%s", r.errs)
 			}
 		})
@@ -71,9 +73,9 @@ func TestGetReportTable(t *testing.T) {
 	_, c := reports(t)
 	r := c.getReport(t).expect(t, exitOK)
 	want := result{exitOK, `NAMESPACE   PODS   TEMPLATES   POLICIES   FINDINGS   STATE
-shop        2      0           2          0          current
-team        1      0           1          0          current
-`, "2 reports in namespace reports (all namespaces inspected): one policy per workload, for psp, from pods and templates\n"}
+shop        2      0           3          1          current
+team        1      0           2          1          current
+`, "2 reports in namespace reports (all namespaces inspected): one policy per workload, for psp, psa, from pods and templates\n"}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -103,7 +105,7 @@ func TestGetReportNotCurrent(t *testing.T) {
 			"advisor: the report of shop is out of date: not observed: pods: Forbidden\n",
 		},
 		{
-			"stale, in the table", nil, nil, "shop        2      0           2          0          out of date (not observed: pods: Forbidden)\n",
+			"stale, in the table", nil, nil, "shop        2      0           3          1          out of date (not observed: pods: Forbidden)\n",
 			"not observed: pods: Forbidden\nadvisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
@@ -116,7 +118,7 @@ func TestGetReportNotCurrent(t *testing.T) {
 		{
 			"partial, in the table",
 			[]string{"--allow-partial"},
-			nil, "batch       0      1           1          0          partial\n",
+			nil, "batch       0      1           2          1          partial\n",
 			"advisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
@@ -171,13 +173,14 @@ func TestGetReportMissing(t *testing.T) {
 func TestGetReportOfCluster(t *testing.T) {
 	_, c := reports(t, "--level", "cluster")
 	want := c.run(t.Context(), "inspect", "--level", "cluster", "--engine", "psp").expect(t, exitOK)
+	want.errs = c.run(t.Context(), "inspect", "--level", "cluster", "--engine", "psp,psa").expect(t, exitOK).errs
 	if r := c.getReport(t).expect(t, exitOK); r != want {
 		t.Errorf("%s\nwant %s", r, want)
 	}
 	if r := c.getReport(t, "-o", "summary").expect(t, exitOK); r.out != want.errs {
 		t.Errorf("%s", r)
 	}
-	if r := c.getReport(t, "-o", "table").expect(t, exitOK); !strings.Contains(r.out, "<none>      3      0           1          0          current\n") {
+	if r := c.getReport(t, "-o", "table").expect(t, exitOK); !strings.Contains(r.out, "<none>      3      0           3          1          current\n") {
 		t.Errorf("%s", r)
 	}
 }
