@@ -2,6 +2,7 @@ package observe
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -21,6 +22,8 @@ func (a Accounts) complete(r *Record, interner *profile.Interner) *profile.Profi
 	if r.Token == NoToken || (r.Token == TokenByAccount && optedOut) {
 		return r.Profile
 	}
-	token := &profile.Profile{Volumes: profile.SetOf(profile.ServiceAccountToken)}
-	return interner.Intern(profile.Join(r.Profile, token))
+	return interner.Intern(profile.Join(r.Profile, &profile.Profile{
+		Volumes:    profile.SetOf(profile.ServiceAccountToken),
+		Privileges: profile.SetOf(profile.Name(privilege.TokenVolume)),
+	}))
 }

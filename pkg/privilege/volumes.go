@@ -21,12 +21,16 @@ own, under "volume projected". "mountPropagation HostToContainer" is under
 "mountPropagation Bidirectional".
 */
 
+// TokenVolume is the line of the volume of a service account token, which admission
+// adds to pods that do not have it.
+const TokenVolume = "volume serviceAccountToken"
+
 func (a *asker) volumes() {
 	for i := range a.pod.Spec.Volumes {
 		v := &a.pod.Spec.Volumes[i]
 		line := a.volume(v)
 		mounted := false
-		if !strings.HasPrefix(line, "volume serviceAccountToken") {
+		if line != TokenVolume {
 			for _, c := range a.containers {
 				if slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 					return m.Name == v.Name && (!m.ReadOnly || !strings.HasPrefix(line, "write "))
@@ -56,7 +60,7 @@ func (a *asker) volume(v *corev1.Volume) string {
 	case v.FlexVolume != nil:
 		return "flexVolume " + quote(v.FlexVolume.Driver)
 	case v.Projected != nil && onlyToken(v.Projected):
-		return "volume serviceAccountToken"
+		return TokenVolume
 	default:
 		return "volume " + kind(&v.VolumeSource)
 	}
