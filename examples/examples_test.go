@@ -30,10 +30,11 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// The examples that have not the common form: a tree of files, and another engine.
+// The examples that have not the common form: a tree of files, and other engines.
 const (
 	gitops      = "gitops"
 	podSecurity = "pod-security"
+	permits     = "permits"
 )
 
 // TestExamples compares each case's files with what the command writes now. A
@@ -44,7 +45,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() || e.Name() == gitops || e.Name() == podSecurity {
+		if !e.IsDir() || e.Name() == gitops || e.Name() == podSecurity || e.Name() == permits {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
@@ -60,6 +61,22 @@ func TestExamples(t *testing.T) {
 			compare(t, want)
 		})
 	}
+}
+
+// TestPermits compares the output of the engines that permit privileges.
+func TestPermits(t *testing.T) {
+	t.Chdir(permits)
+	want := map[string]string{}
+	for _, engine := range []string{"vap"} {
+		for _, level := range []string{"workload", "namespace"} {
+			stdout, stderr := inspect(t, 0, "-f", "input.yaml", "--engine", engine, "--level", level)
+			want[engine+"-"+level+".yaml"] = stdout
+			if level == "workload" {
+				want["summary.txt"] = stderr
+			}
+		}
+	}
+	compare(t, want)
 }
 
 // TestPodSecurity compares the labels of Pod Security admission, which are the same at
