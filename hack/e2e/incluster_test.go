@@ -176,31 +176,57 @@ func (e env) underOwnPolicy(t *testing.T) {
 // shell finds the blocks of README.md that are for a cluster.
 var shell = regexp.MustCompile("(?s)```sh\n(.*?)```\n")
 
-// testReadme runs what README.md tells the users of a cluster to do, in order.
-func (e env) testReadme(t *testing.T) {
-	e.kubectl(t, "", "delete", "-k", filepath.Join(root(t), "manifests", "overlays", "controller"))
+// moving is the section of README.md that needs two clusters; see TestMovingOn.
+const moving = "Moving on from PodSecurityPolicy"
+
+// readmeBlocks returns the blocks for a cluster of README.md that are in a section, or
+// in no such section.
+func readmeBlocks(t *testing.T, section string, in bool) []string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root(t), "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubeconfig, err := e.AdminKubeconfig()
-	if err != nil {
-		t.Fatal(err)
+	var blocks []string
+	for part := range strings.SplitSeq(string(text), "\n## ") {
+		if strings.HasPrefix(part, section+"\n") != in {
+			continue
+		}
+		for _, block := range shell.FindAllStringSubmatch(part, -1) {
+			blocks = append(blocks, block[1])
+		}
 	}
-	blocks := shell.FindAllSubmatch(text, -1)
+	return blocks
+}
+
+// testReadme runs what README.md tells the users of a cluster to do, in order.
+func (e env) testReadme(t *testing.T) {
+	e.kubectl(t, "", "delete", "-k", filepath.Join(root(t), "manifests", "overlays", "controller"))
+	blocks := readmeBlocks(t, moving, false)
 	if len(blocks) < 5 {
 		t.Fatalf("README.md has %d blocks for a cluster", len(blocks))
 	}
 	for _, block := range blocks {
-		begin := time.Now()
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", string(block[1]))
-		cmd.Dir = root(t)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig,
-			"PATH="+strings.Join([]string{filepath.Dir(e.advisor), filepath.Dir(e.Kubectl()), os.Getenv("PATH")}, ":"))
-		output, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s%v\n%s", block[1], err, output)
-		}
-		t.Logf("%sworks, and took %s", block[1], time.Since(begin).Round(time.Millisecond))
+		e.shell(t, root(t), block)
 	}
+}
+
+// shell runs a script as the admin, and returns what it prints.
+func (e env) shell(t *testing.T, dir, script string, environment ...string) string {
+	t.Helper()
+	kubeconfig, err := e.AdminKubeconfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "KUBECONFIG="+kubeconfig,
+		"PATH="+strings.Join([]string{filepath.Dir(e.advisor), filepath.Dir(e.Kubectl()), os.Getenv("PATH")}, ":")), environment...)
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s%v\n%s", script, err, output)
+	}
+	t.Logf("%sworks, and took %s", script, time.Since(begin).Round(time.Millisecond))
+	return string(output)
 }
