@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,8 @@ type env struct {
 	client  kubernetes.Interface // as the admin
 	dynamic dynamic.Interface    // as the admin
 	advisor string               // path of the binary
+	// enforcesPSP is true if pods are admitted by a PodSecurityPolicy.
+	enforcesPSP bool
 }
 
 // start runs a cluster for one test and builds the advisor.
@@ -52,6 +55,8 @@ func start(t *testing.T, options cluster.Options) env {
 		client:  kubernetes.NewForConfigOrDie(admin),
 		dynamic: dynamic.NewForConfigOrDie(admin),
 		advisor: buildAdvisor(t),
+
+		enforcesPSP: slices.Contains(options.AdmissionPlugins, "PodSecurityPolicy"),
 	}
 }
 

@@ -245,7 +245,7 @@ func oneStepBeyond(t *testing.T, params string) {
 
 	t.Run("the mirror of a static pod", func(t *testing.T) {
 		e.createNode(t, "linux")
-		node, err := e.client.CoreV1().Nodes().Get(ctx, "linux", metav1.GetOptions{})
+		node, err := e.client.CoreV1().Nodes().Get(t.Context(), "linux", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,14 +260,14 @@ func oneStepBeyond(t *testing.T, params string) {
 			},
 			Spec: corev1.PodSpec{NodeName: node.Name, HostPID: true, Containers: []corev1.Container{{Name: "static", Image: "none"}}},
 		}
-		if _, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods(namespace).Create(ctx, mirror, dryRun); err != nil {
+		if _, err := kubernetes.NewForConfigOrDie(config).CoreV1().Pods(namespace).Create(t.Context(), mirror, dryRun); err != nil {
 			t.Error(err)
 		}
 	})
 
 	t.Run("debug", func(t *testing.T) {
 		debug := func(patch string) error {
-			_, err := pods.Patch(ctx, base.Name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{DryRun: dryRun.DryRun}, "ephemeralcontainers")
+			_, err := pods.Patch(t.Context(), base.Name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{DryRun: dryRun.DryRun}, "ephemeralcontainers")
 			return err
 		}
 		within := `{"spec":{"ephemeralContainers":[{"name":"debug","image":"none","securityContext":{"allowPrivilegeEscalation":false,"readOnlyRootFilesystem":true,"capabilities":{"drop":["ALL"]}}}]}}`
@@ -283,7 +283,7 @@ func oneStepBeyond(t *testing.T, params string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		output, err := exec.CommandContext(ctx, e.Kubectl(), "--kubeconfig", kubeconfig, "-n", namespace, "debug", base.Name, "--image=none", "--container=debugger").CombinedOutput()
+		output, err := exec.CommandContext(t.Context(), e.Kubectl(), "--kubeconfig", kubeconfig, "-n", namespace, "debug", base.Name, "--image=none", "--container=debugger").CombinedOutput()
 		if err == nil || !strings.Contains(string(output), "(container debugger)") {
 			t.Errorf("kubectl debug: %v\n%s", err, output)
 		}
@@ -320,7 +320,7 @@ func oneStepBeyond(t *testing.T, params string) {
 	})
 }
 
-// TestCorpusStays is the promise on a current server: what ran before the permits runs
+// TestCorpusStays is the promise on a current server: what ran before the levels and permits runs
 // after them, unchanged.
 func TestCorpusStays(t *testing.T) {
 	files := corpus(t)
@@ -335,5 +335,5 @@ func TestCorpusStays(t *testing.T) {
 
 	const user = "advisor"
 	e.grantReadAll(t, user)
-	e.comesBack(t, f, user, e.apply, "--engine", "vap", "--enforcement", "deny")
+	e.comesBack(t, f, user, e.apply, "--engine", "psa,vap", "--enforcement", "deny")
 }

@@ -92,11 +92,11 @@ func (a *asker) appArmor(c container) string {
 
 // seLinux returns the line of SELinux options: those that are set, in a fixed order.
 func seLinux(o *corev1.SELinuxOptions) string {
-	line := "seLinux"
+	words := []string{"seLinux"}
 	for _, part := range [...]struct{ name, value string }{{"user", o.User}, {"role", o.Role}, {"type", o.Type}, {"level", o.Level}} {
 		if part.value != "" {
-			line += " " + part.name + "=" + quoteWord(part.value)
+			words = append(words, part.name+"="+quoteWord(part.value))
 		}
 	}
-	return line
+	return strings.Join(words, " ")
 }

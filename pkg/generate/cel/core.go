@@ -192,10 +192,9 @@ const (
 // seLinuxLine returns the expression of the line of SELinux options o; the values are
 // escaped as by privilege's quoteWord.
 func seLinuxLine() string {
-	line := `"seLinux"`
+	words := []string{`"seLinux"`}
 	for _, part := range []string{"user", "role", "type", "level"} {
-		line += fmt.Sprintf(`
-      + o.?%[1]s.optMap(x, x == "" ? "" : " %[1]s=" + x.replace("\\", "\\\\").replace("\n", "\\n").replace(" ", "\\ ")).orValue("")`, part)
+		words = append(words, fmt.Sprintf(`o.?%[1]s.optMap(x, x == "" ? "" : " %[1]s=" + x.replace("\\", "\\\\").replace("\n", "\\n").replace(" ", "\\ ")).orValue("")`, part))
 	}
-	return line
+	return strings.Join(words, "\n      + ")
 }
