@@ -32,6 +32,9 @@ type Engine struct {
 	// Findings returns what users of the outputs, which are of one level, should know
 	// about this kind of policy.
 	Findings func([]Output) []Finding
+	// Levels is true if the policies are chosen from a few levels, so that what they
+	// restrict is wider than what was observed.
+	Levels bool
 	// Inexpressible are the attributes of a profile that this kind of policy cannot
 	// restrict. Every other attribute makes a difference to some output.
 	Inexpressible []string

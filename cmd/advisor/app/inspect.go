@@ -83,7 +83,9 @@ func newInspectCommand(env environment) *cobra.Command {
 		Long: `inspect observes the pods of a cluster once, or those that manifests create: running pods, and the
 pods that templates will create. It generates the tightest policies that admit them unchanged, and
 the objects that put these into effect. Policies go to standard output or into a directory; the
-summary, gaps and warnings go to standard error. Nothing in the cluster is changed.`,
+summary, gaps and warnings go to standard error. Nothing in the cluster is changed.
+
+` + limits(env.engines),
 		Example: inspectExample,
 		Annotations: exitCodes(
 			"0  done",

@@ -43,6 +43,7 @@ func Engine(o Options) generate.Engine {
 			return perNamespace(members, aggregate.ByNamespace)
 		},
 		Findings:      o.findings,
+		Levels:        true,
 		Inexpressible: inexpressible,
 	}
 }
