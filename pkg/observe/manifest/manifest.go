@@ -21,6 +21,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -82,6 +83,33 @@ func Read(ctx context.Context, paths []string, o Options, scope observe.Scope) (
 	return r.observation(interner)
 }
 
+// Object is one object of a file, of any kind.
+type Object struct {
+	Place observe.Place
+	Type  metav1.TypeMeta
+	data  []byte
+}
+
+// Decode decodes the object as the API server does, field names to the letter. The
+// error names the field.
+func (o Object) Decode(into any) error {
+	_, err := decode(o.data, into)
+	return err
+}
+
+// Visit calls visit for each object of files, directories, URLs and Stdin, and for the
+// items of Lists, in order. It reads them as Read does, and ends with the first error,
+// which names the place of the object.
+func Visit(ctx context.Context, paths []string, o Options, visit func(Object) error) error {
+	r := &reader{options: o, visit: visit}
+	for _, path := range paths {
+		if err := r.readPath(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // observation joins what the objects say with the documents that were read.
 func (r *reader) observation(interner *profile.Interner) (*observe.Observation, error) {
 	scope := r.recorder.Scope
@@ -109,7 +137,9 @@ type readObservation struct {
 }
 
 type reader struct {
-	options   Options
+	options Options
+	// visit, if set, takes each object instead of the recorder.
+	visit     func(Object) error
 	recorder  observe.Recorder
 	namespace string
 	records   []*observe.Record

@@ -73,7 +73,7 @@ func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 		return r.check(o.at, errors.New("kind: required: this is not a Kubernetes object"))
 	case meta.APIVersion == "":
 		return r.check(o.at, fmt.Errorf("apiVersion: required for %s", meta.Kind))
-	case observe.Reads(observe.GroupKind(meta.APIVersion, meta.Kind)):
+	case r.visit == nil && observe.Reads(observe.GroupKind(meta.APIVersion, meta.Kind)):
 		return r.check(o.at, r.readTyped(o, meta.TypeMeta))
 	}
 	for _, d := range o.duplicates {
@@ -88,6 +88,9 @@ func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
 			return r.check(o.at, err)
 		}
 		return r.readList(o, metav1.TypeMeta{APIVersion: meta.APIVersion, Kind: itemKind}, meta.Items)
+	}
+	if r.visit != nil {
+		return r.check(o.at, r.visit(Object{o.at, meta.TypeMeta, o.data}))
 	}
 	return r.check(o.at, r.readOther(o, meta.TypeMeta, duplicates))
 }
