@@ -4,6 +4,9 @@
 // admitted and left unchanged, no policy may be refused, and none may be
 // tighter than it is.
 //
+// It also compares what inspect --within says of written policies, and of random ones,
+// with what that code does to each workload: the outcome must be the same.
+//
 // A fleet that fails is shrunk to the least that still fails, and printed with
 // its policies and the verdict. The seed is printed too: with it the same
 // fleets come again.
@@ -14,6 +17,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -38,6 +42,8 @@ type options struct {
 	first   uint64
 	levels  []aggregate.Level
 	show    int
+	within  string
+	pairs   uint64
 	judge   string
 	fast    bool
 }
@@ -53,6 +59,8 @@ func main() {
 	flags.Uint64Var(&o.first, "first", 0, "number of the first fleet, to run one of them again")
 	flags.Uint64Var(&o.seed, "seed", 0, "what the fleets are drawn from; 0 takes a new one")
 	flags.IntVar(&o.show, "show", 3, "how many failing fleets to shrink and print")
+	flags.StringVar(&o.within, "within", "../shared/corpus-psp", "directory of written policies, each compared with the workloads of the corpora; empty compares none")
+	flags.Uint64Var(&o.pairs, "pairs", 200, "how many random fleets are compared with random policies")
 	flags.StringVar(&o.judge, "judge", "", "judge binary; built when empty")
 	flags.BoolVar(&o.fast, "fail-fast", false, "stop at the first fault, and do not shrink it")
 	_ = flags.Parse(os.Args[1:]) // which exits
@@ -79,6 +87,13 @@ func run(ctx context.Context, o options) error {
 	}
 	r := &runner{options: o, suites: map[string]*tally{}}
 	var tasks []task
+	written, err := o.writtenPolicies()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fmt.Printf("not there, so not compared: %s\n", o.within)
+	case err != nil:
+		return err
+	}
 	for dir := range strings.SplitSeq(o.corpora, ",") { //nolint:contextcheck // the advisor reads what is in memory
 		if dir == "" {
 			continue
@@ -94,6 +109,9 @@ func run(ctx context.Context, o options) error {
 		}
 		for _, s := range sources {
 			tasks = append(tasks, func(j *judge) error { return r.source(j, filepath.Base(dir), s) })
+			if len(written) > 0 {
+				tasks = append(tasks, func(j *judge) error { return r.withinAll(j, filepath.Base(dir), s, written) })
+			}
 		}
 	}
 	if o.fleets > 0 {
@@ -101,6 +119,9 @@ func run(ctx context.Context, o options) error {
 	}
 	for n := o.first; n < o.first+o.fleets; n++ {
 		tasks = append(tasks, func(j *judge) error { return r.fleet(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
+	}
+	for n := o.first; n < o.first+o.pairs; n++ {
+		tasks = append(tasks, func(j *judge) error { return r.withinRandom(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
 	start := time.Now()
 	if err := r.all(ctx, tasks); err != nil {

@@ -52,7 +52,7 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary directory
 	c := check{root: root, args: []string{
-		"-root", root, "-corpora", "", "-fleets", fmt.Sprint(fleets), "-seed", fmt.Sprint(seed), "-fail-fast",
+		"-root", root, "-corpora", "", "-within", "", "-pairs", "0", "-fleets", fmt.Sprint(fleets), "-seed", fmt.Sprint(seed), "-fail-fast",
 	}}
 	if result, err := c.conformance(ctx, dir, ""); err != nil {
 		return err
