@@ -34,6 +34,27 @@ func TestHelpExamples(t *testing.T) {
 	if err := os.WriteFile("deployment.yaml", manifest, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	written := `
+apiVersion: policy/v1beta1
+kind: PodSecurityPolicy
+metadata:
+  name: written
+  annotations: {seccomp.security.alpha.kubernetes.io/allowedProfileNames: '*'}
+spec:
+  privileged: true
+  hostNetwork: true
+  hostPID: true
+  hostPorts: [{min: 1, max: 65535}]
+  volumes: ['*']
+  allowedCapabilities: ['*']
+  seLinux: {rule: RunAsAny}
+  runAsUser: {rule: RunAsAny}
+  fsGroup: {rule: RunAsAny}
+  supplementalGroups: {rule: RunAsAny}
+`
+	if err := os.WriteFile("written.yaml", []byte(written), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c.run(t.Context(), "publish", "--report-namespace", "psp-advisor").expect(t, exitOK)
 	for _, cmd := range commands() {
 		if !cmd.HasParent() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -29,7 +30,10 @@ const inspectExample = `  # The policies of one namespace of the current cluster
 
   # A directory to commit, and a check that it is up to date
   advisor inspect --output-dir policies
-  advisor inspect --output-dir policies --check`
+  advisor inspect --output-dir policies --check
+
+  # What PodSecurityPolicies that you wrote admit, change and refuse, and what they permit in vain
+  advisor inspect -f deployment.yaml --within written.yaml`
 
 // maxSourceName is how long the name of what is observed may be: as long as a name
 // of Kubernetes.
@@ -48,6 +52,7 @@ type inspectFlags struct {
 	explain     bool
 	outputDir   string
 	check       bool
+	within      []string
 }
 
 // inspectOptions are the validated options of inspect.
@@ -71,8 +76,11 @@ type inspectOptions struct {
 	explain    bool
 	outputDir  string
 	check      bool
-	streams    Streams
-	engines    engineChoice
+	// within are files of policies that the needs are compared with; none: policies
+	// are generated.
+	within  []string
+	streams Streams
+	engines engineChoice
 }
 
 func newInspectCommand(env environment) *cobra.Command {
@@ -85,11 +93,17 @@ pods that templates will create. It generates the tightest policies that admit t
 the objects that put these into effect. Policies go to standard output or into a directory; the
 summary, gaps and warnings go to standard error. Nothing in the cluster is changed.
 
+With --within it generates nothing: it compares the pods with PodSecurityPolicies that you wrote,
+as the admission code of Kubernetes 1.24 does. RBAC in the same files says who may use each of
+them; a policy without any is compared with all pods. The report has, for each policy, the workloads
+that it admits unchanged (fits), changes and refuses, the needs that exceed it, and what is tighter
+in what the admitted workloads need.
+
 ` + limits(env.engines),
 		Example: inspectExample,
 		Annotations: exitCodes(
 			"0  done",
-			"1  --check found a difference",
+			"1  --check found a difference, or --within a need that exceeds every policy it may use",
 			"2  wrong flags, or input that cannot be read: no policy was printed",
 			"3  the server or the file system failed, or something cannot be observed",
 		),
@@ -121,7 +135,9 @@ summary, gaps and warnings go to standard error. Nothing in the cluster is chang
 	flags.BoolVar(&f.explain, "explain", true, "add comments that name the workloads that need each permission")
 	flags.StringVar(&f.outputDir, "output-dir", "", "write one file per policy into a directory, for Git")
 	flags.BoolVar(&f.check, "check", false, "with --output-dir: write nothing, print a diff, exit 1 if there is one")
+	flags.StringSliceVar(&f.within, "within", nil, "compare the pods with the PodSecurityPolicies of a file, directory or URL, and print no policies; repeatable")
 	env.completeFiles(cmd, "filename", "yaml", "yml", "json")
+	env.completeFiles(cmd, "within", "yaml", "yml", "json")
 	env.completeDirectories(cmd, "output-dir")
 	env.completeDirectories(cmd, "kustomize")
 	env.completeWords(cmd, "output", formats...)
@@ -147,8 +163,12 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	if f.outputDir != "" && f.output != formatYAML {
 		errs = append(errs, fmt.Errorf("--output: %s cannot be combined with --output-dir, which writes YAML", f.output))
 	}
-	if f.recursive && len(f.files) == 0 {
-		errs = append(errs, errors.New("--recursive: requires --filename"))
+	if f.recursive && len(f.files)+len(f.within) == 0 {
+		errs = append(errs, errors.New("--recursive: requires --filename or --within"))
+	}
+	if len(f.within) > 0 {
+		errs = append(errs, f.checkWithin(given))
+		f.engine.names = []string{withinEngine}
 	}
 	if f.skipInvalid && len(f.files)+len(f.kustomizations) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: requires --filename or --kustomize"))
@@ -163,12 +183,19 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid, manifests: &f.manifestFlags,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		output: f.output, outputFile: f.outputFile, sourceName: f.sourceName,
-		explain: f.explain, outputDir: f.outputDir, check: f.check,
+		explain: f.explain, outputDir: f.outputDir, check: f.check, within: f.within,
 		streams: f.Streams, engines: engines,
 	}, nil
 }
 
 func (o inspectOptions) run(ctx context.Context) error {
+	var written *psp.Written
+	if len(o.within) > 0 {
+		var err error
+		if written, err = o.readWithin(ctx); err != nil {
+			return err
+		}
+	}
 	obs, engines, err := o.observe(ctx)
 	if err != nil {
 		return err
@@ -176,8 +203,15 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if o.sourceName != "" {
 		obs.Source = o.sourceName
 	}
-	results := generate.Run(engines, obs.Members, o.level)
-	if err := o.printSummary(obs, results); err != nil {
+	var results []generate.Result
+	if written == nil {
+		results = generate.Run(engines, obs.Members, o.level)
+	}
+	summary := report.New(obs, o.level, results)
+	if written != nil {
+		summary.Policies = written.Len()
+	}
+	if err := o.printSummary(obs, summary); err != nil {
 		return err
 	}
 	if err := o.manifests.checkUnread(obs.Unread); err != nil {
@@ -191,6 +225,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	}
 	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
 		return usageError(errors.New("no document could be read: fix the documents reported above"))
+	}
+	if written != nil {
+		return o.compareWithin(obs, written)
 	}
 	if o.outputDir != "" {
 		return o.writeTrees(obs, results)
@@ -219,7 +256,7 @@ func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, []ge
 }
 
 // printSummary writes the summary and what was skipped to standard error.
-func (o inspectOptions) printSummary(obs *observe.Observation, results []generate.Result) error {
+func (o inspectOptions) printSummary(obs *observe.Observation, r report.Report) error {
 	var lines []string
 	for _, err := range obs.Skipped {
 		lines = append(lines, "skipped: "+err.Error())
@@ -232,7 +269,7 @@ func (o inspectOptions) printSummary(obs *observe.Observation, results []generat
 		lines = append(lines, report.Count(n, "object")+" skipped: "+byCount(n, "its namespace is not inspected", "their namespaces are not inspected"))
 	}
 	var summary strings.Builder
-	if err := report.New(obs, o.level, results).Summary(&summary); err != nil {
+	if err := r.Summary(&summary); err != nil {
 		return failureError(err)
 	}
 	lines = slices.AppendSeq(lines, strings.Lines(summary.String()))
@@ -244,6 +281,11 @@ func (o inspectOptions) print(obs *observe.Observation, results []generate.Resul
 	if err != nil {
 		return failureError(err)
 	}
+	return o.write(data)
+}
+
+// write writes what was asked for to where it was asked for.
+func (o inspectOptions) write(data []byte) error {
 	if o.outputFile == "" {
 		return writeOut(o.streams.Out, data)
 	}
