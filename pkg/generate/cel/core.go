@@ -159,10 +159,10 @@ func asks() []Variable {
   + c.?securityContext.?seccompProfile.or(variables.podContext.?seccompProfile).optMap(p, ` + seccompLines + `)
     .orValue(variables.linux ? ["no seccomp profile"] : [])
   + c.?securityContext.?appArmorProfile.optMap(p, ` + appArmorLines + `)
-    .or(variables.pod.metadata.?annotations[?("container.apparmor.security.beta.kubernetes.io/" + c.name)].optFlatMap(a,
+    .or([variables.pod.metadata.?annotations[?("container.apparmor.security.beta.kubernetes.io/" + c.name)].orValue("")].map(a,
       a == "unconfined" ? optional.of(["appArmor unconfined"]) :
       a == "runtime/default" ? optional.of([]) :
-      a.startsWith("localhost/") ? optional.of(["appArmor " + a]) : optional.none()))
+      a.startsWith("localhost/") ? optional.of(["appArmor " + a]) : optional.none())[0])
     .or(variables.podContext.?appArmorProfile.optMap(p, ` + appArmorLines + `)).orValue([])
   + (c.?securityContext.?procMount.orValue("Default") == "Default" ? [] : ["procMount " + c.securityContext.procMount])
   + (c.?securityContext.?windowsOptions.?hostProcess.or(variables.podContext.?windowsOptions.?hostProcess).orValue(false) ? ["windows hostProcess"] : [])
