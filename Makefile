@@ -52,8 +52,9 @@ kube: ## build Kubernetes 1.24, a current API server and judges of both, which t
 	cd hack/kubecurrent && go build -tags providerless -o ../../.cache/judge-current ./cmd/judge
 	go run ./hack/e2e/cluster/build
 
-conformance: ## show the policies to the admission code of Kubernetes 1.24
+conformance: ## show the policies to the admission code of Kubernetes 1.24 and 1.30
 	cd hack/kube124 && go test -tags providerless ./judge
+	cd hack/kube130 && go test .
 	go run ./hack/conformance -fleets $(FLEETS)
 
 mutate: ## break the generator and expect the conformance run to notice
