@@ -51,12 +51,12 @@ func (b *syncBuffer) String() string {
 
 // control starts a controller that writes into a namespace. It ends with the
 // test, if not before.
-func (e env) control(t *testing.T, kubeconfig, into string) *replica {
+func (e env) control(t *testing.T, kubeconfig, into string, args ...string) *replica {
 	t.Helper()
 	// With port 0 the controller finds a free one and logs it.
 	r := &replica{log: &syncBuffer{}, ended: make(chan struct{})}
 	r.cmd = e.command(context.Background(), "controller", kubeconfig, into,
-		"--listen-address=127.0.0.1:0", "--debounce=200ms", "--lease-duration="+leaseDuration.String())
+		append([]string{"--listen-address=127.0.0.1:0", "--debounce=200ms", "--lease-duration=" + leaseDuration.String()}, args...)...)
 	r.cmd.Stderr = r.log
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
