@@ -39,7 +39,7 @@ const getReportExample = `  # All reports, and whether they are current
   advisor get-report
 
   # The policies of one namespace, applied at once
-  advisor get-report --namespace shop | kubectl apply -f -
+  advisor get-report --namespace shop | kubectl apply --server-side --field-manager=psp-advisor -f -
 
   # What was observed there
   advisor get-report --namespace shop --output observation`
