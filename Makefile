@@ -44,8 +44,9 @@ update: ## regenerate what is generated
 fuzz: ## run each fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
-bench: ## run the benchmarks
+bench: ## run the benchmarks, and what admission takes on a current server
 	go test -run '^$$' -bench . -benchmem ./...
+	go test -tags e2e -run '^$$' -bench . -benchtime 1000x -timeout 20m ./hack/e2e
 
 kube: ## build Kubernetes 1.24, a current API server and judges of both, which takes minutes
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge

@@ -59,7 +59,7 @@ func startNode(t *testing.T) env {
 }
 
 // root is the top directory of the repository.
-func root(t *testing.T) string {
+func root(t testing.TB) string {
 	t.Helper()
 	directory, err := cluster.Root(t.Context())
 	if err != nil {

@@ -262,7 +262,7 @@ func (e env) ensureReferences(ctx context.Context, f *fleet, namespace string, s
 }
 
 // ensureNamespace waits for nothing: the accounts are made by the test.
-func (e env) ensureNamespace(t *testing.T, name string) {
+func (e env) ensureNamespace(t testing.TB, name string) {
 	t.Helper()
 	_, err := e.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {

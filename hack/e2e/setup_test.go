@@ -33,7 +33,7 @@ type env struct {
 }
 
 // start runs a cluster for one test and builds the advisor.
-func start(t *testing.T, options cluster.Options) env {
+func start(t testing.TB, options cluster.Options) env {
 	t.Helper()
 	c, err := cluster.Start(t.Context(), options)
 	if err != nil {
@@ -61,7 +61,7 @@ func start(t *testing.T, options cluster.Options) env {
 }
 
 // buildAdvisor builds what the image has: a static binary.
-func buildAdvisor(t *testing.T) string {
+func buildAdvisor(t testing.TB) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "advisor")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/advisor")

@@ -40,7 +40,7 @@ func confined() *corev1.Pod {
 }
 
 // await waits until a condition holds; what it says last is the failure.
-func await(t *testing.T, condition func(context.Context) error) {
+func await(t testing.TB, condition func(context.Context) error) {
 	t.Helper()
 	err := condition(t.Context())
 	for attempt := 0; err != nil && attempt < 600; attempt++ {
