@@ -54,7 +54,7 @@ func inspect(t *testing.T, advisor string, manifests []byte, args ...string) []b
 func documents(t *testing.T, stream []byte) []map[string]any {
 	t.Helper()
 	var objects []map[string]any
-	for _, document := range bytes.Split(append([]byte("\n"), stream...), []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(append([]byte("\n"), stream...), []byte("\n---\n")) {
 		var object map[string]any
 		if err := yaml.Unmarshal(document, &object); err != nil {
 			t.Fatal(err)
