@@ -69,7 +69,7 @@ func wrap(first, words string) string {
 		if len(line)+1+len(word) > width {
 			lines, line = append(lines, line), indent
 		}
-		line += " " + word //nolint:modernize // a line is short
+		line += " " + word
 	}
 	return strings.Join(append(lines, line), "\n")
 }
