@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
@@ -37,8 +38,8 @@ type engineOptions struct {
 
 // The values of the flags that only some engines read, the default first.
 var (
-	enforcements    = vap.EnforcementWords
-	unknownAccounts = vap.UnknownAccountsWords
+	enforcements    = cel.EnforcementWords
+	unknownAccounts = cel.UnknownAccountsWords
 	paramStores     = vap.ParamsWords
 )
 
@@ -61,8 +62,8 @@ func engines() []engine {
 			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"},
 			build: func(o engineOptions) generate.Engine {
 				return vap.Engine(vap.Options{
-					Enforcement:     vap.Enforcement(o.enforcement),
-					UnknownAccounts: vap.UnknownAccounts(o.unknownAccounts),
+					Enforcement:     cel.Enforcement(o.enforcement),
+					UnknownAccounts: cel.UnknownAccounts(o.unknownAccounts),
 					Params:          vap.Params(o.params),
 				})
 			},

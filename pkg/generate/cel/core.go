@@ -1,6 +1,6 @@
 // Package cel has what the engines share whose policies are CEL: an expression that
-// computes the privileges that a pod asks for, and the table of those that are
-// permitted.
+// computes the privileges that a pod asks for, the table of those that are permitted,
+// the validations of a policy and their options, and the Namespaces with the data.
 //
 // Input is members (Tables) and the place of a table at admission (Core); output is
 // the text of a table, which people read and review, and variables of a policy, which

@@ -15,35 +15,31 @@ import (
 // variables.text; where is the label of the namespaces that are covered.
 func (o Options) policies(text []cel.Variable, where string) []generate.Object {
 	variables := append(text, cel.Core(cel.Source{Object: "object", Text: "variables.text"})...) //nolint:gocritic // text is ours
-	known := admissionv1.Validation{
-		Expression:        "variables.known",
-		Message:           "the service account may not have pods in this namespace: none was observed",
-		MessageExpression: `"service account " + variables.account + " may not have pods in namespace " + object.metadata.namespace + ": none was observed"`,
-		Reason:            new(metav1.StatusReasonForbidden),
-	}
-	beyond := admissionv1.Validation{
-		Expression:        "!variables.known || variables.admitted",
-		Message:           "the pod asks for more than its service account is permitted",
-		MessageExpression: `"service account " + variables.account + " may not: " + variables.excess`,
-		Reason:            new(metav1.StatusReasonForbidden),
-	}
+	known, beyond := validation(cel.Known), validation(cel.Beyond)
 	var objects []generate.Object
-	if o.Params == CRD && where == "object" {
+	if o.Params == CRD && where == inObject {
 		objects = append(objects, definition())
 	}
 	validations := []admissionv1.Validation{known, beyond}
-	if o.UnknownAccounts == WarnUnknown || o.UnknownAccounts == AllowUnknown {
+	if o.UnknownAccounts == cel.WarnUnknown || o.UnknownAccounts == cel.AllowUnknown {
 		validations = validations[1:]
 	}
 	objects = append(objects,
 		o.policy(PolicyName, "one for all namespaces: a pod may ask for what the permits of its namespace list, and for less", where, variables, validations),
 		o.binding(PolicyName, o.Enforcement, where))
-	if o.UnknownAccounts == WarnUnknown {
+	if o.UnknownAccounts == cel.WarnUnknown {
 		objects = append(objects,
 			o.policy(AccountsName, "warns about pods of service accounts without permits", where, variables, []admissionv1.Validation{known}),
-			o.binding(AccountsName, Warn, where))
+			o.binding(AccountsName, cel.Warn, where))
 	}
 	return objects
+}
+
+func validation(v cel.Validation) admissionv1.Validation {
+	return admissionv1.Validation{
+		Expression: v.Expression, Message: v.Message, MessageExpression: v.MessageExpression,
+		Reason: new(metav1.StatusReasonForbidden),
+	}
 }
 
 // policy returns the policy of a name.
@@ -58,17 +54,11 @@ func (o Options) policy(name, title, where string, variables []cel.Variable, val
 				// Of a pod that exists, nothing else that asks for something can change.
 				rule(admissionv1.Update, "pods/ephemeralcontainers"),
 			}},
-			MatchConditions: []admissionv1.MatchCondition{{
-				// A static pod runs whether its mirror is admitted or not. Anyone may set the
-				// annotation, but only a node is in the group.
-				Name: "no-mirror-pod",
-				Expression: `!("system:nodes" in request.userInfo.?groups.orValue([])
-  && "kubernetes.io/config.mirror" in object.metadata.?annotations.orValue({}))`,
-			}},
-			Validations: validations,
+			MatchConditions: []admissionv1.MatchCondition{{Name: "no-mirror-pod", Expression: cel.NoMirrorPod}},
+			Validations:     validations,
 		},
 	}
-	if where == "object" {
+	if where == inObject {
 		p.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: group + "/" + version, Kind: kind}
 	}
 	object := generate.Object{Value: p, Title: title, Text: []string{"spec.matchConditions[0].expression"}}
@@ -89,24 +79,24 @@ func rule(operation admissionv1.OperationType, resource string) admissionv1.Name
 }
 
 // binding binds the policy of a name to the covered namespaces.
-func (o Options) binding(name string, enforcement Enforcement, where string) generate.Object {
+func (o Options) binding(name string, enforcement cel.Enforcement, where string) generate.Object {
 	b := &admissionv1.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicyBinding"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName:        name,
-			ValidationActions: enforcement.actions(),
-			MatchResources:    &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{Key: where}}},
+			ValidationActions: actionsOf(enforcement),
+			MatchResources:    &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{cel.Key: where}}},
 		},
 	}
-	if where == "object" {
+	if where == inObject {
 		b.Spec.ParamRef = &admissionv1.ParamRef{Name: permitsName, ParameterNotFoundAction: new(admissionv1.DenyAction)}
 	}
-	title := fmt.Sprintf("for the namespaces with the label %s=%s", Key, where)
+	title := fmt.Sprintf("for the namespaces with the label %s=%s", cel.Key, where)
 	if b.Spec.ParamRef != nil {
 		title += "; one without permits refuses all pods, whatever the actions"
 	}
-	return generate.Object{Value: b, Title: title, Reasons: generate.Reasons{"spec.validationActions": {enforcement.next()}}}
+	return generate.Object{Value: b, Title: title, Reasons: generate.Reasons{"spec.validationActions": {next(enforcement)}}}
 }
 
 // policy is a ValidatingAdmissionPolicy without its status.
@@ -122,30 +112,5 @@ func textOf(p Params) []cel.Variable {
 	if p == CRD {
 		return []cel.Variable{{Name: "text", Expression: "params.spec.permits"}}
 	}
-	return []cel.Variable{{Name: "text", Expression: `namespaceObject.metadata.?annotations[?` + cel.Quote(Key) + `].orValue("")`}}
-}
-
-// maxLiteral is the largest part of a text in one expression, in bytes: an expression
-// may have 100,000 code points, and quoting a byte takes six at most
-// (pkg/apis/admissionregistration/validation, and the limit of CEL's parser).
-const maxLiteral = 15_000
-
-// literalText returns the variables of the text of a table that is in the policy
-// itself: parts of it, and the whole. The comments would only make it longer: the
-// objects of the namespaces name the workloads.
-func literalText(t cel.Table) []cel.Variable {
-	var variables []cel.Variable
-	var names []string
-	for text := t.Text(false); len(text) > 0; {
-		part := []rune(text)
-		part = part[:min(len(part), maxLiteral)]
-		text = text[len(string(part)):]
-		name := fmt.Sprintf("text%d", len(variables))
-		variables = append(variables, cel.Variable{Name: name, Expression: cel.Quote(string(part))})
-		names = append(names, "variables."+name)
-	}
-	if len(names) == 0 {
-		names = []string{`""`}
-	}
-	return append(variables, cel.Variable{Name: "text", Expression: strings.Join(names, " + ")})
+	return cel.AnnotationText()
 }

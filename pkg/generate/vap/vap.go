@@ -36,10 +36,8 @@ const (
 	PolicyName = "advisor.privileges"
 	// AccountsName is that of the policy that warns about unknown accounts.
 	AccountsName = "advisor.unknown-accounts"
-	// Key is that of the label of covered namespaces, whose value says where their
-	// permits are, and of the annotation with the permits. Only who can write the
-	// Namespace can change them.
-	Key = "psp-advisor.github.io/permits"
+	// inObject is the value of the label of namespaces whose permits are in an object.
+	inObject = "object"
 )
 
 // Engine returns the engine of ValidatingAdmissionPolicy.
@@ -50,19 +48,26 @@ func Engine(o Options) generate.Engine {
 		Note:          "Kubernetes 1.30 was the first release that served them",
 		Outputs:       o.outputs,
 		Findings:      o.findings,
-		Inexpressible: inexpressible,
+		Inexpressible: cel.Inexpressible(),
 	}
+}
+
+func (o Options) findings(outputs []generate.Output) []generate.Finding {
+	if o.Params == CRD {
+		return cel.Findings(outputs, "")
+	}
+	return cel.Findings(outputs, "--params crd holds more")
 }
 
 // where is the value of the label of covered namespaces.
 func (o Options) where(level aggregate.Level) string {
 	switch {
 	case level == aggregate.ByCluster:
-		return "policy"
+		return cel.InPolicy
 	case o.Params == CRD:
-		return "object"
+		return inObject
 	default:
-		return "annotation"
+		return cel.InAnnotation
 	}
 }
 
@@ -73,7 +78,7 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 	tables := cel.Tables(members, level)
 	text := textOf(o.Params)
 	if level == aggregate.ByCluster {
-		text = literalText(tables[0])
+		text = cel.LiteralText(tables[0])
 	}
 	outputs := []generate.Output{{
 		Group:   aggregate.Group{Level: aggregate.ByCluster},
@@ -83,10 +88,10 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
 		output := generate.Output{Group: g, Name: generate.Name(g)}
 		if level == aggregate.ByCluster {
-			output.Objects = []generate.Object{o.covered(g, level, nil)}
+			output.Objects = []generate.Object{cel.Covered(g, o.where(level), nil)}
 		} else {
 			i := slices.IndexFunc(tables, func(t cel.Table) bool { return t.Group.Namespace == g.Namespace })
-			output.Objects, output.Compromise = o.namespace(g, level, tables[i])
+			output.Objects, output.Compromise = o.namespace(g, tables[i])
 		}
 		outputs = append(outputs, output)
 	}
@@ -95,11 +100,9 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 
 // namespace returns the objects of a namespace with its permits, and what they give
 // up.
-func (o Options) namespace(g aggregate.Group, level aggregate.Level, t cel.Table) ([]generate.Object, string) {
+func (o Options) namespace(g aggregate.Group, t cel.Table) ([]generate.Object, string) {
 	if o.Params != CRD {
-		text, compromise := t.Fit(cel.MaxText)
-		object := o.covered(g, level, map[string]string{Key: text})
-		object.Text = []string{"metadata.annotations." + Key}
+		object, compromise := cel.Annotated(g, t)
 		return []generate.Object{object}, compromise
 	}
 	text, compromise := t.Fit(maxObject)
@@ -110,14 +113,6 @@ func (o Options) namespace(g aggregate.Group, level aggregate.Level, t cel.Table
 	}
 	return []generate.Object{
 		{Value: permits, Title: generate.For(g), Text: []string{"spec.permits"}},
-		o.covered(g, level, nil),
+		cel.Covered(g, inObject, nil),
 	}, compromise
-}
-
-// covered returns the Namespace with the label of those that are covered.
-func (o Options) covered(g aggregate.Group, level aggregate.Level, annotations map[string]string) generate.Object {
-	return generate.Object{
-		Value: generate.Namespace(g.Namespace, map[string]string{Key: o.where(level)}, annotations),
-		Title: generate.For(g) + "; apply with --server-side, for the Namespace belongs to others",
-	}
 }

@@ -41,12 +41,12 @@ func TestEachAttributeIsExpressed(t *testing.T) {
 				return yaml(t, Options{}.outputs([]aggregate.Member{member("shop", "web", "web", pod)}, aggregate.ByWorkload))
 			}
 			expressed := output(pods[0]) != output(pods[1])
-			if expressed == slices.Contains(inexpressible, attribute) {
+			if expressed == slices.Contains(cel.Inexpressible(), attribute) {
 				t.Errorf("expressed: %t, listed as inexpressible: %t", expressed, !expressed)
 			}
 		})
 	}
-	for _, name := range inexpressible {
+	for _, name := range cel.Inexpressible() {
 		if !slices.Contains(profile.Attributes(), name) {
 			t.Errorf("%s is no attribute", name)
 		}
@@ -64,7 +64,7 @@ func names(outputs []generate.Output) []string {
 			case *admissionv1.ValidatingAdmissionPolicyBinding:
 				list = append(list, v.Kind+" "+v.Name)
 			case *metav1.PartialObjectMetadata:
-				list = append(list, v.Kind+" "+v.Name+" "+v.Labels[Key])
+				list = append(list, v.Kind+" "+v.Name+" "+v.Labels[cel.Key])
 			case *podPermits:
 				list = append(list, v.Kind+" "+v.Namespace)
 			case *map[string]any:
@@ -86,8 +86,8 @@ func TestObjects(t *testing.T) {
 		want    []string
 	}{
 		{"default", Options{}, aggregate.ByWorkload, slices.Concat(policies, []string{"Namespace bank annotation", "Namespace shop annotation"})},
-		{"unknown accounts warned about", Options{UnknownAccounts: WarnUnknown}, aggregate.ByNamespace, slices.Concat(policies, unknown, []string{"Namespace bank annotation", "Namespace shop annotation"})},
-		{"unknown accounts allowed", Options{UnknownAccounts: AllowUnknown}, aggregate.ByServiceAccount, slices.Concat(policies, []string{"Namespace bank annotation", "Namespace shop annotation"})},
+		{"unknown accounts warned about", Options{UnknownAccounts: cel.WarnUnknown}, aggregate.ByNamespace, slices.Concat(policies, unknown, []string{"Namespace bank annotation", "Namespace shop annotation"})},
+		{"unknown accounts allowed", Options{UnknownAccounts: cel.AllowUnknown}, aggregate.ByServiceAccount, slices.Concat(policies, []string{"Namespace bank annotation", "Namespace shop annotation"})},
 		{"objects", Options{Params: CRD}, aggregate.ByWorkload, slices.Concat([]string{"CustomResourceDefinition"}, policies, []string{"PodPermits bank", "Namespace bank object", "PodPermits shop", "Namespace shop object"})},
 		{"cluster", Options{Params: CRD}, aggregate.ByCluster, slices.Concat(policies, []string{"Namespace bank policy", "Namespace shop policy"})},
 	} {
@@ -105,7 +105,7 @@ func TestObjects(t *testing.T) {
 // The policy of a cluster never changes with what runs in it.
 func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	r := podtest.Rand(t)
-	for _, o := range []Options{{}, {Params: CRD}, {UnknownAccounts: WarnUnknown}} {
+	for _, o := range []Options{{}, {Params: CRD}, {UnknownAccounts: cel.WarnUnknown}} {
 		of := func() string {
 			members := []aggregate.Member{member("shop", "web", "web", podtest.Random(r))}
 			return yaml(t, o.outputs(members, aggregate.ByWorkload)[:1])
@@ -117,17 +117,17 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 }
 
 func TestActions(t *testing.T) {
-	for enforcement, want := range map[Enforcement][]admissionv1.ValidationAction{
-		"": {admissionv1.Warn, admissionv1.Audit}, Warn: {admissionv1.Warn, admissionv1.Audit}, Audit: {admissionv1.Audit}, Deny: {admissionv1.Deny, admissionv1.Audit},
+	for enforcement, want := range map[cel.Enforcement][]admissionv1.ValidationAction{
+		"": {admissionv1.Warn, admissionv1.Audit}, cel.Warn: {admissionv1.Warn, admissionv1.Audit}, cel.Audit: {admissionv1.Audit}, cel.Deny: {admissionv1.Deny, admissionv1.Audit},
 	} {
-		if diff := cmp.Diff(want, enforcement.actions()); diff != "" {
+		if diff := cmp.Diff(want, actionsOf(enforcement)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", enforcement, diff)
 		}
 	}
 }
 
 func TestCheck(t *testing.T) {
-	for _, o := range []Options{{}, {Enforcement: Deny, UnknownAccounts: AllowUnknown, Params: CRD}} {
+	for _, o := range []Options{{}, {Enforcement: cel.Deny, UnknownAccounts: cel.AllowUnknown, Params: CRD}} {
 		if err := o.Check(); err != nil {
 			t.Errorf("%v: %v", o, err)
 		}
@@ -188,8 +188,8 @@ func TestFindings(t *testing.T) {
 	}
 	for _, output := range (Options{}).outputs(members, aggregate.ByWorkload) {
 		for _, object := range output.Objects {
-			if ns, ok := object.Value.(*metav1.PartialObjectMetadata); ok && len(ns.Annotations[Key]) > cel.MaxText {
-				t.Errorf("the permits of %s have %d bytes", ns.Name, len(ns.Annotations[Key]))
+			if ns, ok := object.Value.(*metav1.PartialObjectMetadata); ok && len(ns.Annotations[cel.Key]) > cel.MaxText {
+				t.Errorf("the permits of %s have %d bytes", ns.Name, len(ns.Annotations[cel.Key]))
 			}
 		}
 	}

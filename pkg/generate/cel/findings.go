@@ -1,4 +1,4 @@
-package vap
+package cel
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
@@ -13,10 +13,14 @@ const (
 	RulePermitsTooLarge = "permits-too-large"
 )
 
-// inexpressible are the attributes of a profile that no line is about.
-var inexpressible = []string{"secretEnv", "runtimeUser", "ephemeralContainers", "seccomp"}
+// Inexpressible returns the attributes of a profile that no line is about.
+func Inexpressible() []string {
+	return []string{"secretEnv", "runtimeUser", "ephemeralContainers", "seccomp"}
+}
 
-func (o Options) findings(outputs []generate.Output) []generate.Finding {
+// Findings returns what users of outputs should know; way is a way out for permits that
+// are too large, or empty.
+func Findings(outputs []generate.Output, way string) []generate.Finding {
 	var list []generate.Finding
 	for _, output := range outputs {
 		var static []aggregate.Member
@@ -33,8 +37,8 @@ func (o Options) findings(outputs []generate.Output) []generate.Finding {
 		if output.Compromise != "" {
 			f := generate.About(output.Group.Members, generate.Warning, RulePermitsTooLarge)
 			f.Message = output.Compromise
-			if o.Params != CRD {
-				f.Message += ": --params crd holds more"
+			if way != "" {
+				f.Message += ": " + way
 			}
 			list = append(list, f)
 		}

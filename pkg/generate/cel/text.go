@@ -1,0 +1,37 @@
+package cel
+
+import (
+	"fmt"
+	"strings"
+)
+
+// AnnotationText returns the variable of the text of the permits in the annotation of
+// a Namespace, as variables.text.
+func AnnotationText() []Variable {
+	return []Variable{{Name: "text", Expression: `namespaceObject.metadata.?annotations[?` + Quote(Key) + `].orValue("")`}}
+}
+
+// maxLiteral is the largest part of a text in one expression, in bytes: an expression
+// may have 100,000 code points, and quoting a byte takes six at most
+// (pkg/apis/admissionregistration/validation, and the limit of CEL's parser).
+const maxLiteral = 15_000
+
+// LiteralText returns the variables of the text of a table that is in the policy
+// itself: parts of it, and the whole as variables.text. The comments would only make it
+// longer: the objects of the namespaces name the workloads.
+func LiteralText(t Table) []Variable {
+	var variables []Variable
+	var names []string
+	for text := t.Text(false); len(text) > 0; {
+		part := []rune(text)
+		part = part[:min(len(part), maxLiteral)]
+		text = text[len(string(part)):]
+		name := fmt.Sprintf("text%d", len(variables))
+		variables = append(variables, Variable{Name: name, Expression: Quote(string(part))})
+		names = append(names, "variables."+name)
+	}
+	if len(names) == 0 {
+		names = []string{`""`}
+	}
+	return append(variables, Variable{Name: "text", Expression: strings.Join(names, " + ")})
+}
