@@ -17,7 +17,8 @@ const module = "github.com/psp-advisor/psp-advisor/"
 
 // imports says what each package may import besides the standard library: the
 // packages named, and what lies below them. Data flows one way, from what
-// observes to what writes.
+// observes to what writes. The last element * stands for any package there that has
+// no row of its own.
 var imports = map[string][]string{
 	"pkg/printable":       {},
 	"pkg/podsecurity":     {"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/pod-security-admission"},
@@ -50,7 +51,8 @@ var imports = map[string][]string{
 	"pkg/generate/cel": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/privilege", module + "pkg/profile",
 	},
-	"pkg/generate/vap": {
+	// The engines around the core of package cel: never each other.
+	"pkg/generate/*": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/generate/cel",
 		"k8s.io/api/admissionregistration/v1", "k8s.io/apimachinery",
 	},
@@ -76,7 +78,7 @@ var imports = map[string][]string{
 	},
 	"cmd/advisor": {module + "cmd/advisor/app"},
 	"cmd/advisor/app": {
-		module + "pkg/aggregate", module + "pkg/controller", module + "pkg/generate", module + "pkg/generate/cel", module + "pkg/generate/psa", module + "pkg/generate/psp", module + "pkg/generate/vap", module + "pkg/observe", module + "pkg/observe/cluster", module + "pkg/observe/manifest",
+		module + "pkg/aggregate", module + "pkg/controller", module + "pkg/generate", module + "pkg/generate/*", module + "pkg/observe", module + "pkg/observe/cluster", module + "pkg/observe/manifest",
 		module + "pkg/printable", module + "pkg/profile", module + "pkg/publish", module + "pkg/report", module + "pkg/tree",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 		"k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog/v2", "sigs.k8s.io/yaml",
@@ -101,11 +103,16 @@ func TestImports(t *testing.T) {
 		}
 		allowed, ok := imports[folder]
 		if !ok {
+			allowed, ok = imports[path.Dir(folder)+"/*"]
+		}
+		if !ok {
 			t.Errorf("%s has no row in the table of imports", folder)
 			continue
 		}
 		for _, p := range imported {
-			if !standard(p) && !slices.ContainsFunc(allowed, func(a string) bool { return p == a || below(p, a) && !slices.Contains(exact, a) }) {
+			if !standard(p) && !slices.ContainsFunc(allowed, func(a string) bool {
+				return p == a || path.Dir(p)+"/*" == a || below(p, a) && !slices.Contains(exact, a)
+			}) {
 				t.Errorf("%s must not import %s", file, p)
 			}
 			if slices.Contains(forTests, strings.TrimPrefix(p, module)) {

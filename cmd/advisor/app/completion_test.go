@@ -45,7 +45,7 @@ func TestCompletion(t *testing.T) {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	}
 	server, config := apitest.Serve(t, namespace("monitoring"), namespace("shop"), namespace("shop-advisor"), runningPod("shop", "web"))
-	c := newClient(config)
+	c, env := newClient(config), environment{engines: engines()}
 	c.run(t.Context(), "publish", "--report-namespace", "psp-advisor").expect(t, exitOK)
 	kubeconfig := filepath.Join(t.TempDir(), "config")
 	err := os.WriteFile(kubeconfig, []byte(`apiVersion: v1
@@ -66,8 +66,8 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"inspect --level n", []string{"namespace"}, noFiles},
 		{"publish --source ", []string{"pods", "templates"}, noFiles},
 		{"publish --source pods,", []string{"pods,templates"}, noFiles},
-		{"controller --engine ", []string{"auto", "psp", "psa", "vap"}, noFiles},
-		{"get-report --engine ", []string{"psp", "psa", "vap"}, noFiles},
+		{"controller --engine ", env.engineChoices(), noFiles},
+		{"get-report --engine ", env.engineList(), noFiles},
 		{"inspect --server-version 1.3", []string{"1.37", "1.36", "1.35", "1.34", "1.33", "1.32", "1.31", "1.30"}, noFiles},
 		{"publish --enforcement ", []string{"warn", "audit", "deny"}, noFiles},
 		{"inspect --unknown-accounts ", []string{"deny", "warn", "allow"}, noFiles},
