@@ -89,6 +89,13 @@ func (f *engineFlags) choice(env environment, given *pflag.FlagSet) (engineChoic
 			errs = append(errs, fmt.Errorf("--%s: requires --engine %s", flag, orList(readers(env.engines, flag))))
 		}
 	}
+	for _, e := range env.engines {
+		for flag, want := range e.fixed {
+			if got := given.Lookup(flag).Value.String(); slices.Contains(f.names, e.name) && got != want {
+				errs = append(errs, fmt.Errorf("--%s: %s cannot be combined with --engine %s, which requires %s", flag, got, e.name, want))
+			}
+		}
+	}
 	return c, errors.Join(errs...)
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/kyverno"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
@@ -23,6 +24,9 @@ type engine struct {
 	publishedSince int
 	// flags that only this engine reads.
 	flags []string
+	// fixed are the values that flags of other engines must have beside this one, since
+	// they share objects.
+	fixed map[string]string
 	// build returns the engine. It accepts the zero options.
 	build func(engineOptions) generate.Engine
 }
@@ -65,6 +69,16 @@ func engines() []engine {
 					Enforcement:     cel.Enforcement(o.enforcement),
 					UnknownAccounts: cel.UnknownAccounts(o.unknownAccounts),
 					Params:          vap.Params(o.params),
+				})
+			},
+		},
+		{
+			name: "kyverno", flags: []string{"enforcement", "unknown-accounts"},
+			fixed: map[string]string{"params": string(vap.Annotation)}, // one label says where permits are
+			build: func(o engineOptions) generate.Engine {
+				return kyverno.Engine(kyverno.Options{
+					Enforcement:     cel.Enforcement(o.enforcement),
+					UnknownAccounts: cel.UnknownAccounts(o.unknownAccounts),
 				})
 			},
 		},
