@@ -52,6 +52,7 @@ kube: ## build Kubernetes 1.24, a current API server and judges of both, which t
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
 	cd hack/kubecurrent && go build -tags providerless -o ../../.cache/judge-current ./cmd/judge
 	go run ./hack/e2e/cluster/build
+	cd hack/kyverno && go build -o ../../.cache/kyverno github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno
 
 conformance: ## show the policies to the admission code of Kubernetes 1.24 and 1.30
 	cd hack/kube124 && go test -tags providerless ./judge
