@@ -48,16 +48,17 @@ bench: ## run the benchmarks, and what admission takes on a current server
 	go test -run '^$$' -bench . -benchmem ./...
 	go test -tags e2e -run '^$$' -bench . -benchtime 1000x -timeout 20m ./hack/e2e
 
-kube: ## build Kubernetes 1.24, a current API server and judges of both, which takes minutes
+kube: ## build Kubernetes 1.24, a current API server and the judges, which takes minutes
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
 	cd hack/kubecurrent && go build -tags providerless -o ../../.cache/judge-current ./cmd/judge
 	go run ./hack/e2e/cluster/build
 	cd hack/kyverno && go build -o ../../.cache/kyverno github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno
 
-conformance: ## show the policies to the admission code of Kubernetes 1.24 and 1.30
+conformance: ## show the policies to the code that will enforce them
 	cd hack/kube124 && go test -tags providerless ./judge
 	cd hack/kube130 && go test .
 	go run ./hack/conformance -fleets $(FLEETS)
+	go run ./hack/agreement
 
 mutate: ## break the generator and expect the conformance run to notice
 	go run ./hack/mutate

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
+	observation "github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// origin is the annotation of a pod that says where it comes from.
+const origin = "psp-advisor.github.io/origin"
+
+// testCase is a request for a pod and what vap says about it: nothing if it admits it.
+type testCase struct {
+	pod *corev1.Pod
+	// user sends the request; nil is anybody.
+	user *user
+	// debugging: the request adds the ephemeral containers of the pod, which exists.
+	debugging bool
+	message   string
+}
+
+// special reports whether the request is another one than for a new pod by anybody.
+func (c testCase) special() bool { return c.user != nil || c.debugging }
+
+// corpus returns the pods of all manifests.
+func (j *judge) corpus(o options) ([]*corev1.Pod, error) {
+	var pods []*corev1.Pod
+	files, refused := 0, 0
+	for dir := range strings.SplitSeq(o.corpora, ",") {
+		path := filepath.Join(o.root, dir)
+		if _, err := os.Stat(path); err != nil {
+			fmt.Printf("not there, so not judged: %s\n", dir)
+			continue
+		}
+		names, err := manifests(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			found, no, err := j.podsOf(name, fmt.Sprintf("n%d-", files))
+			if err != nil {
+				return nil, err
+			}
+			files, refused = files+1, refused+no
+			for _, pod := range found {
+				pods = append(pods, named(pod, len(pods), filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name)+" "+pod.Name))
+			}
+		}
+	}
+	fmt.Printf("%d manifests; the server refuses %d of their pods\n", files, refused)
+	return pods, nil
+}
+
+// named returns the pod under a short name. It has its token already, if it gets one.
+func named(pod *corev1.Pod, number int, from string) *corev1.Pod {
+	named := pod.DeepCopy()
+	named.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+	named.Name, named.GenerateName, named.OwnerReferences = fmt.Sprintf("p%d", number), "", nil
+	named.Spec.AutomountServiceAccountToken = new(false)
+	if named.Annotations == nil {
+		named.Annotations = map[string]string{}
+	}
+	named.Annotations[origin] = from
+	return named
+}
+
+// perturb returns requests for the pods and, for each of them, some that are a step
+// away.
+func perturb(r *rand.Rand, pods []*corev1.Pod, n int) []testCase {
+	var cases []testCase
+	for _, pod := range pods {
+		cases = append(cases, testCase{pod: pod})
+	}
+	for _, pod := range pods {
+		for _, i := range r.Perm(len(steps))[:n] {
+			other := named(pod, len(cases), pod.Annotations[origin]+", "+steps[i].name)
+			if steps[i].take(other) {
+				cases = append(cases, testCase{pod: other})
+			}
+		}
+	}
+	return cases
+}
+
+// specials returns requests that policies treat in another way, or look as if: for
+// mirror pods, by nodes, and for ephemeral containers.
+func specials(pods []*corev1.Pod, number int) []testCase {
+	node := &user{Username: "system:node:n", Groups: []string{"system:nodes"}}
+	var cases []testCase
+	add := func(pod *corev1.Pod, c testCase, from string, change func(*corev1.Pod)) {
+		c.pod = named(pod, number+len(cases), pod.Annotations[origin]+", "+from)
+		change(c.pod)
+		cases = append(cases, c)
+	}
+	mirror := func(p *corev1.Pod) {
+		p.Annotations[corev1.MirrorPodAnnotationKey], p.Spec.HostPID = "x", true
+		p.Spec.ServiceAccountName, p.Spec.Volumes = "", nil
+		p.Spec.Containers, p.Spec.InitContainers = []corev1.Container{{Name: "c", Image: "c", TerminationMessagePolicy: "File", ImagePullPolicy: "Always"}}, nil
+	}
+	debug := func(sc *corev1.SecurityContext) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			common := corev1.EphemeralContainerCommon{Name: "debugger", Image: "c", TerminationMessagePolicy: "File", ImagePullPolicy: "Always", SecurityContext: sc}
+			p.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: common}}
+		}
+	}
+	for _, pod := range pods[:min(len(pods), 8)] {
+		add(pod, testCase{user: node}, "by a node", func(*corev1.Pod) {})
+		add(pod, testCase{user: node}, "wider, by a node", func(p *corev1.Pod) { p.Spec.HostPID = true })
+		add(pod, testCase{user: node}, "mirror pod by a node", mirror)
+		add(pod, testCase{user: &user{Username: "someone"}}, "mirror pod by somebody", mirror)
+		add(pod, testCase{debugging: true}, "debugging", debug(first(pod).SecurityContext))
+		add(pod, testCase{debugging: true}, "debugging with privileges", debug(&corev1.SecurityContext{Privileged: new(true)}))
+	}
+	return cases
+}
+
+// observe returns the members that the advisor makes of pods.
+func observe(ctx context.Context, pods []*corev1.Pod) ([]aggregate.Member, error) {
+	var text strings.Builder
+	for _, pod := range pods {
+		raw, err := json.Marshal(pod)
+		if err != nil {
+			return nil, fmt.Errorf("writing a pod: %w", err)
+		}
+		fmt.Fprintf(&text, "---\n%s\n", raw)
+	}
+	obs, err := manifest.Read(ctx, []string{manifest.Stdin}, manifest.Options{In: strings.NewReader(text.String())}, observation.Scope{Pods: true})
+	if err != nil {
+		return nil, fmt.Errorf("observing: %w", err)
+	}
+	return obs.Members, nil
+}
+
+// verdicts of vap.
+type verdicts struct {
+	cases     []testCase
+	cost      uint64
+	costliest string
+}
+
+// verdicts returns the pods that a server accepts, each with the pod as admission sees it
+// and what vap says.
+func (j *judge) verdicts(members []aggregate.Member, level aggregate.Level, requests []testCase) (verdicts, error) {
+	policies, err := generate.YAML(vap.Engine(vap.Options{Enforcement: cel.Deny}).Outputs(members, level), false)
+	if err != nil {
+		return verdicts{}, fmt.Errorf("writing policies: %w", err)
+	}
+	ask := request{Cluster: &clusterRequest{Objects: string(policies)}, ReturnPods: true}
+	for _, c := range requests {
+		raw, err := json.Marshal(c.pod)
+		if err != nil {
+			return verdicts{}, fmt.Errorf("writing a pod: %w", err)
+		}
+		asked := podRequest{Object: raw, User: c.user}
+		if c.debugging {
+			asked.Subresource = "ephemeralcontainers"
+		}
+		ask.Pods = append(ask.Pods, asked)
+	}
+	a, err := j.ask(ask)
+	if err != nil {
+		return verdicts{}, err
+	}
+	var v verdicts
+	for i, p := range a.Pods {
+		c := requests[i]
+		switch {
+		case len(p.Errors) > 0 || len(p.Denials) > 1 || p.Outcome == "failed":
+			return v, fmt.Errorf("judging %s: %v, %v, %s", c.pod.Annotations[origin], p.Errors, p.Denials, p.Reason)
+		case p.Outcome == "refused":
+			continue
+		case len(p.Denials) == 1:
+			c.message = p.Denials[0].Message
+		}
+		c.pod = p.Pod
+		c.pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+		v.cases = append(v.cases, c)
+		if cost := p.Costs[vap.PolicyName].Total; cost > v.cost {
+			v.cost, v.costliest = cost, c.pod.Annotations[origin]
+		}
+	}
+	return v, nil
+}
+
+// sampled returns the cases that the engine judges: all special ones that its program
+// knows, and as many others as the engine wants, half of them admitted.
+func (e engine) sampled(r *rand.Rand, cases []testCase) []testCase {
+	var chosen []testCase
+	left := map[bool]int{true: e.sample / 2, false: e.sample / 2}
+	for _, i := range r.Perm(len(cases)) {
+		c := cases[i]
+		admitted := c.message == ""
+		switch {
+		case c.debugging && !e.debugging:
+		case c.special():
+			chosen = append(chosen, c)
+		case e.sample == 0 || left[admitted] > 0:
+			chosen = append(chosen, c)
+			left[admitted]--
+		}
+	}
+	return chosen
+}
