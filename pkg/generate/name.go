@@ -35,11 +35,18 @@ const prefix = "advisor"
 // namespace), is too long, or is not a DNS subdomain is cleaned and cut, and ends in
 // a hash of its parts.
 func Name(g aggregate.Group) string {
+	return NameWithin(g, validation.DNS1123SubdomainMaxLength)
+}
+
+// NameWithin is Name for kinds whose names have at most limit characters. Groups of a
+// level have different names within the same limit.
+func NameWithin(g aggregate.Group, limit int) string {
 	parts := slices.Concat([]string{prefix}, nameParts(g))
-	if odd(g, parts) {
-		return hashed(parts, hashOf(parts), validation.DNS1123SubdomainMaxLength)
+	name := strings.Join(parts, ".")
+	if odd(g, parts) || len(name) > limit {
+		return hashed(parts, hashOf(parts), limit)
 	}
-	return strings.Join(parts, ".")
+	return name
 }
 
 // Key identifies an output among those of its level. It has the parts of the name,

@@ -52,6 +52,20 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestNameWithin(t *testing.T) {
+	names := map[string]string{}
+	for _, namespace := range []string{"shop", strings.Repeat("x", 55), strings.Repeat("x", 56), strings.Repeat("x", 62) + "y", strings.Repeat("x", 63), "UPPER"} {
+		name := NameWithin(aggregate.Group{Level: aggregate.ByNamespace, Namespace: namespace}, 63)
+		if other, known := names[name]; known || len(name) > 63 || len(validation.IsDNS1123Subdomain(name)) > 0 {
+			t.Errorf("the name of %s is %s, that of %q", namespace, name, other)
+		}
+		if len(namespace) < 56 && name != "advisor."+namespace && namespace != "UPPER" {
+			t.Errorf("the name of %s is %s, though it fits", namespace, name)
+		}
+		names[name] = namespace
+	}
+}
+
 func TestKey(t *testing.T) {
 	web := &aggregate.Workload{Namespace: "shop", Group: "apps", Kind: "Deployment", Name: "web"}
 	odd := &aggregate.Workload{Namespace: "NAMESPACE", Group: "apps", Kind: "Deployment", Name: "web"}
