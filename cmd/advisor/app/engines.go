@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/gatekeeper"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/kyverno"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
@@ -77,6 +78,15 @@ func engines() []engine {
 			fixed: map[string]string{"params": string(vap.Annotation)}, // one label says where permits are
 			build: func(o engineOptions) generate.Engine {
 				return kyverno.Engine(kyverno.Options{
+					Enforcement:     cel.Enforcement(o.enforcement),
+					UnknownAccounts: cel.UnknownAccounts(o.unknownAccounts),
+				})
+			},
+		},
+		{
+			name: "gatekeeper", flags: []string{"enforcement", "unknown-accounts"},
+			build: func(o engineOptions) generate.Engine {
+				return gatekeeper.Engine(gatekeeper.Options{
 					Enforcement:     cel.Enforcement(o.enforcement),
 					UnknownAccounts: cel.UnknownAccounts(o.unknownAccounts),
 				})
