@@ -52,6 +52,7 @@ kube: ## build Kubernetes 1.24, a current API server and the judges, which takes
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
 	cd hack/kubecurrent && go build -tags providerless -o ../../.cache/judge-current ./cmd/judge
 	go run ./hack/e2e/cluster/build
+	cd hack/gatekeeper && go build -o ../../.cache/gator github.com/open-policy-agent/gatekeeper/v3/cmd/gator
 	cd hack/kyverno && go build -o ../../.cache/kyverno github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno
 
 conformance: ## show the policies to the code that will enforce them

@@ -29,6 +29,7 @@ type engine struct {
 // engines is the table of engines that must agree with vap.
 var engines = []engine{
 	kyvernoEngine,
+	gatekeeperEngine,
 }
 
 // program runs one of the programs in .cache, in a new directory with files of objects, and
