@@ -67,7 +67,7 @@ func TestExamples(t *testing.T) {
 func TestPermits(t *testing.T) {
 	t.Chdir(permits)
 	want := map[string]string{}
-	for _, engine := range []string{"vap"} {
+	for _, engine := range []string{"vap", "kyverno", "gatekeeper"} {
 		for _, level := range []string{"workload", "namespace"} {
 			stdout, stderr := inspect(t, 0, "-f", "input.yaml", "--engine", engine, "--level", level)
 			want[engine+"-"+level+".yaml"] = stdout
