@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
@@ -37,12 +38,12 @@ func advise(objects string, level aggregate.Level) (policies string, members map
 }
 
 // try gives the verdict on the advisor's policies for the objects.
-func (j *judge) try(name, objects string, level aggregate.Level) (verdict, string, error) {
+func try(j *judge.Process, name, objects string, level aggregate.Level) (verdict, string, error) {
 	policies, members, err := advise(objects, level)
 	if err != nil {
 		// The advisor's own failure is a fault like any other.
 		return verdict{Error: err.Error()}, "", nil //nolint:nilerr // see above
 	}
-	v, err := j.ask(request{Name: name, Objects: objects, Policies: policies, Members: members, SkipInvalid: true})
+	v, err := ask(j, request{Name: name, Objects: objects, Policies: policies, Members: members, SkipInvalid: true})
 	return v, policies, err
 }

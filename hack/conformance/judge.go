@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
+
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
 )
 
 // request and verdict are the wire format of hack/kube124/judge, whose module
@@ -82,67 +78,11 @@ func (v verdict) faults() map[string]string {
 	return faults
 }
 
-// buildJudge builds the judge into the cache of the repository; the Go tool
-// knows whether that is needed.
-func buildJudge(ctx context.Context, root string) (string, error) {
-	root, err := filepath.Abs(root)
-	if err != nil {
-		return "", fmt.Errorf("finding the repository: %w", err)
-	}
-	binary := filepath.Join(root, ".cache", "judge")
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "providerless", "-o", binary, "./cmd/judge") //nolint:gosec // our own arguments
-	build.Dir = filepath.Join(root, "hack", "kube124")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return "", fmt.Errorf("building the judge: %w", err)
-	}
-	return binary, nil
-}
-
-// judge is a running judge process; it answers one request at a time.
-type judge struct {
-	cmd      *exec.Cmd
-	in       io.WriteCloser
-	requests *json.Encoder
-	verdicts *json.Decoder
-}
-
-func startJudge(ctx context.Context, binary string) (*judge, error) {
-	cmd := exec.CommandContext(ctx, binary)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	return &judge{cmd: cmd, in: in, requests: json.NewEncoder(in), verdicts: json.NewDecoder(out)}, nil
-}
-
-// stop ends the process; it leaves when its input ends.
-func (j *judge) stop() error {
-	if err := j.in.Close(); err != nil {
-		return fmt.Errorf("stopping the judge: %w", err)
-	}
-	if err := j.cmd.Wait(); err != nil {
-		return fmt.Errorf("stopping the judge: %w", err)
-	}
-	return nil
-}
-
-func (j *judge) ask(r request) (verdict, error) {
+// ask has a request judged.
+func ask(p *judge.Process, r request) (verdict, error) {
 	var v verdict
-	if err := j.requests.Encode(r); err != nil {
-		return v, fmt.Errorf("asking the judge: %w", err)
-	}
-	if err := j.verdicts.Decode(&v); err != nil {
-		return v, fmt.Errorf("reading the verdict on %s: %w", r.Name, err)
+	if err := p.Ask(r, &v); err != nil {
+		return v, fmt.Errorf("judging %s: %w", r.Name, err)
 	}
 	return v, nil
 }
@@ -150,7 +90,7 @@ func (j *judge) ask(r request) (verdict, error) {
 // summary is a verdict in one line.
 func (v verdict) summary() string {
 	var faults []string
-	for _, key := range sortedKeys(v.Counts) {
+	for _, key := range sorted(v.Counts) {
 		if key != unchanged {
 			faults = append(faults, fmt.Sprintf("%d %s", v.Counts[key], key))
 		}

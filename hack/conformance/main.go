@@ -18,16 +18,19 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/fleet"
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
+	"github.com/psp-advisor/psp-advisor/hack/conformance/objects"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 )
 
@@ -79,14 +82,14 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	if o.judge == "" {
-		binary, err := buildJudge(ctx, o.root)
+		binary, err := judge.Build(ctx, o.root, "kube124", "judge")
 		if err != nil {
 			return err
 		}
 		o.judge = binary
 	}
 	r := &runner{options: o, suites: map[string]*tally{}}
-	var tasks []task
+	var tasks []judge.Task
 	written, err := o.writtenPolicies()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -103,14 +106,14 @@ func run(ctx context.Context, o options) error {
 			fmt.Printf("not there, so not judged: %s\n", dir)
 			continue
 		}
-		sources, err := readSources(path)
+		sources, err := objects.ReadDir(path)
 		if err != nil {
 			return err
 		}
 		for _, s := range sources {
-			tasks = append(tasks, func(j *judge) error { return r.source(j, filepath.Base(dir), s) })
+			tasks = append(tasks, func(j *judge.Process) error { return r.source(j, filepath.Base(dir), s) })
 			if len(written) > 0 {
-				tasks = append(tasks, func(j *judge) error { return r.withinAll(j, filepath.Base(dir), s, written) })
+				tasks = append(tasks, func(j *judge.Process) error { return r.withinAll(j, filepath.Base(dir), s, written) })
 			}
 		}
 	}
@@ -118,20 +121,17 @@ func run(ctx context.Context, o options) error {
 		fmt.Printf("random fleets %d to %d of seed %d\n", o.first, o.first+o.fleets-1, o.seed)
 	}
 	for n := o.first; n < o.first+o.fleets; n++ {
-		tasks = append(tasks, func(j *judge) error { return r.fleet(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
+		tasks = append(tasks, func(j *judge.Process) error { return r.fleet(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
 	for n := o.first; n < o.first+o.pairs; n++ {
-		tasks = append(tasks, func(j *judge) error { return r.withinRandom(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
+		tasks = append(tasks, func(j *judge.Process) error { return r.withinRandom(j, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
 	start := time.Now()
-	if err := r.all(ctx, tasks); err != nil {
+	if err := judge.Run(ctx, r.judge, tasks); err != nil {
 		return err
 	}
 	return r.report(time.Since(start))
 }
-
-// task is one piece of work for one judge.
-type task func(*judge) error
 
 // runner keeps what all tasks found.
 type runner struct {
@@ -148,70 +148,22 @@ type tally struct {
 	faults                                        map[string]int
 }
 
-// all runs the tasks on a judge process per processor.
-func (r *runner) all(ctx context.Context, tasks []task) error {
-	queue := make(chan task)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	workers := runtime.GOMAXPROCS(0)
-	results := make(chan error, workers)
-	for range workers {
-		go func() {
-			err := work(ctx, r.judge, queue)
-			if err != nil {
-				cancel()
-			}
-			results <- err
-		}()
-	}
-feed:
-	for _, t := range tasks {
-		select {
-		case queue <- t:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(queue)
-	var errs []error
-	for range workers {
-		errs = append(errs, <-results)
-	}
-	return errors.Join(errs...)
-}
-
-func work(ctx context.Context, binary string, queue <-chan task) (err error) {
-	j, err := startJudge(ctx, binary)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, j.stop()) }()
-	for t := range queue {
-		if err := t(j); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // source judges one file of a corpus at every level.
-func (r *runner) source(j *judge, suite string, s source) error {
-	s, err := s.clean(j)
+func (r *runner) source(j *judge.Process, suite string, s objects.Source) error {
+	s, dropped, err := clean(j, s)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	for _, refused := range s.refused {
-		r.refused = append(r.refused, s.name+": "+refused)
-	}
+	r.refused = append(r.refused, dropped...)
 	r.mu.Unlock()
 	for _, level := range r.levels {
-		v, _, err := j.try(s.name, s.text, level)
+		v, _, err := try(j, s.Name, s.Text, level)
 		if err != nil {
 			return err
 		}
 		if r.count(suite, level, v); len(v.faults()) > 0 {
-			r.print(fmt.Sprintf("FAIL %s at level %s: %s", s.name, level, v.summary()), v)
+			r.print(fmt.Sprintf("FAIL %s at level %s: %s", s.Name, level, v.summary()), v)
 			if r.fast {
 				return errFaults
 			}
@@ -221,38 +173,36 @@ func (r *runner) source(j *judge, suite string, s source) error {
 }
 
 // fleet judges one random fleet at every level.
-func (r *runner) fleet(j *judge, number uint64) error {
-	objects := randomFleet(r.seed, number)
-	text, err := join(objects)
+func (r *runner) fleet(j *judge.Process, number uint64) error {
+	list := fleet.Random(r.seed, number, fleet.Old)
+	text, err := objects.Join(list)
 	if err != nil {
 		return err
 	}
 	name := fmt.Sprintf("fleet %d of seed %d", number, r.seed)
-	v, err := j.ask(request{Name: name, Objects: text, SkipInvalid: true})
+	v, err := ask(j, request{Name: name, Objects: text, SkipInvalid: true})
 	if err != nil {
 		return err
 	}
 	if v.Counts[refused] > 0 {
 		// A pod that 1.24 refuses would widen the policies of others.
-		s, err := source{name: name, text: text}.clean(j)
+		s, dropped, err := clean(j, objects.Source{Name: name, Text: text})
 		if err != nil {
 			return err
 		}
 		r.mu.Lock()
-		for _, refused := range s.refused {
-			r.refused = append(r.refused, name+": "+refused)
-		}
+		r.refused = append(r.refused, dropped...)
 		r.mu.Unlock()
-		text = s.text
-		if objects, err = split(text); err != nil {
+		text = s.Text
+		if list, err = objects.Split(text); err != nil {
 			return err
 		}
 	}
-	if len(objects) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
 	for _, level := range r.levels {
-		v, _, err := j.try(name, text, level)
+		v, _, err := try(j, name, text, level)
 		if err != nil {
 			return err
 		}
@@ -264,7 +214,7 @@ func (r *runner) fleet(j *judge, number uint64) error {
 			r.print(fmt.Sprintf("FAIL %s at level %s: %s", name, level, v.summary()), v)
 			return errFaults
 		}
-		if err := r.explain(j, name, objects, level, v); err != nil {
+		if err := r.explain(j, name, list, level, v); err != nil {
 			return err
 		}
 	}
@@ -272,7 +222,7 @@ func (r *runner) fleet(j *judge, number uint64) error {
 }
 
 // explain shrinks a failing fleet and prints what is left of it.
-func (r *runner) explain(j *judge, name string, objects []object, level aggregate.Level, first verdict) error {
+func (r *runner) explain(j *judge.Process, name string, list []objects.Object, level aggregate.Level, first verdict) error {
 	r.mu.Lock()
 	r.shown++
 	show := r.shown <= r.show
@@ -282,12 +232,12 @@ func (r *runner) explain(j *judge, name string, objects []object, level aggregat
 	}
 	wanted := first.faults()
 	var failure error
-	smallest := shrink(objects, func(attempt []object) bool {
-		text, err := join(attempt)
+	smallest := objects.Shrink(list, func(attempt []objects.Object) bool {
+		text, err := objects.Join(attempt)
 		if err != nil || failure != nil {
 			return false
 		}
-		v, _, err := j.try(name, text, level)
+		v, _, err := try(j, name, text, level)
 		if err != nil {
 			failure = err
 			return false
@@ -303,16 +253,16 @@ func (r *runner) explain(j *judge, name string, objects []object, level aggregat
 	if failure != nil {
 		return failure
 	}
-	text, err := join(smallest)
+	text, err := objects.Join(smallest)
 	if err != nil {
 		return err
 	}
-	v, policies, err := j.try(name, text, level)
+	v, policies, err := try(j, name, text, level)
 	if err != nil {
 		return err
 	}
 	r.print(fmt.Sprintf("FAIL %s at level %s: %s\n# shrunk to\n%s# policies\n%s# verdict: %s",
-		name, level, first.summary(), readable(text), policies, v.summary()), v)
+		name, level, first.summary(), objects.Readable(text), policies, v.summary()), v)
 	return nil
 }
 
@@ -321,7 +271,7 @@ func (r *runner) print(title string, v verdict) {
 	defer r.mu.Unlock()
 	fmt.Println(title)
 	faults := v.faults()
-	for _, kind := range sortedKeys(faults) {
+	for _, kind := range sorted(faults) {
 		fmt.Printf("  %s\n", strings.Join(strings.Fields(faults[kind]), " "))
 	}
 }
@@ -369,10 +319,10 @@ func (r *runner) report(took time.Duration) error {
 	}
 	fmt.Printf("%-27s %7s %7s %8s %6s %8s %7s\n", "suite, level", "cases", "failed", "pods", "slack", "policies", "invalid")
 	failed := false
-	for _, key := range sortedKeys(r.suites) {
+	for _, key := range sorted(r.suites) {
 		t := r.suites[key]
 		fmt.Printf("%s %7d %7d %8d %6d %8d %7d\n", key, t.cases, t.failed, t.pods, t.slack, t.policies, t.invalid)
-		for _, kind := range sortedKeys(t.faults) {
+		for _, kind := range sorted(t.faults) {
 			failed = true
 			fmt.Printf("    %s in %d cases\n", kind, t.faults[kind])
 		}
@@ -383,3 +333,5 @@ func (r *runner) report(took time.Duration) error {
 	}
 	return nil
 }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

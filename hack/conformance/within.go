@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/fleet"
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
+	"github.com/psp-advisor/psp-advisor/hack/conformance/objects"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
@@ -17,48 +20,48 @@ import (
 )
 
 // grantToAll lets every account and every node use every policy.
-var grantToAll = object{
-	"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": object{"name": "all"},
-	"roleRef": object{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
+var grantToAll = objects.Object{
+	"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": objects.Object{"name": "all"},
+	"roleRef": objects.Object{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
 	"subjects": []any{
-		object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"},
-		object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"},
+		objects.Object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"},
+		objects.Object{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"},
 	},
 }
 
 // withGrant returns a policy that all may use, as text.
-func withGrant(policy object) (string, error) {
-	role := object{
-		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": object{"name": "all"},
-		"rules": []any{object{"apiGroups": []any{"policy"}, "resources": []any{"podsecuritypolicies"}, "resourceNames": []any{nameOf(policy)}, "verbs": []any{"use"}}},
+func withGrant(policy objects.Object) (string, error) {
+	role := objects.Object{
+		"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": objects.Object{"name": "all"},
+		"rules": []any{objects.Object{"apiGroups": []any{"policy"}, "resources": []any{"podsecuritypolicies"}, "resourceNames": []any{nameOf(policy)}, "verbs": []any{"use"}}},
 	}
-	return join([]object{policy, role, grantToAll})
+	return objects.Join([]objects.Object{policy, role, grantToAll})
 }
 
-func nameOf(o object) string {
-	metadata, _ := o["metadata"].(object)
+func nameOf(o objects.Object) string {
+	metadata, _ := o["metadata"].(objects.Object)
 	name, _ := metadata["name"].(string)
 	return name
 }
 
 // isKind reports whether an object is of one of the kinds.
-func isKind(o object, kinds ...string) bool {
+func isKind(o objects.Object, kinds ...string) bool {
 	kind, _ := o["kind"].(string)
 	return slices.Contains(kinds, kind)
 }
 
 // within compares what the advisor says of a written policy and the pods of one
 // workload with what the judge does.
-func (r *runner) within(j *judge, suite, name string, policy object, pods []object) error {
+func (r *runner) within(j *judge.Process, suite, name string, policy objects.Object, pods []objects.Object) error {
 	policies, err := withGrant(policy)
 	if err != nil {
 		return err
 	}
-	text, err := join(pods)
+	text, err := objects.Join(pods)
 	if err != nil {
 		return err
 	}
-	v, err := j.ask(request{Name: name, Objects: text, Policies: policies, Members: map[string][]string{nameOf(policy): {"none"}}, SkipInvalid: true})
+	v, err := ask(j, request{Name: name, Objects: text, Policies: policies, Members: map[string][]string{nameOf(policy): {"none"}}, SkipInvalid: true})
 	if err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func (r *runner) within(j *judge, suite, name string, policy object, pods []obje
 	show := r.shown <= r.show
 	r.mu.Unlock()
 	if show {
-		r.print(fmt.Sprintf("FAIL %s: %s\n%s# pods\n%s# advisor: %s\n# judge: %+v", name, verdict.Error, readable(policies), readable(text), detail, v), verdict)
+		r.print(fmt.Sprintf("FAIL %s: %s\n%s# pods\n%s# advisor: %s\n# judge: %+v", name, verdict.Error, objects.Readable(policies), objects.Readable(text), detail, v), verdict)
 	}
 	if r.fast {
 		return errFaults
@@ -150,38 +153,38 @@ func compare(policies, objects string) (worst psp.Outcome, detail string, err er
 }
 
 // workloads returns each object of a source that runs pods, with the service accounts.
-func workloads(s source) ([][]object, error) {
-	objects, err := split(s.text)
+func workloads(s objects.Source) ([][]objects.Object, error) {
+	all, err := objects.Split(s.Text)
 	if err != nil {
 		return nil, err
 	}
-	var accounts []object
-	var list [][]object
-	for _, o := range objects {
+	var accounts []objects.Object
+	var list [][]objects.Object
+	for _, o := range all {
 		if isKind(o, "ServiceAccount") {
 			accounts = append(accounts, o)
 		}
 	}
-	for _, o := range objects {
+	for _, o := range all {
 		if isKind(o, "Pod", "Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job", "CronJob") {
-			list = append(list, append([]object{o}, accounts...))
+			list = append(list, append([]objects.Object{o}, accounts...))
 		}
 	}
 	return list, nil
 }
 
 // policiesOf returns the PodSecurityPolicies of sources.
-func policiesOf(sources []source) ([]object, error) {
-	var list []object
+func policiesOf(sources []objects.Source) ([]objects.Object, error) {
+	var list []objects.Object
 	for _, s := range sources {
-		objects, err := split(s.text)
+		all, err := objects.Split(s.Text)
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range objects {
+		for _, o := range all {
 			if isKind(o, "PodSecurityPolicy") {
 				// As the server does (registry/rest/create.go, BeforeCreate).
-				if metadata, ok := o["metadata"].(object); ok {
+				if metadata, ok := o["metadata"].(objects.Object); ok {
 					delete(metadata, "namespace")
 				}
 				list = append(list, o)
@@ -192,11 +195,11 @@ func policiesOf(sources []source) ([]object, error) {
 }
 
 // writtenPolicies returns the policies to compare with the corpora.
-func (o options) writtenPolicies() ([]object, error) {
+func (o options) writtenPolicies() ([]objects.Object, error) {
 	if o.within == "" {
 		return nil, nil
 	}
-	sources, err := readSources(filepath.Join(o.root, o.within))
+	sources, err := objects.ReadDir(filepath.Join(o.root, o.within))
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +207,8 @@ func (o options) writtenPolicies() ([]object, error) {
 }
 
 // withinAll compares the policies with each workload of a source.
-func (r *runner) withinAll(j *judge, suite string, s source, written []object) error {
-	s, err := s.clean(j)
+func (r *runner) withinAll(j *judge.Process, suite string, s objects.Source, written []objects.Object) error {
+	s, _, err := clean(j, s)
 	if err != nil {
 		return err
 	}
@@ -215,7 +218,7 @@ func (r *runner) withinAll(j *judge, suite string, s source, written []object) e
 	}
 	for _, policy := range written {
 		for i, pods := range list {
-			name := fmt.Sprintf("policy %s and workload %d of %s", nameOf(policy), i, s.name)
+			name := fmt.Sprintf("policy %s and workload %d of %s", nameOf(policy), i, s.Name)
 			if err := r.within(j, "within-"+suite, name, policy, pods); err != nil {
 				return err
 			}
@@ -225,14 +228,13 @@ func (r *runner) withinAll(j *judge, suite string, s source, written []object) e
 }
 
 // withinRandom compares random policies with the pods of a random fleet.
-func (r *runner) withinRandom(j *judge, number uint64) error {
+func (r *runner) withinRandom(j *judge.Process, number uint64) error {
 	rnd := rand.New(rand.NewPCG(r.seed, number)) //nolint:gosec // repeatable on purpose
-	objects := randomFleet(r.seed, number)
-	text, err := join(objects)
+	text, err := objects.Join(fleet.Random(r.seed, number, fleet.Old))
 	if err != nil {
 		return err
 	}
-	list, err := workloads(source{text: text})
+	list, err := workloads(objects.Source{Text: text})
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -256,8 +258,8 @@ func (r *runner) withinRandom(j *judge, number uint64) error {
 
 // nearPolicy makes up a policy that is close to what some workload needs: the tightest
 // one for it, with a few fields changed.
-func nearPolicy(rnd *rand.Rand, list [][]object) (object, error) {
-	text, err := join(podtest.Pick(rnd, list...))
+func nearPolicy(rnd *rand.Rand, list [][]objects.Object) (objects.Object, error) {
+	text, err := objects.Join(podtest.Pick(rnd, list...))
 	if err != nil {
 		return nil, err
 	}
@@ -265,17 +267,17 @@ func nearPolicy(rnd *rand.Rand, list [][]object) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects, err := split(policies)
-	if err != nil || len(objects) == 0 {
+	generated, err := objects.Split(policies)
+	if err != nil || len(generated) == 0 {
 		return nil, err
 	}
-	policy := objects[0]
-	spec, _ := policy["spec"].(object)
-	metadata, _ := policy["metadata"].(object)
+	policy := generated[0]
+	spec, _ := policy["spec"].(objects.Object)
+	metadata, _ := policy["metadata"].(objects.Object)
 	if metadata["annotations"] == nil {
-		metadata["annotations"] = object{}
+		metadata["annotations"] = objects.Object{}
 	}
-	annotations, _ := metadata["annotations"].(object)
+	annotations, _ := metadata["annotations"].(objects.Object)
 	for range rnd.IntN(5) {
 		change := podtest.Pick(rnd, changes...)
 		value := podtest.Pick(rnd, change.values...)

@@ -1,4 +1,6 @@
-package main
+// Package fleet makes up the objects of small clusters, for the conformance runs. What
+// it makes depends on a seed and a number alone.
+package fleet
 
 import (
 	"encoding/json"
@@ -7,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/objects"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -19,7 +22,8 @@ import (
 // random source alone.
 type fleet struct {
 	*rand.Rand
-	objects []object
+	server  Server
+	objects []objects.Object
 	uids    int
 	// optedOut accounts get no token volume.
 	optedOut map[string]bool
@@ -28,10 +32,23 @@ type fleet struct {
 	alike bool
 }
 
-// randomFleet gives the fleet of a number; the same seed and number give the
-// same fleet.
-func randomFleet(seed, number uint64) []object {
-	f := &fleet{Rand: rand.New(rand.NewPCG(seed, number)), optedOut: map[string]bool{}} //nolint:gosec // repeatable on purpose
+// Server is the Kubernetes that a fleet is made for: it holds only what that accepts,
+// more or less.
+type Server struct {
+	// pod makes up a pod over the whole space that a policy can govern.
+	pod func(*rand.Rand) *corev1.Pod
+	// makeValid removes what the server refuses. It may change the annotations, too.
+	makeValid func(*corev1.PodSpec, map[string]string)
+	// old: it serves the API versions of old, and writes seccomp annotations.
+	old bool
+}
+
+// Old is Kubernetes 1.24, without what its policies cannot govern.
+var Old = Server{pod: podtest.Random, makeValid: makeValidOld, old: true}
+
+// Random returns the fleet of a number; the same seed and number give the same fleet.
+func Random(seed, number uint64, server Server) []objects.Object {
+	f := &fleet{server: server, Rand: rand.New(rand.NewPCG(seed, number)), optedOut: map[string]bool{}} //nolint:gosec // repeatable on purpose
 	f.alike = f.IntN(3) == 0
 	namespaces := []string{"blue", "green"}[:1+f.IntN(2)]
 	for _, ns := range namespaces {
@@ -58,13 +75,21 @@ func kind(apiVersion, kind string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: apiVersion, Kind: kind}
 }
 
+// version returns the API version of an object: on a current server, that of today.
+func (f *fleet) version(today, drawn string) string {
+	if f.server.old {
+		return drawn
+	}
+	return today
+}
+
 // put adds an object, as JSON has it.
 func (f *fleet) put(typed any) {
 	raw, err := json.Marshal(typed)
 	if err != nil {
 		panic(err) // only API types come here
 	}
-	var o object
+	var o objects.Object
 	if err := json.Unmarshal(raw, &o); err != nil {
 		panic(err)
 	}
@@ -76,12 +101,12 @@ func (f *fleet) put(typed any) {
 
 // emptyGroups makes unset supplementalGroups an empty list, which typed
 // objects cannot express: policies tell the two apart.
-func emptyGroups(o object) {
-	if sc, ok := o["securityContext"].(object); ok && o["containers"] != nil && sc["supplementalGroups"] == nil {
+func emptyGroups(o objects.Object) {
+	if sc, ok := o["securityContext"].(objects.Object); ok && o["containers"] != nil && sc["supplementalGroups"] == nil {
 		sc["supplementalGroups"] = []any{}
 	}
 	for _, value := range o {
-		if inner, ok := value.(object); ok {
+		if inner, ok := value.(objects.Object); ok {
 			emptyGroups(inner)
 		}
 	}
@@ -133,7 +158,7 @@ func (f *fleet) workload(ns, name string) {
 	case 5:
 		template.Spec.RestartPolicy = corev1.RestartPolicyOnFailure
 		cron := &batchv1.CronJob{
-			TypeMeta: kind(podtest.Pick(f.Rand, "batch/v1", "batch/v1beta1"), "CronJob"), ObjectMeta: meta,
+			TypeMeta: kind(f.version("batch/v1", podtest.Pick(f.Rand, "batch/v1", "batch/v1beta1")), "CronJob"), ObjectMeta: meta,
 			Spec: batchv1.CronJobSpec{Schedule: "* * * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template}}},
 		}
 		f.put(cron)
@@ -157,7 +182,7 @@ func (f *fleet) workload(ns, name string) {
 		}
 		f.pods(template, owner{"argoproj.io/v1alpha1", "Rollout", name}, ns)
 	default:
-		deployment := &appsv1.Deployment{TypeMeta: kind(podtest.Pick(f.Rand, "apps/v1", "apps/v1", "apps/v1", "extensions/v1beta1", "apps/v1beta2"), "Deployment"), ObjectMeta: meta}
+		deployment := &appsv1.Deployment{TypeMeta: kind(f.version("apps/v1", podtest.Pick(f.Rand, "apps/v1", "apps/v1", "apps/v1", "extensions/v1beta1", "apps/v1beta2")), "Deployment"), ObjectMeta: meta}
 		deployment.Spec = appsv1.DeploymentSpec{Selector: selector, Template: template}
 		reference := owner{"apps/v1", "Deployment", name}.reference()
 		rolledOut := f.IntN(2) == 0
@@ -204,7 +229,7 @@ func (f *fleet) pods(template corev1.PodTemplateSpec, o owner, ns string) {
 			running.Spec.DeprecatedServiceAccount = ""
 		case 1:
 			running.Spec.Containers = append(running.Spec.Containers, podtest.RandomContainer(f.Rand, "sidecar"))
-			makeValid(&running.Spec, running.Annotations)
+			f.server.makeValid(&running.Spec, running.Annotations)
 		}
 		f.stored(running, metav1.ObjectMeta{Namespace: ns, Name: fmt.Sprintf("%.40s-%s-x%d", o.name, strings.ToLower(o.kind), i)}, o.reference())
 	}
@@ -256,7 +281,9 @@ func (f *fleet) mirror(template corev1.PodTemplateSpec, ns, name string) {
 	for c := range podtest.Containers(&pod.Spec) {
 		c.EnvFrom = nil
 	}
-	syncSeccomp(pod)
+	if f.server.old {
+		syncSeccomp(pod)
+	}
 	hostPorts(pod)
 	f.put(pod)
 }
@@ -280,7 +307,7 @@ func (f *fleet) admitted(pod *corev1.Pod) {
 		}
 	}
 	hostPorts(pod)
-	if f.IntN(5) > 0 {
+	if f.server.old && f.IntN(5) > 0 {
 		syncSeccomp(pod) // since 1.27 servers leave it out
 	}
 }

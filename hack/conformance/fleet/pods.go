@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"fmt"
@@ -15,8 +15,9 @@ func (f *fleet) template() corev1.PodTemplateSpec {
 	if f.alike {
 		return f.hardened()
 	}
-	pod := podtest.Random(f.Rand)
-	makeValid(&pod.Spec, pod.Annotations)
+	pod := f.server.pod(f.Rand)
+	pod.Spec.EphemeralContainers = nil // no template has any
+	f.server.makeValid(&pod.Spec, pod.Annotations)
 	t := corev1.PodTemplateSpec{Spec: pod.Spec}
 	t.Annotations = pod.Annotations
 	return t
@@ -53,9 +54,8 @@ func (f *fleet) hardened() corev1.PodTemplateSpec {
 	return t
 }
 
-// makeValid removes what Kubernetes 1.24 refuses and what it has no policy for.
-func makeValid(s *corev1.PodSpec, annotations map[string]string) {
-	s.EphemeralContainers = nil // no template has any
+// makeValidOld removes what Kubernetes 1.24 refuses and what it has no policy for.
+func makeValidOld(s *corev1.PodSpec, annotations map[string]string) {
 	if s.HostPID {
 		s.ShareProcessNamespace = nil
 	}

@@ -1,17 +1,13 @@
-package main
+package objects
 
 import (
 	"maps"
 	"slices"
 )
 
-// object is a Kubernetes object as JSON gives it, so that shrinking needs to
-// know no types.
-type object = map[string]any
-
-// shrink removes objects, list elements and fields for as long as fails still
+// Shrink removes objects, list elements and fields for as long as fails still
 // says yes, and gives the smallest fleet found. Large parts go first.
-func shrink(fleet []object, fails func([]object) bool) []object {
+func Shrink(fleet []Object, fails func([]Object) bool) []Object {
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(fleet) && len(fleet) > 1; {
@@ -24,7 +20,7 @@ func shrink(fleet []object, fails func([]object) bool) []object {
 		for i := range fleet {
 			for _, smaller := range shrinkings(fleet[i]) {
 				attempt := slices.Clone(fleet)
-				attempt[i] = smaller().(object)
+				attempt[i] = smaller().(Object)
 				if fails(attempt) {
 					fleet, again = attempt, true
 					break
@@ -41,8 +37,8 @@ func shrinkings(value any) []func() any {
 	var list []func() any
 	var inner []func() any
 	switch v := value.(type) {
-	case object:
-		for _, key := range sortedKeys(v) {
+	case Object:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			list = append(list, func() any {
 				less := maps.Clone(v)
 				delete(less, key)
@@ -70,5 +66,3 @@ func shrinkings(value any) []func() any {
 	}
 	return append(list, inner...)
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

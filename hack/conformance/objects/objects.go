@@ -1,0 +1,115 @@
+// Package objects reads, writes and shrinks lists of Kubernetes objects, for the
+// conformance runs. Objects are as JSON gives them, so that it needs to know no types.
+package objects
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// Object is a Kubernetes object.
+type Object = map[string]any
+
+// Source is one file of objects.
+type Source struct{ Name, Text string }
+
+// ReadDir reads the manifests in a directory.
+func ReadDir(dir string) ([]Source, error) {
+	var sources []Source
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)) {
+			return err
+		}
+		text, err := os.ReadFile(path) //nolint:gosec // the directory is the caller's
+		sources = append(sources, Source{Name: filepath.Base(dir) + "/" + filepath.Base(path), Text: string(text)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", dir, err)
+	}
+	return sources, nil
+}
+
+// Split splits text into Objects, and lists into their items.
+func Split(text string) ([]Object, error) {
+	var objects []Object
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading a document: %w", err)
+		}
+		var o Object
+		if err := yaml.Unmarshal(document, &o); err != nil {
+			return nil, fmt.Errorf("reading a document: %w", err)
+		}
+		objects = append(objects, flatten(o)...)
+	}
+}
+
+func flatten(o Object) []Object {
+	items, ok := o["items"].([]any)
+	kind, _ := o["kind"].(string)
+	if !ok || !strings.HasSuffix(kind, "List") {
+		if len(o) == 0 {
+			return nil
+		}
+		return []Object{o}
+	}
+	var objects []Object
+	for _, item := range items {
+		inner, ok := item.(Object)
+		if !ok {
+			continue
+		}
+		if inner["kind"] == nil {
+			inner["kind"], inner["apiVersion"] = strings.TrimSuffix(kind, "List"), o["apiVersion"]
+		}
+		objects = append(objects, flatten(inner)...)
+	}
+	return objects
+}
+
+// Join writes objects as a stream of documents.
+func Join(objects []Object) (string, error) {
+	var text strings.Builder
+	for _, o := range objects {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			return "", fmt.Errorf("writing an object: %w", err)
+		}
+		fmt.Fprintf(&text, "---\n%s\n", raw)
+	}
+	return text.String(), nil
+}
+
+// Readable turns a stream of JSON documents into YAML for people.
+func Readable(text string) string {
+	objects, err := Split(text)
+	if err != nil {
+		return text
+	}
+	var out strings.Builder
+	for _, o := range objects {
+		raw, err := yaml.Marshal(o)
+		if err != nil {
+			return text
+		}
+		out.WriteString("---\n" + string(raw))
+	}
+	return out.String()
+}
