@@ -8,7 +8,8 @@
 // namespace: only data differs, so it is compiled once. Laws, each tested, the first
 // two with the CEL of a real API server:
 //   - the variables podAsks and containerAsks of a pod are privilege.Of(pod);
-//   - a pod is admitted exactly when one alternative of its account permits all of it;
+//   - a pod is admitted exactly when one alternative of its account permits all of it,
+//     but for pods that are too large to be compared, which are denied and told so;
 //   - no feature of CEL is newer than Kubernetes 1.30;
 //   - a string of a cluster is in the policy only inside a literal (Quote) or in the
 //     table, where it never ends its line.
@@ -42,6 +43,12 @@ type Source struct {
 //	known     whether the account of the pod has an alternative
 //	admitted  whether an alternative permits the pod
 //	excess    what goes beyond the nearest alternative, by container, as a text
+//
+// Comparing costs about the number of lines that are asked for times that of those that
+// are permitted, and a server stops an expression at 1,000,000 units. So what many
+// containers ask for is compared once, and only what an alternative does not have is
+// looked for under its lines. A pod that would cost more is not compared: it is not
+// admitted, and the excess is a text that says so.
 func Core(s Source) []Variable {
 	return slices.Concat(
 		[]Variable{
@@ -55,43 +62,90 @@ func Core(s Source) []Variable {
 		},
 		asks(),
 		[]Variable{
+			{"common", list(common)},
+			{"asked", `variables.podAsks
++ variables.common.filter(l, variables.containerAsks.exists(c, l in c.asks))
++ variables.containerAsks.map(c, c.asks.filter(l, !(l in variables.common)).join("\n")).join("\n").split("\n").filter(l, l != "")`},
 			{"account", `variables.pod.spec.?serviceAccountName.orValue("")`},
-			{"alternatives", s.Text + `.split("\n\n").map(b, b.split("\n"))
-  .filter(b, b[0] == "[*]" || b[0] == "[" + variables.account + "]")`},
+			{"alternatives", s.Text + `.split("\n\n")
+  .filter(b, b.startsWith("[*]") || b.startsWith("[" + variables.account + "]"))
+  .map(b, b.split("\n"))`},
 			{"known", `variables.alternatives.size() > 0`},
+			{"permitted", `variables.alternatives.map(a, a.size() - 1).sum()`},
+			{"parts", parts()},
+			{"paths", `variables.parts.map(a, {"all": a.all, "keys": a.keys, "written": a.written, "ports": a.ports,
+  "paths": (a.paths + a.written + a.written.map(l, l.substring(6))).map(l, l.endsWith("/") ? l : l + "/")})`},
 			{"permits", permits()},
-			{"admitted", `variables.permits.exists(a,
-  variables.podAsks.all(l, ` + permitted + `)
-  && variables.containerAsks.all(c, c.asks.all(l, ` + permitted + `)))`},
-			{"excesses", `variables.permits.map(a,
-  ([variables.podAsks.filter(l, !(` + permitted + `)).join(", ")]
-  + variables.containerAsks.map(c, {"name": c.name, "asks": c.asks.filter(l, !(` + permitted + `))})
-      .map(c, size(c.asks) > 0 ? c.asks.join(", ") + " (container " + c.name[0] + ")" : ""))
-  .filter(e, e != "").join("; "))`},
-			{"excess", `(variables.excesses.filter(e, variables.excesses.all(o, size(e) <= size(o)))
-  .map(e, size(e) > 2000 ? e.substring(0, 2000) + "…" : e) + [""])[0]`},
+			{"small", fmt.Sprintf(`variables.permitted <= %d
+&& variables.asked.size() * variables.permits.map(a, %d + a.lines.size()).sum() <= %d`, maxLines, alternativeCost, maxCost)},
+			{"missing", `!variables.small ? [] : variables.permits.map(a, {
+  "asked": variables.asked.filter(l, !(l in a.lines)), "paths": a.paths, "under": a.under})`},
+			{"comparable", fmt.Sprintf(`variables.small && variables.missing.map(a, a.asked.size() * (1 + a.under.size()) * %[1]d
+  + a.asked.filter(l, %[2]s).size() * a.paths.map(p, %[1]d + size(p) / 10).sum()).sum() <= %[3]d`, underCost, ofPath, maxCost)},
+			{"excesses", `!variables.comparable ? [] : variables.missing.map(a,
+  a.asked.filter(l, !(` + ofPath + ` ? a.paths : a.under).exists(p, l.startsWith(p))))`},
+			{"admitted", `variables.excesses.exists(e, e.size() == 0)`},
+			{"least", `variables.excesses.size() == 0 ? 0 : variables.excesses.map(e, e.size()).min()`},
+			{"nearest", `variables.excesses.size() == 0 ? [] : variables.excesses.filter(e, e.size() == variables.least)[0]`},
+			{"excess", `variables.nearest.size() == 0 ?
+  (variables.comparable ? "" : "ask for " + string(variables.asked.size()) + " privileges where " + string(variables.permitted) + " are permitted: too many to compare") :
+  [([variables.podAsks.filter(l, l in variables.nearest).join(", ")]
+    + variables.containerAsks.map(c, {"name": c.name, "asks": c.asks.filter(l, l in variables.nearest)})
+        .map(c, size(c.asks) > 0 ? c.asks.join(", ") + " (container " + c.name[0] + ")" : ""))
+    .filter(e, e != "").join("; ")].map(e, size(e) > 2000 ? e.substring(0, 2000) + "…" : e)[0]`},
 		},
 	)
 }
 
-// permitted is true if the alternative a permits the line l.
-const permitted = `l in a.lines || a.under.exists(p, l.startsWith(p))`
+// The largest number of permitted lines of an account, and the largest cost of a
+// comparison in CEL's units: what they leave of the limit of an expression is for what
+// the estimates do not know.
+const (
+	maxLines = 12_000
+	maxCost  = 800_000
+)
+
+// What a line that is asked for costs with each alternative, and with each beginning of
+// lines that it may be under, beside a tenth of the length of that.
+const (
+	alternativeCost = 16
+	underCost       = 8
+)
+
+// common are the lines without a value that containers ask for.
+var common = []string{
+	"privileged", "allowPrivilegeEscalation", "writable root file system", "default capabilities",
+	"root user", "image user", "image user root", "root group", "image group",
+	"no seccomp profile", "seccomp unconfined", "appArmor unconfined", "procMount Unmasked", "windows hostProcess",
+}
+
+// ofPath is true if the line l is about a path of the host.
+const ofPath = `l.startsWith("hostPath ") || l.startsWith("write hostPath ")`
+
+// keys are the lines that permit lines of other forms.
+var keys = append(slices.Sorted(maps.Keys(privilege.Implied)), "default capabilities")
+
+// parts returns the expression of those lines of each alternative that others are under.
+func parts() string {
+	return fmt.Sprintf(`variables.permitted > %d ? [] : variables.alternatives.map(a, {
+  "all": a,
+  "keys": %s.filter(l, l in a),
+  "paths": a.filter(l, l.startsWith("hostPath ")),
+  "written": a.filter(l, l.startsWith("write hostPath ")),
+  "ports": a.filter(l, l.startsWith("hostPort "))})`, maxLines, list(keys))
+}
 
 // permits returns the expression of what each alternative permits: whole lines, and
-// the beginnings of the lines that are under one; the rules are those of
-// privilege.Under.
+// the beginnings of the lines that are under one, those of paths apart; the rules are
+// those of privilege.Under.
 func permits() string {
 	lines := []string{
-		"a",
-		`("default capabilities" in a ? variables.defaultCapabilities.map(x, "capability " + x) : [])`,
-		`a.filter(l, l.startsWith("write hostPath ")).map(l, l.substring(6))`,
+		"a.all",
+		`a.written.map(l, l.substring(6))`,
+		`("default capabilities" in a.keys ? variables.defaultCapabilities.map(x, "capability " + x) : [])`,
 	}
-	under := []string{
-		`a.filter(l, l.startsWith("hostPath ") || l.startsWith("write hostPath ")).map(l, l.endsWith("/") ? l : l + "/")`,
-		`a.filter(l, l.startsWith("write hostPath ")).map(l, l.substring(6)).map(l, l.endsWith("/") ? l : l + "/")`,
-		`a.filter(l, l.startsWith("hostPort ")).map(l, l + " on ")`,
-	}
-	for _, line := range slices.Sorted(maps.Keys(privilege.Implied)) {
+	under := []string{`a.ports.map(l, l + " on ")`}
+	for _, line := range keys {
 		var whole, beginnings []string
 		for _, b := range privilege.Implied[line] {
 			if strings.HasSuffix(b, " ") || strings.HasSuffix(b, "/") {
@@ -101,13 +155,16 @@ func permits() string {
 			}
 		}
 		if len(whole) > 0 {
-			lines = append(lines, fmt.Sprintf("(%s in a ? %s : [])", Quote(line), list(whole)))
+			lines = append(lines, fmt.Sprintf("(%s in a.keys ? %s : [])", Quote(line), list(whole)))
 		}
 		if len(beginnings) > 0 {
-			under = append(under, fmt.Sprintf("(%s in a ? %s : [])", Quote(line), list(beginnings)))
+			under = append(under, fmt.Sprintf("(%s in a.keys ? %s : [])", Quote(line), list(beginnings)))
 		}
 	}
-	return "variables.alternatives.map(a, {\n  \"lines\": " + strings.Join(lines, "\n    + ") + ",\n  \"under\": " + strings.Join(under, "\n    + ") + "})"
+	return `variables.paths.map(a, {
+  "paths": a.paths,
+  "lines": ` + strings.Join(lines, "\n    + ") + `,
+  "under": ` + strings.Join(under, "\n    + ") + `})`
 }
 
 // asks returns the variables that compute the lines of privilege.Of, in the order of

@@ -153,15 +153,21 @@ func (t Table) Admits(account string, asked privilege.Set) (admitted bool, exces
 // (k8s.io/apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB).
 const MaxText = 192 << 10
 
-// Fit returns the text of the table in at most limit bytes, and what it had to give up
-// for that: at first the comments, then the alternatives of an account, which become
-// one, then the accounts. It is empty if nothing had to be given up. If nothing fits,
-// the last text is returned, which is too large.
+// Fit returns the text of the table in at most limit bytes that a server can compare
+// pods with, and what it had to give up for that: at first the comments, then the
+// alternatives of an account, which become one, then the accounts. It is empty if
+// nothing had to be given up. If nothing fits, the last text is returned, which is too
+// large.
 func (t Table) Fit(limit int) (text, given string) {
-	if text = t.Text(true); len(text) <= limit {
+	asked, paths := t.asked()
+	costly := t.costly(asked, paths)
+	if text = t.Text(true); len(text) <= limit && !costly {
 		return text, ""
 	}
-	size := len(text)
+	reason := fmt.Sprintf("its permits have %d bytes, more than the %d that fit", len(text), limit)
+	if costly {
+		reason = "its permits have too many lines for a server to compare pods with"
+	}
 	for _, step := range []struct {
 		table Table
 		given string
@@ -171,14 +177,63 @@ func (t Table) Fit(limit int) (text, given string) {
 		{t.merged(func(Alternative) string { return AnyAccount }), "it has no comments, and one alternative for all service accounts"},
 	} {
 		text, given = step.table.Text(false), step.given
-		if len(text) <= limit {
+		if costly = step.table.costly(asked, paths); len(text) <= limit && !costly {
 			break
 		}
 	}
 	if len(text) > limit {
 		given += fmt.Sprintf(", and is still larger than %d bytes", limit)
 	}
-	return text, fmt.Sprintf("its permits have %d bytes, more than the %d that fit: %s", size, limit, given)
+	if costly {
+		given += ", which are still too many"
+	}
+	return text, reason + ": " + given
+}
+
+// asked returns how many lines a pod asks for, at most, and how many of them are about
+// paths of the host: those of a workload as a whole.
+func (t Table) asked() (lines, paths int) {
+	for _, a := range t.Alternatives {
+		for _, m := range a.Group.Members {
+			own := 0
+			for _, line := range m.Profile.Privileges.Values() {
+				if ofHostPath(string(line)) {
+					own++
+				}
+			}
+			lines, paths = max(lines, m.Profile.Privileges.Len()), max(paths, own)
+		}
+	}
+	return lines, paths
+}
+
+func ofHostPath(line string) bool {
+	return strings.HasPrefix(line, "hostPath ") || strings.HasPrefix(line, "write hostPath ")
+}
+
+// costly reports whether comparing a pod that asks for so many lines with what the table
+// permits may cost more than Core does. Several containers may ask for the same line, so
+// half of the limit is left for them.
+func (t Table) costly(asked, askedPaths int) bool {
+	lines, cost := map[string]int{}, map[string]int{}
+	for _, a := range t.Alternatives {
+		lines[a.Account] += len(a.Permits.Lines())
+		cost[a.Account] += asked * (alternativeCost + len(a.Permits.Lines()))
+		for _, line := range a.Permits.Lines() {
+			switch {
+			case ofHostPath(line):
+				cost[a.Account] += askedPaths * 2 * (underCost + len(line)/10)
+			case strings.HasPrefix(line, "hostPort "):
+				cost[a.Account] += asked * underCost
+			}
+		}
+	}
+	for account := range lines {
+		if lines[account] > maxLines || cost[account] > maxCost/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // merged returns the table with one alternative for each value of key.

@@ -301,3 +301,25 @@ func TestFit(t *testing.T) {
 		})
 	}
 }
+
+// A table that fits, but that no server could compare a pod with, has one alternative
+// for each account.
+func TestFitForServers(t *testing.T) {
+	var members []aggregate.Member
+	for i := range 400 {
+		paths := func(p *corev1.Pod) {
+			for k := range 8 {
+				podtest.Volume(fmt.Sprintf("v%d", k), podtest.HostPath(fmt.Sprintf("/data/%d", i+k)), nil)(p)
+			}
+		}
+		members = append(members, member(fmt.Sprintf("shop/w%d", i), "web", small(paths)))
+	}
+	table := cel.Tables(members, aggregate.ByWorkload)[0]
+	text, given := table.Fit(1 << 30)
+	if n := strings.Count(text, "[web]"); n != 1 || !strings.Contains(given, "too many lines for a server to compare pods with: it has no comments, and one alternative for each service account") {
+		t.Errorf("%d alternatives, given up: %q", n, given)
+	}
+	if text, given := cel.Tables(members[:40], aggregate.ByWorkload)[0].Fit(1 << 30); strings.Count(text, "[web]") != 40 || given != "" {
+		t.Errorf("of 40 workloads: %d alternatives, given up: %q", strings.Count(text, "[web]"), given)
+	}
+}
