@@ -14,6 +14,7 @@ PLATFORM ?= linux/$(shell go env GOARCH)
 NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 util-linux
 FUZZTIME ?= 30s
 FLEETS ?= 500
+CURRENT_FLEETS ?= 200
 
 .PHONY: help build demo test lint verify update fuzz bench kube conformance mutate e2e image release-snapshot clean
 
@@ -59,6 +60,8 @@ conformance: ## show the policies to the code that will enforce them
 	cd hack/kube124 && go test -tags providerless ./judge
 	cd hack/kube130 && go test .
 	go run ./hack/conformance -fleets $(FLEETS)
+	cd hack/kubecurrent && go test -tags providerless ./judge
+	go run ./hack/conformance/current -fleets $(CURRENT_FLEETS)
 	go run ./hack/agreement
 
 mutate: ## break the generator and expect the conformance run to notice

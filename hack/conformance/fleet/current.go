@@ -18,6 +18,7 @@ var Current = Server{pod: randomCurrent, makeValid: makeValidCurrent}
 // containers if it has any.
 func CurrentPod(r *rand.Rand) *corev1.Pod {
 	pod := randomCurrent(r)
+	pod.TypeMeta = kind("v1", "Pod")
 	makeValidCurrent(&pod.Spec, pod.Annotations)
 	return pod
 }
@@ -164,6 +165,7 @@ func makeValidCurrent(s *corev1.PodSpec, annotations map[string]string) {
 	}
 	if sc := s.SecurityContext; sc != nil {
 		sc.Sysctls = validSysctls(s, sc.Sysctls)
+		dropContradiction(annotations, corev1.SeccompPodAnnotationKey, sc.SeccompProfile)
 		switch {
 		case windows:
 			s.SecurityContext = &corev1.PodSecurityContext{WindowsOptions: sc.WindowsOptions, RunAsNonRoot: sc.RunAsNonRoot}
@@ -208,6 +210,8 @@ func validContainer(s *corev1.PodSpec, c *corev1.Container, annotations map[stri
 	if sc == nil {
 		return
 	}
+	// The advisor refuses what 1.24 does.
+	dropContradiction(annotations, corev1.SeccompContainerAnnotationKeyPrefix+c.Name, sc.SeccompProfile)
 	if sc.AppArmorProfile != nil {
 		delete(annotations, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name)
 	}

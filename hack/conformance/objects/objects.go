@@ -88,13 +88,22 @@ func flatten(o Object) []Object {
 func Join(objects []Object) (string, error) {
 	var text strings.Builder
 	for _, o := range objects {
-		raw, err := json.Marshal(o)
+		raw, err := JSON(o)
 		if err != nil {
-			return "", fmt.Errorf("writing an object: %w", err)
+			return "", err
 		}
 		fmt.Fprintf(&text, "---\n%s\n", raw)
 	}
 	return text.String(), nil
+}
+
+// JSON returns a value as JSON that is YAML, too: there, a DEL must be escaped.
+func JSON(value any) (string, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return "", fmt.Errorf("writing an object: %w", err)
+	}
+	return strings.ReplaceAll(string(raw), "\x7f", `\u007f`), nil
 }
 
 // Readable turns a stream of JSON documents into YAML for people.

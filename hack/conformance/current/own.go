@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
+	"github.com/psp-advisor/psp-advisor/hack/conformance/objects"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// own judges pods that are made for the steps: each kind applies to one of them, which
+// permits so little that it is one line more. Every step from every pod is judged, in
+// every run.
+func (r *runner) own(p *judge.Process) error {
+	var list []objects.Object
+	for i, pod := range ownPods() {
+		pod.Name, pod.Namespace = fmt.Sprintf("own%d", i), "own"
+		pod.Spec.ServiceAccountName, pod.Spec.AutomountServiceAccountToken = pod.Name, new(false)
+		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+		raw, err := json.Marshal(pod)
+		if err != nil {
+			return fmt.Errorf("encoding: %w", err)
+		}
+		var o objects.Object
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return fmt.Errorf("decoding: %w", err)
+		}
+		list = append(list, o)
+	}
+	return r.fixture(p, "own", "pods for the steps", list, variants()[:2], effort{-1, -1, -1})
+}
+
+func ownPods() []*corev1.Pod {
+	least := func(tweaks ...func(*corev1.Pod)) *corev1.Pod {
+		pod := podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+			sc.RunAsUser, sc.RunAsGroup = new(int64(1000)), new(int64(1000))
+			sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
+			sc.SeccompProfile = podtest.Seccomp("runtime/default")
+		}), podtest.Security(func(sc *corev1.SecurityContext) {
+			sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem, sc.Capabilities = new(false), new(true), drop("ALL")
+		}))
+		pod.Spec.HostUsers, pod.Spec.RuntimeClassName = new(false), new("gvisor")
+		for _, tweak := range tweaks {
+			tweak(pod)
+		}
+		return pod
+	}
+	onHost := func(p *corev1.Pod) { p.Spec.HostUsers = nil }
+	privileged := func(p *corev1.Pod) {
+		onHost(p)
+		podtest.Security(func(sc *corev1.SecurityContext) { sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil })(p)
+	}
+	return []*corev1.Pod{
+		least(),
+		least(onHost),
+		least(podtest.Security(func(sc *corev1.SecurityContext) { sc.AllowPrivilegeEscalation = nil })),
+		least(onHost, func(p *corev1.Pod) { p.Spec.HostNetwork = true }),
+		least(podtest.Volume("logs", podtest.HostPath("/var/log"), &corev1.VolumeMount{ReadOnly: true})),
+		least(podtest.Volume("data", podtest.HostPath("/var/lib/data"), nil), podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{})),
+		least(privileged, podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationHostToContainer)})),
+		least(podtest.Container(func(c *corev1.Container) {
+			c.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80, HostIP: "127.0.0.1"}, {ContainerPort: 8443, HostPort: 8443}}
+		})),
+		least(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser, sc.RunAsNonRoot = nil, new(true) })),
+		least(func(p *corev1.Pod) { // much to give up
+			privileged(p)
+			p.Spec.HostNetwork, p.Spec.HostPID, p.Spec.HostIPC = true, true, true
+			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+				sc.RunAsUser, sc.RunAsGroup, sc.SeccompProfile, sc.SupplementalGroupsPolicy = nil, nil, podtest.Seccomp("unconfined"), nil
+				sc.FSGroup, sc.SupplementalGroups = new(int64(7)), []int64{7}
+				sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{HostProcess: new(true)}
+				sc.SELinuxOptions = &corev1.SELinuxOptions{Type: "spc_t"}
+			})(p)
+			podtest.Security(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem, sc.Capabilities = nil, nil })(p)
+			podtest.Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "unconfined")(p)
+			podtest.Container(func(c *corev1.Container) {
+				c.Ports = []corev1.ContainerPort{{ContainerPort: 80}}
+				c.LivenessProbe = &corev1.Probe{ProbeHandler: httpProbe("10.0.0.1")}
+			})(p)
+			podtest.Volume("data", podtest.HostPath("/data"), &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationBidirectional)})(p)
+		}),
+		least(onHost, func(p *corev1.Pod) {
+			p.Spec.ShareProcessNamespace = new(true)
+			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+				sc.Sysctls = []corev1.Sysctl{{Name: "kernel.shm_rmid_forced", Value: "1"}}
+			})(p)
+			podtest.Init("i", podtest.Context(func(sc *corev1.SecurityContext) {
+				sc.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}
+			}))(p)
+		}),
+		least(podtest.Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "unconfined")),
+		least(podtest.Security(func(sc *corev1.SecurityContext) { sc.SeccompProfile = podtest.Seccomp("localhost/a\nb") })),
+		least(podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.UnmaskedProcMount) })),
+		podtest.Pod(func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }),
+		podtest.Pod(func(p *corev1.Pod) {
+			p.Spec.OS, p.Spec.HostNetwork = &corev1.PodOS{Name: corev1.Windows}, true
+			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+				sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{RunAsUserName: new("ContainerUser")}
+			})(p)
+		}),
+	}
+}
