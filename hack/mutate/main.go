@@ -1,5 +1,5 @@
 // Command mutate checks the check: it breaks the advisor in one place after
-// another and shows that the conformance run catches each fault. The source
+// another and shows that a conformance run catches each fault. The source
 // tree is not touched; the faults are laid over it for the build alone.
 package main
 
@@ -21,7 +21,7 @@ import (
 )
 
 // errSurvivors says that a fault went unnoticed.
-var errSurvivors = errors.New("the conformance run does not catch every fault")
+var errSurvivors = errors.New("the conformance runs do not catch every fault")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -30,8 +30,9 @@ func main() {
 	fleets := flag.Int("fleets", 500, "random fleets per fault; they end at the first that shows it")
 	seed := flag.Uint64("seed", 1, "what the fleets are drawn from")
 	only := flag.String("only", "", "only faults whose family or description contains this")
+	pkg := flag.String("run", "", "only faults for the conformance runs whose package ends in this")
 	flag.Parse()
-	switch err := run(ctx, *root, *fleets, *seed, *only); {
+	switch err := run(ctx, *root, *fleets, *seed, *only, *pkg); {
 	case errors.Is(err, errSurvivors):
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
@@ -41,7 +42,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, root string, fleets int, seed uint64, only string) error {
+func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg string) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return fmt.Errorf("finding the repository: %w", err)
@@ -51,40 +52,50 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary directory
-	c := check{root: root, args: []string{
-		"-root", root, "-corpora", "", "-within", "", "-pairs", "0", "-fleets", fmt.Sprint(fleets), "-seed", fmt.Sprint(seed), "-fail-fast",
-	}}
-	if result, err := c.conformance(ctx, dir, ""); err != nil {
-		return err
-	} else if result != "" {
-		return fmt.Errorf("the advisor fails without any fault of ours: %s", result)
+	type trials = iter.Seq2[mutant, trial]
+	var tried []trials
+	total := 0
+	for _, t := range targets {
+		chosen := slices.DeleteFunc(slices.Clone(t.mutants), func(m mutant) bool {
+			return !strings.Contains(m.family+" "+m.what, only) || !strings.HasSuffix(t.pkg, pkg)
+		})
+		if len(chosen) == 0 {
+			continue
+		}
+		c := check{target: t, root: root, args: append([]string{"-root", root, "-corpora", "", "-seed", fmt.Sprint(seed), "-fail-fast"}, t.args(fleets)...)}
+		if result, err := c.conformance(ctx, dir, ""); err != nil {
+			return err
+		} else if result != "" {
+			return fmt.Errorf("the advisor fails without any fault of ours: %s", result)
+		}
+		// That run has built the judge, which no fault touches.
+		c.args = append(c.args, "-judge", filepath.Join(root, ".cache", t.judge))
+		own := filepath.Join(dir, t.judge)
+		tried = append(tried, func(yield func(mutant, trial) bool) { c.all(ctx, own, chosen)(yield) })
+		total += len(chosen)
 	}
-	// That run has built the judge, which no fault touches.
-	c.args = append(c.args, "-judge", filepath.Join(root, ".cache", "judge"))
-
-	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool {
-		return !strings.Contains(m.family+" "+m.what, only)
-	})
-	if len(chosen) == 0 {
+	if total == 0 {
 		return fmt.Errorf("no fault is called %q", only)
 	}
 	const row = "%-20s  %-48s  %s\n"
 	fmt.Printf(row, "FAMILY", "FAULT", "CAUGHT BY")
 	survivors := 0
 	var unfit []error
-	for m, t := range c.all(ctx, dir, chosen) {
-		switch {
-		case t.err != nil:
-			unfit = append(unfit, fmt.Errorf("trying %s, %s: %w", m.family, m.what, t.err))
-			t.result = "not tried, see below"
-		case t.result == "":
-			survivors++
-			t.result = "nothing: it SURVIVES"
+	for _, faults := range tried {
+		for m, t := range faults {
+			switch {
+			case t.err != nil:
+				unfit = append(unfit, fmt.Errorf("trying %s, %s: %w", m.family, m.what, t.err))
+				t.result = "not tried, see below"
+			case t.result == "":
+				survivors++
+				t.result = "nothing: it SURVIVES"
+			}
+			fmt.Printf(row, m.family, m.what, t.result)
 		}
-		fmt.Printf(row, m.family, m.what, t.result)
 	}
 	fmt.Printf("%d faults, %d caught, %d survive, %d not tried\n",
-		len(chosen), len(chosen)-survivors-len(unfit), survivors, len(unfit))
+		total, total-survivors-len(unfit), survivors, len(unfit))
 	if len(unfit) > 0 {
 		return errors.Join(unfit...)
 	}
@@ -94,8 +105,26 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only string)
 	return nil
 }
 
+// target is a conformance run with the faults that it must catch.
+type target struct {
+	// pkg of the run, and the name of its judge in the cache.
+	pkg, judge string
+	// args returns the flags for a number of fleets.
+	args    func(fleets int) []string
+	mutants []mutant
+}
+
+var targets = []target{
+	{"./hack/conformance", "judge", func(fleets int) []string {
+		return []string{"-fleets", fmt.Sprint(fleets), "-within", "", "-pairs", "0"}
+	}, mutants},
+	// The faults of what the Go model and CEL share show in few fleets, if at all.
+	{"./hack/conformance/current", "judge-current", func(fleets int) []string { return []string{"-fleets", fmt.Sprint(fleets / 10), "-pods", "1500"} }, currentMutants},
+}
+
 // check runs the conformance of a broken advisor.
 type check struct {
+	target
 	root string
 	args []string
 }
@@ -189,7 +218,7 @@ func (c check) conformance(ctx context.Context, dir, overlay string) (string, er
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	build := exec.CommandContext(ctx, "go", append(args, "./hack/conformance")...) //nolint:gosec // our own arguments
+	build := exec.CommandContext(ctx, "go", append(args, c.pkg)...) //nolint:gosec // our own arguments
 	build.Dir = c.root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building: %w\n%s", err, out)
