@@ -35,24 +35,23 @@ type testCase struct {
 // special reports whether the request is another one than for a new pod by anybody.
 func (c testCase) special() bool { return c.user != nil || c.debugging }
 
-// corpus returns the pods of all manifests.
-func (j *judge) corpus(o options) ([]*corev1.Pod, error) {
-	var pods []*corev1.Pod
+// corpus returns the pods of all manifests, and says in lines what there is.
+func (j *judge) corpus(o options) (pods []*corev1.Pod, notes []string, err error) {
 	files, refused := 0, 0
 	for dir := range strings.SplitSeq(o.corpora, ",") {
 		path := filepath.Join(o.root, dir)
 		if _, err := os.Stat(path); err != nil {
-			fmt.Printf("not there, so not judged: %s\n", dir)
+			notes = append(notes, "not there, so not judged: "+dir)
 			continue
 		}
 		names, err := manifests(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, name := range names {
 			found, no, err := j.podsOf(name, fmt.Sprintf("n%d-", files))
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			files, refused = files+1, refused+no
 			for _, pod := range found {
@@ -60,8 +59,7 @@ func (j *judge) corpus(o options) ([]*corev1.Pod, error) {
 			}
 		}
 	}
-	fmt.Printf("%d manifests; the server refuses %d of their pods\n", files, refused)
-	return pods, nil
+	return pods, append(notes, fmt.Sprintf("%d manifests; the server refuses %d of their pods", files, refused)), nil
 }
 
 // named returns the pod under a short name. It has its token already, if it gets one.
@@ -106,8 +104,8 @@ func specials(pods []*corev1.Pod, number int) []testCase {
 		cases = append(cases, c)
 	}
 	mirror := func(p *corev1.Pod) {
-		p.Annotations[corev1.MirrorPodAnnotationKey], p.Spec.HostPID = "x", true
-		p.Spec.ServiceAccountName, p.Spec.Volumes = "", nil
+		p.Annotations[corev1.MirrorPodAnnotationKey], p.Spec.NodeName, p.Spec.HostPID = "x", "n", true
+		p.Spec.ServiceAccountName, p.Spec.DeprecatedServiceAccount, p.Spec.Volumes = "", "", nil
 		p.Spec.Containers, p.Spec.InitContainers = []corev1.Container{{Name: "c", Image: "c", TerminationMessagePolicy: "File", ImagePullPolicy: "Always"}}, nil
 	}
 	debug := func(sc *corev1.SecurityContext) func(*corev1.Pod) {
@@ -180,6 +178,8 @@ func (j *judge) verdicts(members []aggregate.Member, level aggregate.Level, requ
 		switch {
 		case len(p.Errors) > 0 || len(p.Denials) > 1 || p.Outcome == "failed":
 			return v, fmt.Errorf("judging %s: %v, %v, %s", c.pod.Annotations[origin], p.Errors, p.Denials, p.Reason)
+		case p.Outcome == "refused" && c.special():
+			return v, fmt.Errorf("the server refuses %s: %s", c.pod.Annotations[origin], p.Reason)
 		case p.Outcome == "refused":
 			continue
 		case len(p.Denials) == 1:

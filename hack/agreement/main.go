@@ -65,10 +65,11 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.stop()) }()
-	observed, err := j.corpus(o)
+	observed, notes, err := j.corpus(o)
 	if err != nil {
 		return err
 	}
+	fmt.Println(strings.Join(notes, "\n"))
 	r := rand.New(rand.NewPCG(o.seed, 0)) //nolint:gosec // no secret
 	requests := perturb(r, observed, o.steps)
 	fmt.Printf("%d pods observed, %d a step away from them, seed %d\n", len(observed), len(requests)-len(observed), o.seed)
