@@ -221,8 +221,39 @@ func oneStepBeyond(t *testing.T, params string) {
 			if !apierrors.IsForbidden(err) || !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("got %v\nwant a refusal that ends in %q", err, want)
 			}
+			// The policy does not judge updates, for the server itself refuses those of
+			// what a pod asks for.
+			stored, err := pods.Get(t.Context(), base.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.step(stored)
+			if _, err := pods.Update(t.Context(), stored, metav1.UpdateOptions{DryRun: dryRun.DryRun}); !apierrors.IsInvalid(err) {
+				t.Errorf("the update of a pod: got %v, want that it is invalid", err)
+			}
 		})
 	}
+
+	t.Run("updates of what asks for nothing", func(t *testing.T) {
+		for name, update := range map[string]func(*corev1.Pod){
+			"image":    func(p *corev1.Pod) { p.Spec.Containers[0].Image = "other" },
+			"deadline": func(p *corev1.Pod) { p.Spec.ActiveDeadlineSeconds = new(int64(60)) },
+			"tolerations": func(p *corev1.Pod) {
+				p.Spec.Tolerations = append(p.Spec.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists})
+			},
+			"labels":      func(p *corev1.Pod) { p.Labels = map[string]string{"a": "b"} },
+			"annotations": func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} },
+		} {
+			stored, err := pods.Get(t.Context(), base.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			update(stored)
+			if _, err := pods.Update(t.Context(), stored, metav1.UpdateOptions{DryRun: dryRun.DryRun}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 
 	t.Run("unknown account", func(t *testing.T) {
 		err := create(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "unknown" })
