@@ -119,7 +119,7 @@ func (c *cluster) secure(ctx context.Context, a arrival, pod, old *corev1.Pod, v
 		Operation: admissionv1.Create, Object: pod, Username: a.user.GetName(),
 	}
 	if old != nil {
-		attributes.Subresource, attributes.Operation, attributes.OldObject = debugging, admissionv1.Update, old
+		attributes.Subresource, attributes.Operation, attributes.OldObject = a.subresource, admissionv1.Update, old
 	}
 	response := c.security.Validate(ctx, attributes)
 	verdict.Warnings = append(verdict.Warnings, response.Warnings...)

@@ -137,6 +137,9 @@ func strategyOf(kind schema.GroupKind) rest.RESTCreateStrategy {
 // storeOne creates an object and puts it into the store from which it is read.
 func (c *cluster) storeOne(object *unstructured.Unstructured) ([]string, error) {
 	kind := object.GroupVersionKind()
+	if kind.Version == "" {
+		return nil, errors.New("apiVersion: required")
+	}
 	if !legacyscheme.Scheme.Recognizes(kind) {
 		return nil, c.params.add(object, object)
 	}

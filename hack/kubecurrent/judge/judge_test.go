@@ -696,3 +696,24 @@ func TestNoCluster(t *testing.T) {
 		t.Errorf("answer %+v", answer)
 	}
 }
+
+// An update of a pod that runs is judged as such, and refused where the server itself
+// refuses it.
+func TestUpdate(t *testing.T) {
+	cluster := Cluster{Objects: text(t, policy("false", nil), binding(nil))}
+	stored := setUp(t, Cluster{}).Answer(Request{Pods: []Pod{{Object: raw(t, pod(nil))}}, ReturnPods: true}).Pods[0].Pod
+	changed := func(change func(*corev1.Pod)) Pod {
+		p := stored.DeepCopy()
+		change(p)
+		return Pod{Object: raw(t, p), OldObject: raw(t, stored), Update: true}
+	}
+	image := changed(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "y" })
+	want(t, ask(t, cluster, image), Admitted) // by a policy that denies all creations
+	v := ask(t, cluster, changed(func(p *corev1.Pod) { p.Spec.HostPID = true }))
+	want(t, v, Refused)
+	wantText(t, "reason", v.Reason, "pod updates may not change fields other than")
+	image.OldObject = nil
+	v = ask(t, cluster, image)
+	want(t, v, Refused)
+	wantText(t, "reason", v.Reason, "needs an old object")
+}

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,8 +27,9 @@ const tokenVolume = saadmission.ServiceAccountVolumeName + "-xxxxx"
 
 // arrival is a request for a pod as validating admission meets it.
 type arrival struct {
-	pod, old *api.Pod // old is set in updates only
-	user     user.Info
+	pod, old    *api.Pod // old is set in updates only
+	subresource string
+	user        user.Info
 }
 
 // podOf returns the pod that was read, or the one that the controller of a
@@ -137,12 +139,12 @@ func sender(request *User) user.Info {
 
 // attributes describe the request for a pod to a plugin.
 func (a arrival) attributes(object, old runtime.Object) admission.Attributes {
-	operation, subresource, options := admission.Create, "", runtime.Object(&metav1.CreateOptions{})
+	operation, options := admission.Create, runtime.Object(&metav1.CreateOptions{})
 	if a.old != nil {
-		operation, subresource, options = admission.Update, debugging, &metav1.UpdateOptions{}
+		operation, options = admission.Update, &metav1.UpdateOptions{}
 	}
 	return admission.NewAttributesRecord(object, old, podKind, a.pod.Namespace, a.pod.Name, podResource,
-		subresource, operation, options, false, a.user)
+		a.subresource, operation, options, false, a.user)
 }
 
 // debugging is the subresource that adds containers to a running pod.
@@ -156,12 +158,15 @@ var (
 // arrive does what the server does before validating admission; an error is its
 // refusal.
 func (c *cluster) arrive(ctx context.Context, request Pod, pod *api.Pod) (arrival, error) {
-	a := arrival{pod: pod, user: sender(request.User)}
+	a := arrival{pod: pod, subresource: request.Subresource, user: sender(request.User)}
 	if err := c.ensure(pod); err != nil {
 		return a, err
 	}
 	switch request.Subresource {
 	case "":
+		if request.Update {
+			return c.update(ctx, request, a)
+		}
 		if pod.UID != "" {
 			// It was stored: who created it did not send what was added since.
 			pod.Spec.EphemeralContainers = nil
@@ -210,30 +215,10 @@ func renameToken(pod *api.Pod) {
 
 // debug updates the ephemeral containers of a pod that was created before.
 func (c *cluster) debug(ctx context.Context, request Pod, a arrival) (arrival, error) {
-	old := a.pod.DeepCopy()
-	old.Spec.EphemeralContainers = nil
-	if len(request.OldObject) > 0 {
-		read, err := object(request.OldObject)
-		if err != nil {
-			return a, fmt.Errorf("reading the old object: %w", err)
-		}
-		pod, ok := read.(*api.Pod)
-		if !ok {
-			return a, fmt.Errorf("reading the old object: %T is not a pod", read)
-		}
-		old = pod
-		old.Namespace = a.pod.Namespace
-		if err := c.ensure(old); err != nil {
-			return a, err
-		}
+	old, err := c.created(ctx, request, a)
+	if err != nil {
+		return a, err
 	}
-	had := old.Spec.EphemeralContainers
-	old.Spec.EphemeralContainers = nil
-	if err := c.createPod(ctx, arrival{pod: old, user: a.user}); err != nil {
-		return a, fmt.Errorf("creating the old object: %w", err)
-	}
-	old.Spec.EphemeralContainers = had
-
 	updated := old.DeepCopy()
 	updated.Spec.EphemeralContainers = a.pod.Spec.EphemeralContainers
 	a.pod, a.old = updated, old
@@ -243,6 +228,53 @@ func (c *cluster) debug(ctx context.Context, request Pod, a arrival) (arrival, e
 	ctx = within(ctx, corev1.SchemeGroupVersion, updated.Namespace, debugging)
 	old.ResourceVersion, updated.ResourceVersion = "1", "1"
 	return a, rest.BeforeUpdate(podstrategy.EphemeralContainersStrategy, ctx, updated, old)
+}
+
+// update updates a pod that was created before.
+func (c *cluster) update(ctx context.Context, request Pod, a arrival) (arrival, error) {
+	if len(request.OldObject) == 0 {
+		return a, errors.New("an update needs an old object")
+	}
+	old, err := c.created(ctx, request, a)
+	if err != nil {
+		return a, err
+	}
+	a.old = old
+	if err := c.accounts.Admit(ctx, a.attributes(a.pod, old), c.interfaces); err != nil {
+		return a, err
+	}
+	ctx = within(ctx, corev1.SchemeGroupVersion, a.pod.Namespace, "")
+	old.ResourceVersion, a.pod.ResourceVersion = "1", "1"
+	a.pod.UID, a.pod.CreationTimestamp = old.UID, old.CreationTimestamp
+	return a, rest.BeforeUpdate(podstrategy.Strategy, ctx, a.pod, old)
+}
+
+// created returns the pod that an update is of, as the server has stored it.
+func (c *cluster) created(ctx context.Context, request Pod, a arrival) (*api.Pod, error) {
+	old := a.pod.DeepCopy()
+	old.Spec.EphemeralContainers = nil
+	if len(request.OldObject) > 0 {
+		read, err := object(request.OldObject)
+		if err != nil {
+			return nil, fmt.Errorf("reading the old object: %w", err)
+		}
+		pod, ok := read.(*api.Pod)
+		if !ok {
+			return nil, fmt.Errorf("reading the old object: %T is not a pod", read)
+		}
+		old = pod
+		old.Namespace = a.pod.Namespace
+		if err := c.ensure(old); err != nil {
+			return nil, err
+		}
+	}
+	had := old.Spec.EphemeralContainers
+	old.Spec.EphemeralContainers = nil
+	if err := c.createPod(ctx, arrival{pod: old, user: a.user}); err != nil {
+		return nil, fmt.Errorf("creating the old object: %w", err)
+	}
+	old.Spec.EphemeralContainers = had
+	return old, nil
 }
 
 // ensure makes the namespace and the account of the pod exist.

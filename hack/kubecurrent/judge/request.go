@@ -56,8 +56,10 @@ type Pod struct {
 	// Subresource is empty for a creation, or "ephemeralcontainers" for an update
 	// that sets those of Object.
 	Subresource string `json:"subresource,omitempty"`
-	// OldObject is the pod before that update; the default is Object without
-	// ephemeral containers.
+	// Update says that Object is an update of OldObject, of the pod itself.
+	Update bool `json:"update,omitempty"`
+	// OldObject is the pod before an update; with the subresource, the default is
+	// Object without ephemeral containers.
 	OldObject json.RawMessage `json:"oldObject,omitempty"`
 	// User sends the request; the default is a user without any rights.
 	User *User `json:"user,omitempty"`
