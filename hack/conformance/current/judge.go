@@ -34,6 +34,8 @@ type (
 		Namespace   string          `json:"namespace,omitempty"`
 		Object      json.RawMessage `json:"object"`
 		Subresource string          `json:"subresource,omitempty"`
+		Update      bool            `json:"update,omitempty"`
+		OldObject   json.RawMessage `json:"oldObject,omitempty"`
 		User        *user           `json:"user,omitempty"`
 	}
 	user struct {

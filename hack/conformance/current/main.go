@@ -58,7 +58,7 @@ func main() {
 	flags.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "directories of manifests, relative to the repository; one that is missing is reported")
 	flags.Uint64Var(&o.fleets, "fleets", 300, "how many random fleets")
 	flags.Uint64Var(&o.first, "first", 0, "number of the first fleet, to run one of them again")
-	flags.IntVar(&o.pods, "pods", 50_000, "how many random pods whose lines CEL and Go compute")
+	flags.IntVar(&o.pods, "pods", 51_000, "how many random pods whose lines CEL and Go compute")
 	flags.Uint64Var(&o.seed, "seed", 0, "what fleets, pods and steps are drawn from; 0 takes a new one")
 	flags.IntVar(&o.show, "show", 3, "how many failing fleets to shrink and print")
 	flags.StringVar(&o.judge, "judge", "", "judge binary; built when empty")
@@ -98,7 +98,7 @@ func run(ctx context.Context, o options) error {
 	for n := o.first; n < o.first+o.fleets; n++ {
 		tasks = append(tasks, func(p *judge.Process) error { return r.fleet(p, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
-	tasks = append(tasks, r.literals, r.limits)
+	tasks = append(tasks, r.literals, r.updates, r.limits)
 	tasks = append(tasks, pods[first:]...)
 	start := time.Now()
 	if err := judge.Run(ctx, o.judge, tasks); err != nil {
