@@ -24,7 +24,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/hack/conformance/fleet"
@@ -87,12 +86,12 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Printf("%d random fleets from %d on, pods and steps of seed %d\n", o.fleets, o.first, o.seed)
 	r := &runner{options: o, suites: map[string]*tally{}, steps: map[string]int{}}
-	corpora, err := r.corpus()
+	corpora, err := r.corpus() //nolint:contextcheck // the advisor reads what is in memory
 	if err != nil {
 		return err
 	}
 	// What shows most faults comes first; what takes long, early.
-	pods := r.differential() //nolint:contextcheck // the advisor reads what is in memory
+	pods := r.differential()
 	first := min(1, len(pods))
 	tasks := slices.Concat(pods[:first], []judge.Task{r.own}, corpora)
 	for n := o.first; n < o.first+o.fleets; n++ {

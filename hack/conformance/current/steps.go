@@ -174,10 +174,16 @@ func wider() []step {
 		{"pod AppArmor Unconfined", ofPod(func(sc *corev1.PodSecurityContext) { sc.AppArmorProfile = &unconfined })},
 		{"volume of another kind", func(r *rand.Rand, p *corev1.Pod) bool {
 			return ofVolume(podtest.Pick(r, []corev1.VolumeSource{
-				{EmptyDir: &corev1.EmptyDirVolumeSource{}}, {}, secret, {ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}},
-				{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "x"}}, {NFS: &corev1.NFSVolumeSource{Server: "x", Path: "/x"}},
-				{FC: &corev1.FCVolumeSource{TargetWWNs: []string{"50060e801049cfd1"}, Lun: new(int32(0))}}, {Image: &corev1.ImageVolumeSource{Reference: "example.com/x"}},
-				{PhotonPersistentDisk: &corev1.PhotonPersistentDiskVolumeSource{PdID: "x"}}, {Projected: &corev1.ProjectedVolumeSource{}},
+				{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+				{},
+				secret,
+				{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}},
+				{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "x"}},
+				{NFS: &corev1.NFSVolumeSource{Server: "x", Path: "/x"}},
+				{FC: &corev1.FCVolumeSource{TargetWWNs: []string{"50060e801049cfd1"}, Lun: new(int32(0))}},
+				{Image: &corev1.ImageVolumeSource{Reference: "example.com/x"}},
+				{PhotonPersistentDisk: &corev1.PhotonPersistentDiskVolumeSource{PdID: "x"}},
+				{Projected: &corev1.ProjectedVolumeSource{}},
 			}...), nil)(r, p)
 		}},
 		{"projected token of another audience", ofVolume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
