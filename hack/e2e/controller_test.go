@@ -264,7 +264,7 @@ func restartServer(t *testing.T, release cluster.Release) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := e.control(t, kubeconfig, into)
+	r := e.control(t, kubeconfig, into, "--engine=psp")
 	eventually(t, time.Minute, "the controller is ready", r.ready)
 	eventually(t, time.Minute, "the report is there", func() bool { return r.metric("psp_advisor_reports 1") })
 
