@@ -49,6 +49,7 @@ var imports = map[string][]string{
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
 	"pkg/generate/cel": {
+		"k8s.io/api/admissionregistration/v1",
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/privilege", module + "pkg/profile",
 	},
 	// The engines around the core of package cel: never each other.

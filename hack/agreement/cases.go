@@ -188,7 +188,7 @@ func (j *judge) verdicts(members []aggregate.Member, level aggregate.Level, requ
 		c.pod = p.Pod
 		c.pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 		v.cases = append(v.cases, c)
-		if cost := p.Costs[vap.PolicyName].Total; cost > v.cost {
+		if cost := p.Costs[cel.PolicyName].Total; cost > v.cost {
 			v.cost, v.costliest = cost, c.pod.Annotations[origin]
 		}
 	}

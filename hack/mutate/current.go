@@ -55,10 +55,10 @@ var currentMutants = []mutant{
 	{"tables", "the smaller alternative is kept", celDir + "table.go", "return o.set.Permits(n.set) && !o.set.Equal(n.set)", "return n.set.Permits(o.set) && !o.set.Equal(n.set)"},
 	{"tables", "static pods have permits", celDir + "table.go", "if m.ServiceAccount == \"\" {\n\t\t\t\tcontinue", "if m.ServiceAccount == \"-\" {\n\t\t\t\tcontinue"},
 	{"tables", "one line too few", celDir + "table.go", "for _, line := range a.Permits.Lines() {\n\t\tif comments {", "for _, line := range a.Permits.Lines()[:max(1, len(a.Permits.Lines())-1)] {\n\t\tif comments {"},
-	{"policy", "debug containers not judged", vapDir + "policy.go", "rule(admissionv1.Update, \"pods/ephemeralcontainers\"),", ""},
+	{"policy", "debug containers not judged", celDir + "policy.go", "rule(admissionv1.Update, \"pods/ephemeralcontainers\"),", ""},
 	{"policy", "anyone may make a mirror pod", celDir + "verdict.go", "in request.userInfo.?groups.orValue([])\n  && ", "in request.userInfo.?groups.orValue([])\n  || "},
 	{"policy", "all or nothing", celDir + "verdict.go", "\"!variables.known || variables.admitted\"", "\"!variables.known || !variables.admitted\""},
 	{"policy", "bound to one place of permits", vapDir + "policy.go", "MatchLabels: map[string]string{cel.Key: where}", "MatchLabels: map[string]string{cel.Key: \"annotation\"}"},
-	{"policy", "deny means audit", vapDir + "options.go", "return []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}", "return []admissionv1.ValidationAction{admissionv1.Audit}"},
+	{"policy", "deny means audit", celDir + "policy.go", "return []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}", "return []admissionv1.ValidationAction{admissionv1.Audit}"},
 	{"policy", "a part of the permits of the cluster lost", celDir + "text.go", "text = text[len(string(part)):]", "text = text[min(len(text), maxLiteral+len(string(part))-1):]"},
 }

@@ -28,11 +28,42 @@ func Covered(g aggregate.Group, where string, annotations map[string]string) gen
 	}
 }
 
-// Annotated returns the Namespace with its permits in the annotation, and what they
-// give up.
-func Annotated(g aggregate.Group, t Table) (object generate.Object, compromise string) {
+// Annotated returns the Namespace of a table with the permits in its annotation, and
+// what they give up.
+func Annotated(t Table) (objects []generate.Object, compromise string) {
 	text, compromise := t.Fit(MaxText)
-	object = Covered(g, InAnnotation, map[string]string{Key: text})
+	object := Covered(t.Group, InAnnotation, map[string]string{Key: text})
 	object.Text = []string{"metadata.annotations." + Key}
-	return object, compromise
+	return []generate.Object{object}, compromise
+}
+
+// Outputs returns the output of a policy, and one for each namespace: what permits
+// returns for its table, or at cluster level, where the policy has the permits, its
+// label. policies returns the objects of the policy that finds the text of the permits
+// by the variables, and covers the namespaces with a label.
+func Outputs(
+	members []aggregate.Member, level aggregate.Level, text []Variable, where string,
+	policies func(text []Variable, where string) []generate.Object, permits func(Table) ([]generate.Object, string),
+) []generate.Output {
+	if len(members) == 0 {
+		return nil
+	}
+	policy := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: PolicyName}
+	tables := Tables(members, level)
+	if level != aggregate.ByCluster {
+		policy.Objects = policies(text, where)
+		outputs := []generate.Output{policy}
+		for _, t := range tables {
+			output := generate.Output{Group: t.Group, Name: generate.Name(t.Group)}
+			output.Objects, output.Compromise = permits(t)
+			outputs = append(outputs, output)
+		}
+		return outputs
+	}
+	policy.Objects = policies(LiteralText(tables[0]), InPolicy)
+	outputs := []generate.Output{policy}
+	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
+		outputs = append(outputs, generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{Covered(g, InPolicy, nil)}})
+	}
+	return outputs
 }

@@ -50,9 +50,10 @@ type constraintParameters struct {
 	Permits string   `json:"permits"`
 }
 
-// constraints returns the constraint of a table for its group, the one for unknown
-// accounts if another action is for them, and what the permits give up.
-func (o Options) constraints(g aggregate.Group, t cel.Table) (objects []generate.Object, compromise string) {
+// constraints returns the constraint of a table, the one for unknown accounts if
+// another action is for them, and what the permits give up.
+func (o Options) constraints(t cel.Table) (objects []generate.Object, compromise string) {
+	g := t.Group
 	text, compromise := fit(t)
 	judges := []string{accounts, privileges}
 	if o.UnknownAccounts == cel.WarnUnknown || o.UnknownAccounts == cel.AllowUnknown {
@@ -82,8 +83,10 @@ func newConstraint(name string, g aggregate.Group, title string, e cel.Enforceme
 	}
 	return generate.Object{
 		Value: c, Title: title,
-		Reasons: generate.Reasons{"spec.enforcementAction": {next(e)}},
-		Text:    []string{"spec.parameters.permits"},
+		Reasons: generate.Reasons{"spec.enforcementAction": {
+			e.Next("admitted and reported by audits", "admitted, with a warning, and reported by audits"),
+		}},
+		Text: []string{"spec.parameters.permits"},
 	}
 }
 
@@ -118,17 +121,5 @@ func actionOf(e cel.Enforcement) string {
 		return "dryrun"
 	default:
 		return "warn"
-	}
-}
-
-// next says in one line how to go on from an enforcement.
-func next(e cel.Enforcement) string {
-	switch e {
-	case cel.Deny:
-		return "pods that go beyond the permits are refused"
-	case cel.Audit:
-		return "pods that go beyond the permits are admitted and reported by audits; the next step is --enforcement warn"
-	default:
-		return "pods that go beyond the permits are admitted, with a warning, and reported by audits; once there are none, the next step is --enforcement deny"
 	}
 }

@@ -50,16 +50,14 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 	tables := cel.Tables(members, level)
 	template := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: TemplateName, Objects: []generate.Object{constraintTemplate()}}
 	if level == aggregate.ByCluster {
-		g := aggregate.Groups(members, aggregate.ByCluster, nil)[0]
-		objects, compromise := o.constraints(g, tables[0])
-		template.Group, template.Objects, template.Compromise = g, slices.Concat(template.Objects, objects), compromise
+		objects, compromise := o.constraints(tables[0])
+		template.Group, template.Objects, template.Compromise = tables[0].Group, slices.Concat(template.Objects, objects), compromise
 		return []generate.Output{template}
 	}
 	outputs := []generate.Output{template}
-	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
-		i := slices.IndexFunc(tables, func(t cel.Table) bool { return t.Group.Namespace == g.Namespace })
-		output := generate.Output{Group: g, Name: generate.NameWithin(g, maxName)}
-		output.Objects, output.Compromise = o.constraints(g, tables[i])
+	for _, t := range tables {
+		output := generate.Output{Group: t.Group, Name: generate.NameWithin(t.Group, maxName)}
+		output.Objects, output.Compromise = o.constraints(t)
 		outputs = append(outputs, output)
 	}
 	return outputs

@@ -14,20 +14,10 @@
 package kyverno
 
 import (
-	"slices"
-
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-)
-
-// The names that a server and people find the policies by.
-const (
-	// PolicyName is the name of the policy.
-	PolicyName = "advisor.privileges"
-	// AccountsName is that of the policy that warns about unknown accounts.
-	AccountsName = "advisor.unknown-accounts"
 )
 
 // Options of the engine. The zero value of a field is its default.
@@ -49,30 +39,5 @@ func Engine(o Options) generate.Engine {
 }
 
 func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []generate.Output {
-	if len(members) == 0 {
-		return nil
-	}
-	tables := cel.Tables(members, level)
-	text, where := cel.AnnotationText(), cel.InAnnotation
-	if level == aggregate.ByCluster {
-		text, where = cel.LiteralText(tables[0]), cel.InPolicy
-	}
-	outputs := []generate.Output{{
-		Group:   aggregate.Group{Level: aggregate.ByCluster},
-		Name:    PolicyName,
-		Objects: o.policies(text, where),
-	}}
-	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
-		output := generate.Output{Group: g, Name: generate.Name(g)}
-		var object generate.Object
-		if where == cel.InPolicy {
-			object = cel.Covered(g, where, nil)
-		} else {
-			i := slices.IndexFunc(tables, func(t cel.Table) bool { return t.Group.Namespace == g.Namespace })
-			object, output.Compromise = cel.Annotated(g, tables[i])
-		}
-		output.Objects = []generate.Object{object}
-		outputs = append(outputs, output)
-	}
-	return outputs
+	return cel.Outputs(members, level, cel.AnnotationText(), cel.InAnnotation, o.policies, cel.Annotated)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -142,15 +141,5 @@ func TestFindings(t *testing.T) {
 	want := []string{"info static-pods-not-judged kube-system Node/etcd", "warning namespace-not-judged kube-system Deployment/proxy"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
-	}
-}
-
-func TestActions(t *testing.T) {
-	for enforcement, want := range map[cel.Enforcement][]admissionv1.ValidationAction{
-		"": {admissionv1.Warn, admissionv1.Audit}, cel.Warn: {admissionv1.Warn, admissionv1.Audit}, cel.Audit: {admissionv1.Audit}, cel.Deny: {admissionv1.Deny, admissionv1.Audit},
-	} {
-		if diff := cmp.Diff(want, actionsOf(enforcement)); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", enforcement, diff)
-		}
 	}
 }

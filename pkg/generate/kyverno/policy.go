@@ -1,8 +1,6 @@
 package kyverno
 
 import (
-	"strings"
-
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -56,11 +54,11 @@ func (o Options) policies(text []cel.Variable, where string) []generate.Object {
 	variables := append(text, cel.Core(cel.Source{Object: "object", Text: "variables.text"})...) //nolint:gocritic // text is ours
 	const title = "one for all namespaces with the label " + cel.Key + "="
 	if o.UnknownAccounts != cel.WarnUnknown && o.UnknownAccounts != cel.AllowUnknown {
-		return []generate.Object{newPolicy(PolicyName, title+where, where, o.Enforcement, variables, cel.Known, cel.Beyond)}
+		return []generate.Object{newPolicy(cel.PolicyName, title+where, where, o.Enforcement, variables, cel.Known, cel.Beyond)}
 	}
-	objects := []generate.Object{newPolicy(PolicyName, title+where, where, o.Enforcement, variables, cel.Beyond)}
+	objects := []generate.Object{newPolicy(cel.PolicyName, title+where, where, o.Enforcement, variables, cel.Beyond)}
 	if o.UnknownAccounts == cel.WarnUnknown {
-		objects = append(objects, newPolicy(AccountsName, "warns about pods of service accounts without permits", where, cel.Warn, variables, cel.Known))
+		objects = append(objects, newPolicy(cel.AccountsName, "warns about pods of service accounts without permits", where, cel.Warn, variables, cel.Known))
 	}
 	return objects
 }
@@ -70,15 +68,11 @@ func newPolicy(name, title, where string, e cel.Enforcement, variables []cel.Var
 		TypeMeta:   metav1.TypeMeta{APIVersion: group + "/" + version, Kind: "ValidatingPolicy"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels(), Annotations: map[string]string{"policies.kyverno.io/description": description}},
 		Spec: policySpec{
-			ValidationActions: actionsOf(e),
+			ValidationActions: e.Actions(),
 			FailurePolicy:     admissionv1.Fail,
 			MatchConstraints: admissionv1.MatchResources{
 				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{cel.Key: where}},
-				ResourceRules: []admissionv1.NamedRuleWithOperations{
-					rule(admissionv1.Create, "pods"),
-					// Of a pod that exists, nothing else that asks for something can change.
-					rule(admissionv1.Update, "pods/ephemeralcontainers"),
-				},
+				ResourceRules:     cel.Rules(),
 			},
 			MatchConditions: []admissionv1.MatchCondition{{Name: "no-mirror-pod", Expression: cel.NoMirrorPod}},
 			// A template is not a pod yet: it may have no service account.
@@ -89,49 +83,13 @@ func newPolicy(name, title, where string, e cel.Enforcement, variables []cel.Var
 	for _, v := range validations {
 		p.Spec.Validations = append(p.Spec.Validations, admissionv1.Validation{Expression: v.Expression, Message: v.Message, MessageExpression: v.MessageExpression})
 	}
-	object := generate.Object{
+	return generate.Object{
 		Value: p, Title: title,
 		Reasons: generate.Reasons{
-			"spec.validationActions": {next(e)},
+			// Audit means reports.
+			"spec.validationActions": {e.Next("admitted and reported", "admitted, with a warning, and reported")},
 			"spec.autogen":           {"only pods are judged: a template gets its defaults later"},
 		},
-		Text: []string{"spec.matchConditions[0].expression"},
-	}
-	for i, v := range variables {
-		if strings.Contains(v.Expression, "\n") {
-			object.Text = append(object.Text, generate.Item("spec.variables", i)+".expression")
-		}
-	}
-	return object
-}
-
-func rule(operation admissionv1.OperationType, resource string) admissionv1.NamedRuleWithOperations {
-	return admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
-		Operations: []admissionv1.OperationType{operation},
-		Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{resource}},
-	}}
-}
-
-// actionsOf returns the actions of a policy: Audit means reports.
-func actionsOf(e cel.Enforcement) []admissionv1.ValidationAction {
-	switch e {
-	case cel.Deny:
-		return []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}
-	case cel.Audit:
-		return []admissionv1.ValidationAction{admissionv1.Audit}
-	default:
-		return []admissionv1.ValidationAction{admissionv1.Warn, admissionv1.Audit}
-	}
-}
-
-// next says in one line how to go on from an enforcement.
-func next(e cel.Enforcement) string {
-	switch e {
-	case cel.Deny:
-		return "pods that go beyond the permits are refused"
-	case cel.Audit:
-		return "pods that go beyond the permits are admitted and reported; the next step is --enforcement warn"
-	default:
-		return "pods that go beyond the permits are admitted, with a warning, and reported; once there are none, the next step is --enforcement deny"
+		Text: append([]string{"spec.matchConditions[0].expression"}, cel.Lines("spec.variables", variables)...),
 	}
 }

@@ -2,7 +2,6 @@ package vap
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 )
 
 // Options of the engine. The zero value of a field is its default.
@@ -39,28 +38,4 @@ func (o Options) Check() error {
 		}
 	}
 	return nil
-}
-
-// actionsOf returns the actions of a binding.
-func actionsOf(e cel.Enforcement) []admissionv1.ValidationAction {
-	switch e {
-	case cel.Deny:
-		return []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}
-	case cel.Audit:
-		return []admissionv1.ValidationAction{admissionv1.Audit}
-	default:
-		return []admissionv1.ValidationAction{admissionv1.Warn, admissionv1.Audit}
-	}
-}
-
-// next says in one line how to go on from an enforcement.
-func next(e cel.Enforcement) string {
-	switch e {
-	case cel.Deny:
-		return "pods that go beyond the permits are refused"
-	case cel.Audit:
-		return "pods that go beyond the permits are admitted and audited; the next step is --enforcement warn"
-	default:
-		return "pods that go beyond the permits are admitted, with a warning and an audit annotation; once there are none, the next step is --enforcement deny"
-	}
 }

@@ -2,7 +2,6 @@ package vap
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
@@ -25,12 +24,12 @@ func (o Options) policies(text []cel.Variable, where string) []generate.Object {
 		validations = validations[1:]
 	}
 	objects = append(objects,
-		o.policy(PolicyName, "one for all namespaces: a pod may ask for what the permits of its namespace list, and for less", where, variables, validations),
-		o.binding(PolicyName, o.Enforcement, where))
+		o.policy(cel.PolicyName, "one for all namespaces: a pod may ask for what the permits of its namespace list, and for less", where, variables, validations),
+		o.binding(cel.PolicyName, o.Enforcement, where))
 	if o.UnknownAccounts == cel.WarnUnknown {
 		objects = append(objects,
-			o.policy(AccountsName, "warns about pods of service accounts without permits", where, variables, []admissionv1.Validation{known}),
-			o.binding(AccountsName, cel.Warn, where))
+			o.policy(cel.AccountsName, "warns about pods of service accounts without permits", where, variables, []admissionv1.Validation{known}),
+			o.binding(cel.AccountsName, cel.Warn, where))
 	}
 	return objects
 }
@@ -48,34 +47,20 @@ func (o Options) policy(name, title, where string, variables []cel.Variable, val
 		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicy"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
-			FailurePolicy: new(admissionv1.Fail),
-			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{
-				rule(admissionv1.Create, "pods"),
-				// Of a pod that exists, nothing else that asks for something can change.
-				rule(admissionv1.Update, "pods/ephemeralcontainers"),
-			}},
-			MatchConditions: []admissionv1.MatchCondition{{Name: "no-mirror-pod", Expression: cel.NoMirrorPod}},
-			Validations:     validations,
+			FailurePolicy:    new(admissionv1.Fail),
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: cel.Rules()},
+			MatchConditions:  []admissionv1.MatchCondition{{Name: "no-mirror-pod", Expression: cel.NoMirrorPod}},
+			Validations:      validations,
 		},
 	}
 	if where == inObject {
 		p.Spec.ParamKind = &admissionv1.ParamKind{APIVersion: group + "/" + version, Kind: kind}
 	}
-	object := generate.Object{Value: p, Title: title, Text: []string{"spec.matchConditions[0].expression"}}
-	for i, v := range variables {
+	for _, v := range variables {
 		p.Spec.Variables = append(p.Spec.Variables, admissionv1.Variable{Name: v.Name, Expression: v.Expression})
-		if strings.Contains(v.Expression, "\n") {
-			object.Text = append(object.Text, generate.Item("spec.variables", i)+".expression")
-		}
 	}
-	return object
-}
-
-func rule(operation admissionv1.OperationType, resource string) admissionv1.NamedRuleWithOperations {
-	return admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
-		Operations: []admissionv1.OperationType{operation},
-		Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{resource}},
-	}}
+	text := append([]string{"spec.matchConditions[0].expression"}, cel.Lines("spec.variables", variables)...)
+	return generate.Object{Value: p, Title: title, Text: text}
 }
 
 // binding binds the policy of a name to the covered namespaces.
@@ -85,7 +70,7 @@ func (o Options) binding(name string, enforcement cel.Enforcement, where string)
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
 			PolicyName:        name,
-			ValidationActions: actionsOf(enforcement),
+			ValidationActions: enforcement.Actions(),
 			MatchResources:    &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{cel.Key: where}}},
 		},
 	}
@@ -96,7 +81,9 @@ func (o Options) binding(name string, enforcement cel.Enforcement, where string)
 	if b.Spec.ParamRef != nil {
 		title += "; one without permits refuses all pods, whatever the actions"
 	}
-	return generate.Object{Value: b, Title: title, Reasons: generate.Reasons{"spec.validationActions": {next(enforcement)}}}
+	return generate.Object{Value: b, Title: title, Reasons: generate.Reasons{"spec.validationActions": {
+		enforcement.Next("admitted and audited", "admitted, with a warning and an audit annotation"),
+	}}}
 }
 
 // policy is a ValidatingAdmissionPolicy without its status.
@@ -105,12 +92,4 @@ type policy struct {
 	metav1.ObjectMeta `json:"metadata"`
 
 	Spec admissionv1.ValidatingAdmissionPolicySpec `json:"spec"`
-}
-
-// textOf returns the variable of the text of the permits of a namespace.
-func textOf(p Params) []cel.Variable {
-	if p == CRD {
-		return []cel.Variable{{Name: "text", Expression: "params.spec.permits"}}
-	}
-	return cel.AnnotationText()
 }

@@ -21,8 +21,6 @@
 package vap
 
 import (
-	"slices"
-
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
@@ -30,15 +28,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// The names that a server and people find the policy and its data by.
-const (
-	// PolicyName is the name of the policy and its binding.
-	PolicyName = "advisor.privileges"
-	// AccountsName is that of the policy that warns about unknown accounts.
-	AccountsName = "advisor.unknown-accounts"
-	// inObject is the value of the label of namespaces whose permits are in an object.
-	inObject = "object"
-)
+// inObject is the value of the label of namespaces whose permits are in an object.
+const inObject = "object"
 
 // Engine returns the engine of ValidatingAdmissionPolicy.
 func Engine(o Options) generate.Engine {
@@ -59,60 +50,25 @@ func (o Options) findings(outputs []generate.Output) []generate.Finding {
 	return cel.Findings(outputs, "--params crd holds more")
 }
 
-// where is the value of the label of covered namespaces.
-func (o Options) where(level aggregate.Level) string {
-	switch {
-	case level == aggregate.ByCluster:
-		return cel.InPolicy
-	case o.Params == CRD:
-		return inObject
-	default:
-		return cel.InAnnotation
-	}
-}
-
 func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []generate.Output {
-	if len(members) == 0 {
-		return nil
+	if o.Params != CRD {
+		return cel.Outputs(members, level, cel.AnnotationText(), cel.InAnnotation, o.policies, cel.Annotated)
 	}
-	tables := cel.Tables(members, level)
-	text := textOf(o.Params)
-	if level == aggregate.ByCluster {
-		text = cel.LiteralText(tables[0])
-	}
-	outputs := []generate.Output{{
-		Group:   aggregate.Group{Level: aggregate.ByCluster},
-		Name:    PolicyName,
-		Objects: o.policies(text, o.where(level)),
-	}}
-	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
-		output := generate.Output{Group: g, Name: generate.Name(g)}
-		if level == aggregate.ByCluster {
-			output.Objects = []generate.Object{cel.Covered(g, o.where(level), nil)}
-		} else {
-			i := slices.IndexFunc(tables, func(t cel.Table) bool { return t.Group.Namespace == g.Namespace })
-			output.Objects, output.Compromise = o.namespace(g, tables[i])
-		}
-		outputs = append(outputs, output)
-	}
-	return outputs
+	text := []cel.Variable{{Name: "text", Expression: "params.spec.permits"}}
+	return cel.Outputs(members, level, text, inObject, o.policies, inObjects)
 }
 
-// namespace returns the objects of a namespace with its permits, and what they give
-// up.
-func (o Options) namespace(g aggregate.Group, t cel.Table) ([]generate.Object, string) {
-	if o.Params != CRD {
-		object, compromise := cel.Annotated(g, t)
-		return []generate.Object{object}, compromise
-	}
+// inObjects returns the objects of a namespace with its permits in one of them, and
+// what they give up.
+func inObjects(t cel.Table) ([]generate.Object, string) {
 	text, compromise := t.Fit(maxObject)
 	permits := &podPermits{
 		TypeMeta:   metav1.TypeMeta{APIVersion: group + "/" + version, Kind: kind},
-		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: permitsName, Labels: generate.Labels()},
+		ObjectMeta: metav1.ObjectMeta{Namespace: t.Group.Namespace, Name: permitsName, Labels: generate.Labels()},
 		Spec:       podPermitsSpec{Permits: text},
 	}
 	return []generate.Object{
-		{Value: permits, Title: generate.For(g), Text: []string{"spec.permits"}},
-		cel.Covered(g, inObject, nil),
+		{Value: permits, Title: generate.For(t.Group), Text: []string{"spec.permits"}},
+		cel.Covered(t.Group, inObject, nil),
 	}, compromise
 }

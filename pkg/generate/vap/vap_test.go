@@ -116,16 +116,6 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	}
 }
 
-func TestActions(t *testing.T) {
-	for enforcement, want := range map[cel.Enforcement][]admissionv1.ValidationAction{
-		"": {admissionv1.Warn, admissionv1.Audit}, cel.Warn: {admissionv1.Warn, admissionv1.Audit}, cel.Audit: {admissionv1.Audit}, cel.Deny: {admissionv1.Deny, admissionv1.Audit},
-	} {
-		if diff := cmp.Diff(want, actionsOf(enforcement)); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", enforcement, diff)
-		}
-	}
-}
-
 func TestCheck(t *testing.T) {
 	for _, o := range []Options{{}, {Enforcement: cel.Deny, UnknownAccounts: cel.AllowUnknown, Params: CRD}} {
 		if err := o.Check(); err != nil {
