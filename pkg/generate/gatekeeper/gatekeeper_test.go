@@ -9,42 +9,12 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel/celtest"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
-	corev1 "k8s.io/api/core/v1"
 )
 
-func member(namespace, name, account string, pod *corev1.Pod) aggregate.Member {
-	return aggregate.Member{
-		Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name},
-		ServiceAccount: account, Pods: 1, Profile: profile.Of(pod, profile.Options{}),
-	}
-}
-
-func yaml(t *testing.T, outputs []generate.Output) string {
-	t.Helper()
-	text, err := generate.YAML(outputs, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// Each attribute of a profile makes a difference to the permits, or is listed as one
-// that they cannot express.
 func TestEachAttributeIsExpressed(t *testing.T) {
-	e := Engine(Options{})
-	for attribute, pods := range podtest.Attributes() {
-		t.Run(attribute, func(t *testing.T) {
-			output := func(pod *corev1.Pod) string {
-				return yaml(t, e.Outputs([]aggregate.Member{member("shop", "web", "web", pod)}, aggregate.ByWorkload))
-			}
-			expressed := output(pods[0]) != output(pods[1])
-			if expressed == slices.Contains(e.Inexpressible, attribute) {
-				t.Errorf("expressed: %t, listed as inexpressible: %t", expressed, !expressed)
-			}
-		})
-	}
+	celtest.EachAttributeIsExpressed(t, Engine(Options{}))
 }
 
 // describe returns the name of each template, and the name, namespaces, action and
@@ -68,7 +38,7 @@ func describe(outputs []generate.Output) []string {
 }
 
 func TestObjects(t *testing.T) {
-	members := []aggregate.Member{member("shop", "web", "web", podtest.Pod()), member("bank", "db", "db", podtest.Pod())}
+	members := []aggregate.Member{celtest.Member("shop", "web", "web", podtest.Pod()), celtest.Member("bank", "db", "db", podtest.Pod())}
 	const constraintTemplate = "ConstraintTemplate advisorpodpermits"
 	for _, tc := range []struct {
 		name    string
@@ -104,7 +74,7 @@ func TestObjects(t *testing.T) {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 			slices.Reverse(members)
-			if diff := cmp.Diff(yaml(t, outputs), yaml(t, tc.options.outputs(members, tc.level))); diff != "" {
+			if diff := cmp.Diff(celtest.YAML(t, outputs), celtest.YAML(t, tc.options.outputs(members, tc.level))); diff != "" {
 				t.Errorf("the order of the members matters (-want +got):\n%s", diff)
 			}
 		})
@@ -118,7 +88,7 @@ func TestObjects(t *testing.T) {
 func TestLongNames(t *testing.T) {
 	var members []aggregate.Member
 	for _, last := range []string{"a", "b"} {
-		members = append(members, member(strings.Repeat("x", 62)+last, "web", "web", podtest.Pod()))
+		members = append(members, celtest.Member(strings.Repeat("x", 62)+last, "web", "web", podtest.Pod()))
 	}
 	names := map[string]bool{}
 	for _, output := range (Options{UnknownAccounts: cel.WarnUnknown}).outputs(members, aggregate.ByWorkload)[1:] {
@@ -140,8 +110,8 @@ func TestLongNames(t *testing.T) {
 func TestTemplateIsConstant(t *testing.T) {
 	r := podtest.Rand(t)
 	of := func(o Options, level aggregate.Level) string {
-		outputs := o.outputs([]aggregate.Member{member("shop", "web", "web", podtest.Random(r))}, level)
-		return yaml(t, []generate.Output{{Objects: outputs[0].Objects[:1]}})
+		outputs := o.outputs([]aggregate.Member{celtest.Member("shop", "web", "web", podtest.Random(r))}, level)
+		return celtest.YAML(t, []generate.Output{{Objects: outputs[0].Objects[:1]}})
 	}
 	a := of(Options{}, aggregate.ByWorkload)
 	for _, b := range []string{of(Options{Enforcement: cel.Deny}, aggregate.ByNamespace), of(Options{UnknownAccounts: cel.WarnUnknown}, aggregate.ByCluster)} {
@@ -160,11 +130,11 @@ func TestFindings(t *testing.T) {
 	var members []aggregate.Member
 	for i := range 300 {
 		pod := podtest.Pod(podtest.Volume("v", podtest.HostPath("/"+strings.Repeat("x", i+1)), nil))
-		members = append(members, member("large", "web"+strings.Repeat("x", i), "web", pod))
+		members = append(members, celtest.Member("large", "web"+strings.Repeat("x", i), "web", pod))
 	}
-	static := member("shop", "etcd", "", podtest.Pod())
+	static := celtest.Member("shop", "etcd", "", podtest.Pod())
 	static.Workload.Kind = "Node"
-	members = append(members, static, member("shop", "web", "web", podtest.Pod()))
+	members = append(members, static, celtest.Member("shop", "web", "web", podtest.Pod()))
 	e := Engine(Options{})
 	var got []string
 	for _, f := range e.Findings(e.Outputs(members, aggregate.ByWorkload)) {
@@ -184,7 +154,7 @@ func TestFit(t *testing.T) {
 		var members []aggregate.Member
 		for i := range n {
 			pod := podtest.Pod(podtest.Volume("v", podtest.HostPath("/"+strings.Repeat("x", i+1)), nil))
-			members = append(members, member("shop", "web"+strings.Repeat("x", i), "web", pod))
+			members = append(members, celtest.Member("shop", "web"+strings.Repeat("x", i), "web", pod))
 		}
 		return cel.Tables(members, aggregate.ByWorkload)[0]
 	}

@@ -9,43 +9,13 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel/celtest"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func member(namespace, name, account string, pod *corev1.Pod) aggregate.Member {
-	return aggregate.Member{
-		Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name},
-		ServiceAccount: account, Pods: 1, Profile: profile.Of(pod, profile.Options{}),
-	}
-}
-
-func yaml(t *testing.T, outputs []generate.Output) string {
-	t.Helper()
-	text, err := generate.YAML(outputs, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// Each attribute of a profile makes a difference to the permits, or is listed as one
-// that they cannot express.
 func TestEachAttributeIsExpressed(t *testing.T) {
-	e := Engine(Options{})
-	for attribute, pods := range podtest.Attributes() {
-		t.Run(attribute, func(t *testing.T) {
-			output := func(pod *corev1.Pod) string {
-				return yaml(t, e.Outputs([]aggregate.Member{member("shop", "web", "web", pod)}, aggregate.ByWorkload))
-			}
-			expressed := output(pods[0]) != output(pods[1])
-			if expressed == slices.Contains(e.Inexpressible, attribute) {
-				t.Errorf("expressed: %t, listed as inexpressible: %t", expressed, !expressed)
-			}
-		})
-	}
+	celtest.EachAttributeIsExpressed(t, Engine(Options{}))
 }
 
 // describe returns the name, the actions and the first validation of each policy, and
@@ -73,7 +43,7 @@ func describe(outputs []generate.Output) []string {
 }
 
 func TestObjects(t *testing.T) {
-	members := []aggregate.Member{member("shop", "web", "web", podtest.Pod()), member("bank", "db", "db", podtest.Pod())}
+	members := []aggregate.Member{celtest.Member("shop", "web", "web", podtest.Pod()), celtest.Member("bank", "db", "db", podtest.Pod())}
 	annotated := []string{"Namespace bank annotation", "Namespace shop annotation"}
 	const known, beyond = ", variables.known", ", !variables.known || variables.admitted"
 	for _, tc := range []struct {
@@ -94,7 +64,7 @@ func TestObjects(t *testing.T) {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 			slices.Reverse(members)
-			if diff := cmp.Diff(yaml(t, outputs), yaml(t, tc.options.outputs(members, tc.level))); diff != "" {
+			if diff := cmp.Diff(celtest.YAML(t, outputs), celtest.YAML(t, tc.options.outputs(members, tc.level))); diff != "" {
 				t.Errorf("the order of the members matters (-want +got):\n%s", diff)
 			}
 		})
@@ -109,10 +79,10 @@ func TestObjects(t *testing.T) {
 func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	r := podtest.Rand(t)
 	of := func(level aggregate.Level) generate.Output {
-		return Options{}.outputs([]aggregate.Member{member("shop", "web", "web", podtest.Random(r))}, level)[0]
+		return Options{}.outputs([]aggregate.Member{celtest.Member("shop", "web", "web", podtest.Random(r))}, level)[0]
 	}
 	a, b := of(aggregate.ByWorkload), of(aggregate.ByNamespace)
-	if diff := cmp.Diff(yaml(t, []generate.Output{a}), yaml(t, []generate.Output{b})); diff != "" {
+	if diff := cmp.Diff(celtest.YAML(t, []generate.Output{a}), celtest.YAML(t, []generate.Output{b})); diff != "" {
 		t.Errorf("two policies:\n%s", diff)
 	}
 	variables := of(aggregate.ByCluster).Objects[0].Value.(*policy).Spec.Variables
@@ -124,16 +94,16 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 // Kyverno's controllers would judge templates, which have no defaults yet, if the list
 // of kinds were absent.
 func TestTemplatesAreNotJudged(t *testing.T) {
-	text := yaml(t, Options{}.outputs([]aggregate.Member{member("shop", "web", "web", podtest.Pod())}, aggregate.ByWorkload))
+	text := celtest.YAML(t, Options{}.outputs([]aggregate.Member{celtest.Member("shop", "web", "web", podtest.Pod())}, aggregate.ByWorkload))
 	if !strings.Contains(text, "podControllers:\n      controllers: []\n") {
 		t.Errorf("no empty list of controllers in\n%s", text)
 	}
 }
 
 func TestFindings(t *testing.T) {
-	static := member("kube-system", "etcd", "", podtest.Pod())
+	static := celtest.Member("kube-system", "etcd", "", podtest.Pod())
 	static.Workload.Kind = "Node"
-	members := []aggregate.Member{static, member("kube-system", "proxy", "proxy", podtest.Pod()), member("shop", "web", "web", podtest.Pod())}
+	members := []aggregate.Member{static, celtest.Member("kube-system", "proxy", "proxy", podtest.Pod()), celtest.Member("shop", "web", "web", podtest.Pod())}
 	var got []string
 	for _, f := range findings(Options{Enforcement: cel.Deny}.outputs(members, aggregate.ByWorkload)) {
 		got = append(got, string(f.Severity)+" "+f.Rule+" "+f.Namespace+" "+strings.Join(f.Workloads, " "))

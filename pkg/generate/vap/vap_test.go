@@ -9,48 +9,14 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel/celtest"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func member(namespace, name, account string, pod *corev1.Pod) aggregate.Member {
-	return aggregate.Member{
-		Workload:       aggregate.Workload{Namespace: namespace, Group: "apps", Kind: "Deployment", Name: name},
-		ServiceAccount: account, Pods: 1, Profile: profile.Of(pod, profile.Options{}),
-	}
-}
-
-func yaml(t *testing.T, outputs []generate.Output) string {
-	t.Helper()
-	text, err := generate.YAML(outputs, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// Each attribute of a profile makes a difference to the permits, or is listed as one
-// that they cannot express.
 func TestEachAttributeIsExpressed(t *testing.T) {
-	for attribute, pods := range podtest.Attributes() {
-		t.Run(attribute, func(t *testing.T) {
-			output := func(pod *corev1.Pod) string {
-				return yaml(t, Options{}.outputs([]aggregate.Member{member("shop", "web", "web", pod)}, aggregate.ByWorkload))
-			}
-			expressed := output(pods[0]) != output(pods[1])
-			if expressed == slices.Contains(cel.Inexpressible(), attribute) {
-				t.Errorf("expressed: %t, listed as inexpressible: %t", expressed, !expressed)
-			}
-		})
-	}
-	for _, name := range cel.Inexpressible() {
-		if !slices.Contains(profile.Attributes(), name) {
-			t.Errorf("%s is no attribute", name)
-		}
-	}
+	celtest.EachAttributeIsExpressed(t, Engine(Options{}))
 }
 
 // names returns the kind and name of each object.
@@ -76,7 +42,7 @@ func names(outputs []generate.Output) []string {
 }
 
 func TestObjects(t *testing.T) {
-	members := []aggregate.Member{member("shop", "web", "web", podtest.Pod()), member("bank", "db", "db", podtest.Pod())}
+	members := []aggregate.Member{celtest.Member("shop", "web", "web", podtest.Pod()), celtest.Member("bank", "db", "db", podtest.Pod())}
 	policies := []string{"ValidatingAdmissionPolicy advisor.privileges", "ValidatingAdmissionPolicyBinding advisor.privileges"}
 	unknown := []string{"ValidatingAdmissionPolicy advisor.unknown-accounts", "ValidatingAdmissionPolicyBinding advisor.unknown-accounts"}
 	for _, tc := range []struct {
@@ -107,8 +73,8 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	r := podtest.Rand(t)
 	for _, o := range []Options{{}, {Params: CRD}, {UnknownAccounts: cel.WarnUnknown}} {
 		of := func() string {
-			members := []aggregate.Member{member("shop", "web", "web", podtest.Random(r))}
-			return yaml(t, o.outputs(members, aggregate.ByWorkload)[:1])
+			members := []aggregate.Member{celtest.Member("shop", "web", "web", podtest.Random(r))}
+			return celtest.YAML(t, o.outputs(members, aggregate.ByWorkload)[:1])
 		}
 		if a, b := of(), of(); a != b {
 			t.Errorf("two policies:\n%s", cmp.Diff(a, b))
@@ -135,7 +101,7 @@ func TestExpressionsAreShort(t *testing.T) {
 	var members []aggregate.Member
 	for i := range 400 {
 		pod := podtest.Pod(podtest.Volume("v", podtest.HostPath("/"+strings.Repeat("é\"\n", 100)+strings.Repeat("x", i)), nil))
-		members = append(members, member("shop", "web"+strings.Repeat("x", i), "web", pod))
+		members = append(members, celtest.Member("shop", "web"+strings.Repeat("x", i), "web", pod))
 	}
 	for _, level := range aggregate.Levels() {
 		for _, object := range (Options{}).outputs(members, level)[0].Objects {
@@ -159,11 +125,11 @@ func TestFindings(t *testing.T) {
 	var members []aggregate.Member
 	for i := range 3000 {
 		pod := podtest.Pod(podtest.Volume("v", podtest.HostPath("/"+strings.Repeat("x", i%200+1)+"/"+strings.Repeat("y", i/200)), nil))
-		members = append(members, member("large", "web"+strings.Repeat("x", i), "web", pod))
+		members = append(members, celtest.Member("large", "web"+strings.Repeat("x", i), "web", pod))
 	}
-	static := member("shop", "etcd", "", podtest.Pod())
+	static := celtest.Member("shop", "etcd", "", podtest.Pod())
 	static.Workload.Kind = "Node"
-	members = append(members, static, member("shop", "web", "web", podtest.Pod()))
+	members = append(members, static, celtest.Member("shop", "web", "web", podtest.Pod()))
 	rules := func(o Options) (got []string) {
 		for _, f := range o.findings(o.outputs(members, aggregate.ByWorkload)) {
 			got = append(got, string(f.Severity)+" "+f.Rule+" "+f.Namespace)
