@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -28,6 +29,11 @@ func Namespace(name string, labels, annotations map[string]string) *metav1.Parti
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels, Annotations: all},
 	}
+}
+
+// ForNamespace is For, as the title of what Namespace returns.
+func ForNamespace(g aggregate.Group) string {
+	return For(g) + "; apply with --server-side, for the Namespace belongs to others"
 }
 
 // Merge joins the objects of several engines for one Namespace: with the results in

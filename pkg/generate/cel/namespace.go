@@ -24,7 +24,7 @@ const (
 func Covered(g aggregate.Group, where string, annotations map[string]string) generate.Object {
 	return generate.Object{
 		Value: generate.Namespace(g.Namespace, map[string]string{Key: where}, annotations),
-		Title: generate.For(g) + "; apply with --server-side, for the Namespace belongs to others",
+		Title: generate.ForNamespace(g),
 	}
 }
 

@@ -68,7 +68,7 @@ func (o Options) output(g aggregate.Group) generate.Output {
 		api.AuditLevelLabel: string(stricter), api.AuditVersionLabel: version,
 		api.WarnLevelLabel: string(stricter), api.WarnVersionLabel: version,
 	}, nil)
-	title := generate.For(g) + "; apply with --server-side, for the Namespace belongs to others"
+	title := generate.ForNamespace(g)
 	object := generate.Object{Value: namespace, Title: title, Reasons: generate.Reasons{}}
 	if why := d.whyNot(stricter, d.minor); d.level != stricter {
 		object.Reasons[labels+api.EnforceLevelLabel] = why
