@@ -1,11 +1,5 @@
 package cel
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // Enforcement says what becomes of a pod that goes beyond its permits.
 type Enforcement string
 
@@ -37,12 +31,3 @@ var (
 	EnforcementWords     = []string{string(Warn), string(Audit), string(Deny)}
 	UnknownAccountsWords = []string{string(DenyUnknown), string(WarnUnknown), string(AllowUnknown)}
 )
-
-// Check returns an error if the value of a flag is not one of the words. The empty
-// value is the default.
-func Check(flag, value string, words []string) error {
-	if value == "" || slices.Contains(words, value) {
-		return nil
-	}
-	return fmt.Errorf("--%s: unknown value %q: want one of %s", flag, value, strings.Join(words, ", "))
-}

@@ -25,17 +25,3 @@ const (
 
 // ParamsWords are the values of Params, the default first.
 var ParamsWords = []string{string(Annotation), string(CRD)}
-
-// Check returns an error for a value that is none of those of its field.
-func (o Options) Check() error {
-	for _, err := range []error{
-		cel.Check("enforcement", string(o.Enforcement), cel.EnforcementWords),
-		cel.Check("unknown-accounts", string(o.UnknownAccounts), cel.UnknownAccountsWords),
-		cel.Check("params", string(o.Params), ParamsWords),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

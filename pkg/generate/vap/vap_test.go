@@ -82,19 +82,6 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	for _, o := range []Options{{}, {Enforcement: cel.Deny, UnknownAccounts: cel.AllowUnknown, Params: CRD}} {
-		if err := o.Check(); err != nil {
-			t.Errorf("%v: %v", o, err)
-		}
-	}
-	for want, o := range map[string]Options{"--enforcement": {Enforcement: "on"}, "--unknown-accounts": {UnknownAccounts: "x"}, "--params": {Params: "x"}} {
-		if err := o.Check(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v, want one of %s", o, err, want)
-		}
-	}
-}
-
 // No expression is longer than servers accept, even if the permits are in it.
 func TestExpressionsAreShort(t *testing.T) {
 	const limit = 100_000 // code points, of the parser of the API server
