@@ -27,7 +27,7 @@ func (a *asker) user(c container) {
 		a.ask(c.Name, "root user")
 	case uid != nil:
 		a.ask(c.Name, "user "+strconv.FormatInt(*uid, 10))
-	case !a.linux && a.windowsUser(c) != nil:
+	case !a.linux && a.windowsOptions(c).RunAsUserName != nil:
 	case is(nonRoot, true):
 		a.ask(c.Name, "image user")
 	default:
@@ -87,6 +87,15 @@ that it is for Windows: it may run there.
 */
 
 func (a *asker) windows(c container) {
+	options := a.windowsOptions(c)
+	a.askIf(is(options.HostProcess, true), c.Name, "windows hostProcess")
+	if user := options.RunAsUserName; user != nil {
+		a.ask(c.Name, "windows user "+quote(*user))
+	}
+}
+
+// windowsOptions returns the effective options of a container.
+func (a *asker) windowsOptions(c container) corev1.WindowsSecurityContextOptions {
 	var own, pods corev1.WindowsSecurityContextOptions
 	if c.sc.WindowsOptions != nil {
 		own = *c.sc.WindowsOptions
@@ -94,21 +103,8 @@ func (a *asker) windows(c container) {
 	if a.podSC.WindowsOptions != nil {
 		pods = *a.podSC.WindowsOptions
 	}
-	a.askIf(is(either(own.HostProcess, pods.HostProcess), true), c.Name, "windows hostProcess")
-	if user := a.windowsUser(c); user != nil {
-		a.ask(c.Name, "windows user "+quote(*user))
+	return corev1.WindowsSecurityContextOptions{
+		HostProcess:   either(own.HostProcess, pods.HostProcess),
+		RunAsUserName: either(own.RunAsUserName, pods.RunAsUserName),
 	}
-}
-
-// windowsUser returns the name of the user that a container has on Windows, if it is
-// set.
-func (a *asker) windowsUser(c container) *string {
-	var own, pods *string
-	if c.sc.WindowsOptions != nil {
-		own = c.sc.WindowsOptions.RunAsUserName
-	}
-	if a.podSC.WindowsOptions != nil {
-		pods = a.podSC.WindowsOptions.RunAsUserName
-	}
-	return either(own, pods)
 }

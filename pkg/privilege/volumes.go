@@ -21,9 +21,13 @@ own, under "volume projected". "mountPropagation HostToContainer" is under
 "mountPropagation Bidirectional".
 */
 
-// TokenVolume is the line of the volume of a service account token, which admission
-// adds to pods that do not have it.
-const TokenVolume = "volume serviceAccountToken"
+// ServiceAccountToken is the kind of a projected volume with the same sources as the
+// volume of the token of a pod, and TokenVolume its line: admission adds one to pods
+// that do not have it.
+const (
+	ServiceAccountToken = "serviceAccountToken"
+	TokenVolume         = "volume " + ServiceAccountToken
+)
 
 func (a *asker) volumes() {
 	for i := range a.pod.Spec.Volumes {
@@ -59,10 +63,8 @@ func (a *asker) volume(v *corev1.Volume) string {
 		return "csi " + quote(v.CSI.Driver)
 	case v.FlexVolume != nil:
 		return "flexVolume " + quote(v.FlexVolume.Driver)
-	case v.Projected != nil && onlyToken(v.Projected):
-		return TokenVolume
 	default:
-		return "volume " + kind(&v.VolumeSource)
+		return "volume " + VolumeKind(&v.VolumeSource)
 	}
 }
 
@@ -73,9 +75,13 @@ func (a *asker) writable(name string) bool {
 	})
 }
 
-// kind returns the name of the field that is set. A volume without a source is an
-// emptyDir (pkg/apis/core/v1/defaults.go, SetDefaults_Volume).
-func kind(s *corev1.VolumeSource) string {
+// VolumeKind returns the name of the source's field in the pod API, or
+// ServiceAccountToken. A volume without a source is an emptyDir
+// (pkg/apis/core/v1/defaults.go, SetDefaults_Volume).
+func VolumeKind(s *corev1.VolumeSource) string {
+	if s.Projected != nil && onlyToken(s.Projected) {
+		return ServiceAccountToken
+	}
 	fields := reflect.ValueOf(s).Elem()
 	for i := range fields.NumField() {
 		if !fields.Field(i).IsNil() {
@@ -89,7 +95,10 @@ func kind(s *corev1.VolumeSource) string {
 // onlyToken reports whether every source of a projected volume is the token at its
 // usual path without an audience, the root certificate of the cluster, or the name of
 // the namespace: what every pod gets that does not refuse it
-// (plugin/pkg/admission/serviceaccount/admission.go, TokenVolumeSource).
+// (plugin/pkg/admission/serviceaccount/admission.go, TokenVolumeSource). It is
+// IsOnlyServiceAccountTokenSources of 1.24
+// (pkg/security/podsecuritypolicy/util/util.go), and true for a projection without
+// sources.
 func onlyToken(v *corev1.ProjectedVolumeSource) bool {
 	for _, s := range v.Sources {
 		if s.ServiceAccountToken == nil && s.ConfigMap == nil && s.DownwardAPI == nil {

@@ -2,10 +2,10 @@ package profile
 
 import (
 	"cmp"
-	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -24,7 +24,7 @@ writable; the driver of each flexVolume and inline csi volume.
 
 // ServiceAccountToken is the volume type of a projected volume with the same sources
 // as the token volume of a pod. A policy that allows secret volumes admits it.
-const ServiceAccountToken Name = "serviceAccountToken"
+const ServiceAccountToken Name = privilege.ServiceAccountToken
 
 // HostPath is one hostPath volume of a pod and how it is mounted.
 type HostPath struct {
@@ -49,7 +49,7 @@ func (h HostPath) String() string {
 func (p *Profile) addVolumes(pod *corev1.Pod, containers []container) {
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
-		if volumeType(&v.VolumeSource) == ServiceAccountToken {
+		if volumeType(v) == ServiceAccountToken {
 			// Admission mounts it in every container. A template, which does not
 			// have it yet, must have the same evidence as its pods.
 			p.addVolume(v, nil)
@@ -84,7 +84,7 @@ func (p *Profile) addVolume(v *corev1.Volume, mounts []mount) {
 			set.add(n, m.container)
 		}
 	}
-	add(&p.Volumes, volumeType(&v.VolumeSource))
+	add(&p.Volumes, volumeType(v))
 	switch {
 	case v.HostPath != nil:
 		h := HostPath{Path: v.HostPath.Path}
@@ -104,53 +104,4 @@ func (p *Profile) addVolume(v *corev1.Volume, mounts []mount) {
 	}
 }
 
-// volumeType returns the name of the volume's source field in the pod API. A
-// volume without a source is an emptyDir (pkg/apis/core/v1/defaults.go,
-// SetDefaults_Volume).
-func volumeType(s *corev1.VolumeSource) Name {
-	if s.Projected != nil && onlyToken(s.Projected) {
-		return ServiceAccountToken
-	}
-	fields := reflect.ValueOf(s).Elem()
-	for i := range fields.NumField() {
-		if !fields.Field(i).IsNil() {
-			name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
-			return Name(name)
-		}
-	}
-	return "emptyDir"
-}
-
-// onlyToken is IsOnlyServiceAccountTokenSources of 1.24
-// (pkg/security/podsecuritypolicy/util/util.go): every source is the token at its
-// usual path without an audience, the root certificate of the cluster, or the name
-// of the namespace. It is true for a projection without sources.
-func onlyToken(v *corev1.ProjectedVolumeSource) bool {
-	for _, s := range v.Sources {
-		if s.ServiceAccountToken == nil && s.ConfigMap == nil && s.DownwardAPI == nil {
-			return false
-		}
-		if t := s.ServiceAccountToken; t != nil && (t.Path != "token" || t.Audience != "") {
-			return false
-		}
-		if s.ConfigMap != nil && s.ConfigMap.Name != "kube-root-ca.crt" {
-			return false
-		}
-		if s.DownwardAPI != nil && !onlyNamespace(s.DownwardAPI) {
-			return false
-		}
-	}
-	return true
-}
-
-func onlyNamespace(d *corev1.DownwardAPIProjection) bool {
-	for _, item := range d.Items {
-		// An empty apiVersion defaults to v1
-		// (pkg/apis/core/v1/defaults.go, SetDefaults_ObjectFieldSelector).
-		if item.Path != "namespace" || item.FieldRef == nil || item.FieldRef.FieldPath != "metadata.namespace" ||
-			(item.FieldRef.APIVersion != "v1" && item.FieldRef.APIVersion != "") {
-			return false
-		}
-	}
-	return true
-}
+func volumeType(v *corev1.Volume) Name { return Name(privilege.VolumeKind(&v.VolumeSource)) }
