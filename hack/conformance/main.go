@@ -22,7 +22,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -97,23 +96,18 @@ func run(ctx context.Context, o options) error {
 	case err != nil:
 		return err
 	}
-	for dir := range strings.SplitSeq(o.corpora, ",") { //nolint:contextcheck // the advisor reads what is in memory
-		if dir == "" {
-			continue
-		}
-		path := filepath.Join(o.root, dir)
-		if _, err := os.Stat(path); err != nil {
-			fmt.Printf("not there, so not judged: %s\n", dir)
-			continue
-		}
-		sources, err := objects.ReadDir(path)
-		if err != nil {
-			return err
-		}
-		for _, s := range sources {
-			tasks = append(tasks, func(j *judge.Process) error { return r.source(j, filepath.Base(dir), s) })
+	corpora, missing, err := objects.ReadCorpora(o.root, o.corpora)
+	if err != nil {
+		return err
+	}
+	for _, dir := range missing {
+		fmt.Printf("not there, so not judged: %s\n", dir)
+	}
+	for _, c := range corpora {
+		for _, s := range c.Sources {
+			tasks = append(tasks, func(j *judge.Process) error { return r.source(j, c.Name, s) }) //nolint:contextcheck // the advisor reads what is in memory
 			if len(written) > 0 {
-				tasks = append(tasks, func(j *judge.Process) error { return r.withinAll(j, filepath.Base(dir), s, written) })
+				tasks = append(tasks, func(j *judge.Process) error { return r.withinAll(j, c.Name, s, written) }) //nolint:contextcheck // the advisor reads what is in memory
 			}
 		}
 	}

@@ -21,9 +21,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/hack/conformance/fleet"
@@ -112,22 +110,17 @@ func (r *runner) corpus() ([]judge.Task, error) {
 		suite string
 		objects.Source
 	}
+	corpora, missing, err := objects.ReadCorpora(r.root, r.corpora)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range missing {
+		fmt.Printf("not there, so not judged: %s\n", dir)
+	}
 	var files []file
-	for dir := range strings.SplitSeq(r.corpora, ",") {
-		if dir == "" {
-			continue
-		}
-		path := filepath.Join(r.root, dir)
-		if _, err := os.Stat(path); err != nil {
-			fmt.Printf("not there, so not judged: %s\n", dir)
-			continue
-		}
-		sources, err := objects.ReadDir(path)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range sources {
-			files = append(files, file{filepath.Base(dir), s})
+	for _, c := range corpora {
+		for _, s := range c.Sources {
+			files = append(files, file{c.Name, s})
 		}
 	}
 	slices.SortStableFunc(files, func(a, b file) int { return len(b.Text) - len(a.Text) })

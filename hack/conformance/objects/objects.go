@@ -21,7 +21,7 @@ import (
 // Object is a Kubernetes object.
 type Object = map[string]any
 
-// Source is one file of objects.
+// Source is one file of objects. Its name is its path from the directory that was read.
 type Source struct{ Name, Text string }
 
 // ReadDir reads the manifests in a directory.
@@ -32,13 +32,41 @@ func ReadDir(dir string) ([]Source, error) {
 			return err
 		}
 		text, err := os.ReadFile(path) //nolint:gosec // the directory is the caller's
-		sources = append(sources, Source{Name: filepath.Base(dir) + "/" + filepath.Base(path), Text: string(text)})
+		name := filepath.Base(dir) + strings.TrimPrefix(path, filepath.Clean(dir))
+		sources = append(sources, Source{Name: filepath.ToSlash(name), Text: string(text)})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", dir, err)
 	}
 	return sources, nil
+}
+
+// Corpus is the sources of one directory.
+type Corpus struct {
+	Name    string
+	Sources []Source
+}
+
+// ReadCorpora reads a list of directories, separated by commas and relative to a root.
+// It returns those that do not exist apart.
+func ReadCorpora(root, list string) (corpora []Corpus, missing []string, err error) {
+	for dir := range strings.SplitSeq(list, ",") {
+		if dir == "" {
+			continue
+		}
+		path := filepath.Join(root, dir)
+		if _, err := os.Stat(path); err != nil {
+			missing = append(missing, dir)
+			continue
+		}
+		sources, err := ReadDir(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		corpora = append(corpora, Corpus{filepath.Base(dir), sources})
+	}
+	return corpora, missing, nil
 }
 
 // Split splits text into Objects, and lists into their items.
