@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/objects"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
@@ -36,26 +35,24 @@ type testCase struct {
 func (c testCase) special() bool { return c.user != nil || c.debugging }
 
 // corpus returns the pods of all manifests, and says in lines what there is.
-func (j *judge) corpus(o options) (pods []*corev1.Pod, notes []string, err error) {
+func (s server) corpus(o options) (pods []*corev1.Pod, notes []string, err error) {
+	corpora, missing, err := objects.ReadCorpora(o.root, o.corpora)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading corpora: %w", err)
+	}
+	for _, dir := range missing {
+		notes = append(notes, "not there, so not judged: "+dir)
+	}
 	files, refused := 0, 0
-	for dir := range strings.SplitSeq(o.corpora, ",") {
-		path := filepath.Join(o.root, dir)
-		if _, err := os.Stat(path); err != nil {
-			notes = append(notes, "not there, so not judged: "+dir)
-			continue
-		}
-		names, err := manifests(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, name := range names {
-			found, no, err := j.podsOf(name, fmt.Sprintf("n%d-", files))
+	for _, c := range corpora {
+		for _, file := range c.Sources {
+			found, no, err := s.podsOf(file, fmt.Sprintf("n%d-", files))
 			if err != nil {
 				return nil, nil, err
 			}
 			files, refused = files+1, refused+no
 			for _, pod := range found {
-				pods = append(pods, named(pod, len(pods), filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name)+" "+pod.Name))
+				pods = append(pods, named(pod, len(pods), file.Name+" "+pod.Name))
 			}
 		}
 	}
@@ -151,7 +148,7 @@ type verdicts struct {
 
 // verdicts returns the pods that a server accepts, each with the pod as admission sees it
 // and what vap says.
-func (j *judge) verdicts(members []aggregate.Member, level aggregate.Level, requests []testCase) (verdicts, error) {
+func (s server) verdicts(members []aggregate.Member, level aggregate.Level, requests []testCase) (verdicts, error) {
 	policies, err := generate.YAML(vap.Engine(vap.Options{Enforcement: cel.Deny}).Outputs(members, level), false)
 	if err != nil {
 		return verdicts{}, fmt.Errorf("writing policies: %w", err)
@@ -168,7 +165,7 @@ func (j *judge) verdicts(members []aggregate.Member, level aggregate.Level, requ
 		}
 		ask.Pods = append(ask.Pods, asked)
 	}
-	a, err := j.ask(ask)
+	a, err := s.ask(ask)
 	if err != nil {
 		return verdicts{}, err
 	}

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -56,48 +52,15 @@ type answer struct {
 	} `json:"pods"`
 }
 
-// judge is a running judge of Kubernetes; it answers one request at a time.
-type judge struct {
-	cmd      *exec.Cmd
-	in       io.WriteCloser
-	requests *json.Encoder
-	answers  *json.Decoder
-}
-
-func startJudge(ctx context.Context, binary string) (*judge, error) {
-	cmd := exec.CommandContext(ctx, binary)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the judge: %w", err)
-	}
-	return &judge{cmd: cmd, in: in, requests: json.NewEncoder(in), answers: json.NewDecoder(out)}, nil
-}
-
-// stop ends the process; it leaves when its input ends.
-func (j *judge) stop() error {
-	if err := errors.Join(j.in.Close(), j.cmd.Wait()); err != nil {
-		return fmt.Errorf("stopping the judge: %w", err)
-	}
-	return nil
-}
+// server is the judge of Kubernetes.
+type server struct{ *judge.Process }
 
 // ask returns the answer, or an error if there is none, or if the server refuses an
 // object of the cluster.
-func (j *judge) ask(r request) (answer, error) {
+func (s server) ask(r request) (answer, error) {
 	var a answer
-	if err := j.requests.Encode(r); err != nil {
-		return a, fmt.Errorf("asking the judge: %w", err)
-	}
-	if err := j.answers.Decode(&a); err != nil {
-		return a, fmt.Errorf("reading an answer of the judge: %w", err)
+	if err := s.Ask(r, &a); err != nil {
+		return a, fmt.Errorf("judging: %w", err)
 	}
 	if a.Error != "" {
 		return a, fmt.Errorf("judging: %s", a.Error)

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -60,12 +61,13 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
-	j, err := startJudge(ctx, filepath.Join(o.root, ".cache", "judge-current"))
+	process, err := judge.Start(ctx, filepath.Join(o.root, ".cache", "judge-current"))
 	if err != nil {
-		return err
+		return fmt.Errorf("judging: %w", err)
 	}
-	defer func() { err = errors.Join(err, j.stop()) }()
-	observed, notes, err := j.corpus(o)
+	defer func() { err = errors.Join(err, process.Stop()) }()
+	kubernetes := server{process}
+	observed, notes, err := kubernetes.corpus(o)
 	if err != nil {
 		return err
 	}
@@ -76,18 +78,18 @@ func run(ctx context.Context, o options) (err error) {
 	requests = append(requests, specials(observed, len(requests))...)
 	var errs []error
 	for level := range strings.SplitSeq(o.levels, ",") {
-		errs = append(errs, o.compare(ctx, j, aggregate.Level(level), observed, requests))
+		errs = append(errs, o.compare(ctx, kubernetes, aggregate.Level(level), observed, requests))
 	}
 	return errors.Join(errs...)
 }
 
 // compare judges the pods under the permits of a level with every engine.
-func (o options) compare(ctx context.Context, j *judge, level aggregate.Level, observed []*corev1.Pod, requests []testCase) error {
+func (o options) compare(ctx context.Context, kubernetes server, level aggregate.Level, observed []*corev1.Pod, requests []testCase) error {
 	members, err := observe(ctx, observed)
 	if err != nil {
 		return err
 	}
-	want, err := j.verdicts(members, level, requests)
+	want, err := kubernetes.verdicts(members, level, requests)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@ type Process struct {
 	decoder *json.Decoder
 }
 
-func start(ctx context.Context, binary string) (*Process, error) {
+// Start runs a judge until Stop.
+func Start(ctx context.Context, binary string) (*Process, error) {
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -58,8 +59,8 @@ func start(ctx context.Context, binary string) (*Process, error) {
 	return &Process{cmd: cmd, in: in, encoder: json.NewEncoder(in), decoder: json.NewDecoder(out)}, nil
 }
 
-// stop ends the process; it leaves when its input ends.
-func (p *Process) stop() error {
+// Stop ends the process; it leaves when its input ends.
+func (p *Process) Stop() error {
 	if err := p.in.Close(); err != nil {
 		return fmt.Errorf("stopping the judge: %w", err)
 	}
@@ -116,11 +117,11 @@ feed:
 }
 
 func work(ctx context.Context, binary string, queue <-chan Task) (err error) {
-	p, err := start(ctx, binary)
+	p, err := Start(ctx, binary)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	for t := range queue {
 		if err := t(p); err != nil {
 			return err
