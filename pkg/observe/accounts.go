@@ -2,7 +2,6 @@ package observe
 
 import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
-	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -22,8 +21,5 @@ func (a Accounts) complete(r *Record, interner *profile.Interner) *profile.Profi
 	if r.Token == NoToken || (r.Token == TokenByAccount && optedOut) {
 		return r.Profile
 	}
-	return interner.Intern(profile.Join(r.Profile, &profile.Profile{
-		Volumes:    profile.SetOf(profile.ServiceAccountToken),
-		Privileges: profile.SetOf(profile.Name(privilege.TokenVolume)),
-	}))
+	return interner.Intern(r.Profile.WithToken())
 }

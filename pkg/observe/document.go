@@ -323,11 +323,25 @@ func checkVerdicts(p *profile.Profile) error {
 		return nil
 	case p.Privileges.Len() == 0:
 		return errors.New("privileges: required: observe again with this version")
+	case !slices.Equal(togetherOf(p), p.Privileges.Values()):
+		return errors.New("podPrivileges: must have the lines of privileges, no more and no less: observe again with this version")
 	case !p.PodSecurity.Any(podsecurity.Verdict.Judged):
 		return errors.New("podSecurity: required: observe again with this version")
 	default:
 		return nil
 	}
+}
+
+// togetherOf returns the privileges of all pods of a profile, in order.
+func togetherOf(p *profile.Profile) []profile.Name {
+	var all []profile.Name
+	for _, pod := range p.PodPrivileges.Values() {
+		for _, line := range pod {
+			all = append(all, profile.Name(line))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // check returns an error for the first value that has problems.

@@ -48,8 +48,14 @@ func (r *Record) isPod() bool { return r.Kind.Kind == "Pod" }
 
 // shows reports whether a template shows all that another one does.
 func (r *Record) shows(o *Record) bool {
-	return r.Profile != nil && o.Profile != nil && r.ServiceAccount == o.ServiceAccount &&
-		r.Token >= o.Token && r.Profile.Covers(o.Profile)
+	if r.Profile == nil || o.Profile == nil || r.ServiceAccount != o.ServiceAccount || r.Token < o.Token {
+		return false
+	}
+	// Both are of one pod, so what the other one asks for together is a part of what this
+	// one does, if each of it is.
+	other := *o.Profile
+	other.PodPrivileges = r.Profile.PodPrivileges
+	return r.Profile.Covers(&other)
 }
 
 // Recorder makes records of objects, which it does not change.

@@ -97,7 +97,7 @@ func TestEachAttributeCounts(t *testing.T) {
 		HostProcess: SetOf(True), WindowsUser: SetOf(Name("x")), HostUsers: SetOf(True), ShareProcessNamespace: SetOf(True),
 		SupplementalGroupsPolicy: SetOf(Name("x")), MountPropagation: SetOf(Name("x")), ProbeHosts: SetOf(Name("x")),
 		SecretEnv: SetOf(Name("x")), RuntimeUser: SetOf(Name("x")), EphemeralContainers: SetOf(Name("x")),
-		Privileges: SetOf(Name("x")), PodSecurity: SetOf(podsecurity.Verdict{Check: "x"}),
+		Privileges: SetOf(Name("x")), PodPrivileges: SetOf(Names{"x"}), PodSecurity: SetOf(podsecurity.Verdict{Check: "x"}),
 	}
 	for i, r := range full.rows() {
 		t.Run(r.name, func(t *testing.T) {

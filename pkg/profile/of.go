@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -53,9 +52,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.Seccomp.add(seccompOf(pod, containers), "")
 	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
-	for _, a := range privilege.Of(pod, o.EphemeralContainers) {
-		p.Privileges.add(Name(a.Line), a.Container)
-	}
+	p.addPrivileges(pod, o)
 	p.addPodSecurity(pod, o)
 	return p
 }

@@ -72,8 +72,9 @@ type Profile struct {
 	// Verdicts about each pod as a whole, which the sets above cannot tell: a union
 	// loses what belongs to the same container.
 
-	Privileges  Set[Name]                // what the pod asks for; see package privilege
-	PodSecurity Set[podsecurity.Verdict] // what Pod Security refuses; see package podsecurity
+	Privileges    Set[Name]                // what the pod asks for; see package privilege
+	PodPrivileges Set[Names]               // per pod, all that it asks for
+	PodSecurity   Set[podsecurity.Verdict] // what Pod Security refuses; see package podsecurity
 }
 
 // attribute is a Set without its element type, so that operations on whole
@@ -97,7 +98,7 @@ type row struct {
 }
 
 // rows is the only table of attributes; a test compares it with the struct.
-func (p *Profile) rows() [37]row {
+func (p *Profile) rows() [38]row {
 	return [...]row{
 		{name: "privileged", set: &p.Privileged},
 		{name: "hostNetwork", set: &p.HostNetwork},
@@ -135,6 +136,7 @@ func (p *Profile) rows() [37]row {
 		{name: "runtimeUser", set: &p.RuntimeUser},
 		{name: "ephemeralContainers", set: &p.EphemeralContainers},
 		{name: "privileges", set: &p.Privileges, verdict: true},
+		{name: "podPrivileges", set: &p.PodPrivileges, verdict: true},
 		{name: "podSecurity", set: &p.PodSecurity, verdict: true},
 	}
 }

@@ -1,0 +1,36 @@
+package profile
+
+import (
+	"slices"
+
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	corev1 "k8s.io/api/core/v1"
+)
+
+/*
+Observed fields: those that decide what a pod asks for.
+
+Values: the lines of package privilege, each with the containers that ask for it; and
+the lines of each pod together, since a union of pods loses which of them belong to one
+pod: what two pods ask for may be more than either does.
+*/
+
+func (p *Profile) addPrivileges(pod *corev1.Pod, o Options) {
+	for _, a := range privilege.Of(pod, o.EphemeralContainers) {
+		p.Privileges.add(Name(a.Line), a.Container)
+	}
+	p.PodPrivileges.add(namesOf(p.Privileges.Values()), "")
+}
+
+// WithToken returns the profile of the same pods with the token volume that admission
+// adds.
+func (p *Profile) WithToken() *Profile {
+	with := Join(p, &Profile{
+		Volumes:    SetOf(ServiceAccountToken),
+		Privileges: SetOf(Name(privilege.TokenVolume)),
+	})
+	with.PodPrivileges = Map(p.PodPrivileges, func(n Names) Names {
+		return namesOf(append(slices.Clone(n), privilege.TokenVolume))
+	})
+	return with
+}
