@@ -34,10 +34,11 @@ type Alternative struct {
 }
 
 // Tables returns the tables of a level: one for each namespace, or one for the cluster
-// at cluster level. The alternatives are the workloads of an account at workload
-// level, else the account, the namespace or the cluster as a whole. One that another
-// permits is part of it. Static pods are in no table: they run whether their mirrors
-// are admitted or not.
+// at cluster level. The alternatives are what single pods of an account ask for at
+// workload level, else what the pods of the account, the namespace or the cluster ask
+// for together. One that another permits is part of it, so that each line of each
+// alternative is one that some pod cannot do without. Static pods are in no table: they
+// run whether their mirrors are admitted or not.
 func Tables(members []aggregate.Member, level aggregate.Level) []Table {
 	outer := aggregate.ByNamespace
 	if level == aggregate.ByCluster {
@@ -46,7 +47,7 @@ func Tables(members []aggregate.Member, level aggregate.Level) []Table {
 	var tables []Table
 	for _, g := range aggregate.Groups(members, outer, nil) {
 		needs := map[string][]need{}
-		for _, m := range g.Members {
+		for i, m := range g.Members {
 			if m.ServiceAccount == "" {
 				continue
 			}
@@ -54,7 +55,9 @@ func Tables(members []aggregate.Member, level aggregate.Level) []Table {
 			if level == aggregate.ByNamespace || level == aggregate.ByCluster {
 				account = AnyAccount
 			}
-			needs[account] = append(needs[account], need{setOf(m), []aggregate.Member{m}})
+			for _, pod := range m.Profile.PodPrivileges.Values() {
+				needs[account] = append(needs[account], need{privilege.SetOf(pod...), []int{i}})
+			}
 		}
 		t := Table{Group: g}
 		for _, account := range slices.Sorted(maps.Keys(needs)) {
@@ -65,7 +68,7 @@ func Tables(members []aggregate.Member, level aggregate.Level) []Table {
 				list = []need{union(list)}
 			}
 			for _, n := range list {
-				t.Alternatives = append(t.Alternatives, Alternative{account, n.set, aggregate.Groups(n.members, outer, nil)[0]})
+				t.Alternatives = append(t.Alternatives, Alternative{account, n.set, n.group(g)})
 			}
 		}
 		tables = append(tables, t)
@@ -73,19 +76,20 @@ func Tables(members []aggregate.Member, level aggregate.Level) []Table {
 	return tables
 }
 
-// need is what members need.
+// need is what members of a group need, by their indices.
 type need struct {
 	set     privilege.Set
-	members []aggregate.Member
+	members []int
 }
 
-func setOf(m aggregate.Member) privilege.Set {
-	values := m.Profile.Privileges.Values()
-	lines := make([]string, len(values))
-	for i, n := range values {
-		lines[i] = string(n)
+// group returns the members of a group that have the need.
+func (n need) group(of aggregate.Group) aggregate.Group {
+	slices.Sort(n.members)
+	var members []aggregate.Member
+	for _, i := range slices.Compact(n.members) {
+		members = append(members, of.Members[i])
 	}
-	return privilege.SetOf(lines...)
+	return aggregate.Groups(members, of.Level, nil)[0]
 }
 
 func union(needs []need) need {
@@ -122,8 +126,14 @@ func reduce(needs []need) []need {
 		}
 	}
 	for _, n := range distinct {
-		if i := slices.IndexFunc(kept, func(k need) bool { return permits(k, n) }); i >= 0 {
-			kept[i].members = append(kept[i].members, n.members...)
+		for _, m := range n.members {
+			// Pods of a member that differ stay together if they can.
+			own := func(k need) bool { return slices.Contains(k.members, m) && (permits(k, n) || k.set.Equal(n.set)) }
+			if slices.ContainsFunc(kept, own) {
+				continue
+			}
+			i := slices.IndexFunc(kept, func(k need) bool { return permits(k, n) })
+			kept[i].members = append(kept[i].members, m)
 		}
 	}
 	return kept
@@ -190,18 +200,18 @@ func (t Table) Fit(limit int) (text, given string) {
 	return text, reason + ": " + given
 }
 
-// asked returns how many lines a pod asks for, at most, and how many of them are about
-// paths of the host: those of a workload as a whole.
+// asked returns how many lines a pod asks for, at most, and how many lines that are
+// about paths of the host.
 func (t Table) asked() (lines, paths int) {
 	for _, a := range t.Alternatives {
-		for _, m := range a.Group.Members {
+		for _, pod := range a.Group.Profile.PodPrivileges.Values() {
 			own := 0
-			for _, line := range m.Profile.Privileges.Values() {
-				if ofHostPath(string(line)) {
+			for _, line := range pod {
+				if ofHostPath(line) {
 					own++
 				}
 			}
-			lines, paths = max(lines, m.Profile.Privileges.Len()), max(paths, own)
+			lines, paths = max(lines, len(pod)), max(paths, own)
 		}
 	}
 	return lines, paths

@@ -15,9 +15,9 @@
 //     what is permitted.
 //
 // Identity at admission is the namespace and the service account, nothing else: labels
-// and owner references are the pod creator's to choose. So workloads of one account
-// are alternatives, and a pod must fit one of them whole. Whoever may create pods in a
-// namespace may use any of its accounts, as the API server has it.
+// and owner references are the pod creator's to choose. So what single pods of one
+// account ask for are alternatives, and a pod must fit one of them whole. Whoever may
+// create pods in a namespace may use any of its accounts, as the API server has it.
 package vap
 
 import (
