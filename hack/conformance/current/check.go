@@ -23,9 +23,8 @@ type effort struct{ wider, tighter, removals int }
 // result is what the check of a fixture found.
 type result struct {
 	// pods are observed ones; wider and tighter are steps from them; lines were removed
-	// under the Go model, removals under CEL; shared lines are needed by pods that another
-	// alternative of their account permits.
-	pods, wider, tighter, lines, removals, shared int
+	// under the Go model, removals under CEL.
+	pods, wider, tighter, lines, removals int
 	// invalid are steps that the server refuses itself; uncompared are pods that ask for too
 	// much to be compared with their permits.
 	invalid, uncompared int
@@ -277,16 +276,11 @@ func (c *checker) minimal(level aggregate.Level) []removal {
 					ok, _ := less.Admits(s.account(), s.set)
 					return !ok
 				})
-				switch {
-				case k >= 0:
-					removals = append(removals, removal{t, less, i, line, pods[k]})
-				case slices.ContainsFunc(pods, func(s subject) bool {
-					return s.account() == a.Account && !less.Alternatives[i].Permits.Permits(s.set) && a.Permits.Permits(s.set)
-				}):
-					c.shared++
-				default:
+				if k < 0 {
 					c.fault("not minimal", "[%s] of %s does not need %q", a.Account, t.Group.Namespace, line)
+					continue
 				}
+				removals = append(removals, removal{t, less, i, line, pods[k]})
 			}
 		}
 	}

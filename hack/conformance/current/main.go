@@ -91,7 +91,7 @@ func run(ctx context.Context, o options) error {
 	// What shows most faults comes first; what takes long, early.
 	pods := r.differential()
 	first := min(1, len(pods))
-	tasks := slices.Concat(pods[:first], []judge.Task{r.own}, corpora)
+	tasks := slices.Concat(pods[:first], []judge.Task{r.near, r.own}, corpora)
 	for n := o.first; n < o.first+o.fleets; n++ {
 		tasks = append(tasks, func(p *judge.Process) error { return r.fleet(p, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}

@@ -53,7 +53,6 @@ func (r *runner) count(suite, level string, found result) {
 	t.tighter += found.tighter
 	t.lines += found.lines
 	t.removals += found.removals
-	t.shared += found.shared
 	t.invalid += found.invalid
 	t.uncompared += found.uncompared
 	if len(found.faults) > 0 {
@@ -85,11 +84,11 @@ func (r *runner) finish(suite, level, name string, found result) error {
 func (r *runner) report(took time.Duration) error {
 	list("objects that 1.37 refuses without any policy, neither observed nor judged", r.refused)
 	list("objects that only the advisor refuses, not judged", r.unread)
-	fmt.Printf("%-28s %6s %6s %7s %7s %7s %7s %7s %7s %8s\n", "suite, level", "cases", "failed", "pods", "wider", "tighter", "lines", "shared", "removed", "invalid")
+	fmt.Printf("%-28s %6s %6s %7s %7s %7s %7s %7s %8s\n", "suite, level", "cases", "failed", "pods", "wider", "tighter", "lines", "removed", "invalid")
 	failed := false
 	for _, key := range sorted(r.suites) {
 		t := r.suites[key]
-		fmt.Printf("%s %6d %6d %7d %7d %7d %7d %7d %7d %8d\n", key, t.cases, t.failed, t.pods, t.wider, t.tighter, t.lines, t.shared, t.removals, t.invalid)
+		fmt.Printf("%s %6d %6d %7d %7d %7d %7d %7d %8d\n", key, t.cases, t.failed, t.pods, t.wider, t.tighter, t.lines, t.removals, t.invalid)
 		if t.uncompared > 0 {
 			fmt.Printf("    %d pods ask for too much to be compared with their permits, and were told so\n", t.uncompared)
 		}
