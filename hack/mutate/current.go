@@ -53,6 +53,7 @@ var currentMutants = []mutant{
 	{"message", "names what is permitted", celDir + "core.go", "c.asks.filter(l, l in variables.nearest)", "c.asks"},
 	{"message", "names the pod's lines only", celDir + "core.go", "size(c.asks) > 0 ? ", "size(c.asks) > 9 ? "},
 	{"tables", "the smaller alternative is kept", celDir + "table.go", "return o.set.Permits(n.set) && !o.set.Equal(n.set)", "return n.set.Permits(o.set) && !o.set.Equal(n.set)"},
+	{"tables", "pods of a workload are one pod", celDir + "table.go", "range m.Profile.PodPrivileges.Values() {", "range []profile.Names{slices.Concat(m.Profile.PodPrivileges.Values()...)} {"},
 	{"tables", "static pods have permits", celDir + "table.go", "if m.ServiceAccount == \"\" {\n\t\t\t\tcontinue", "if m.ServiceAccount == \"-\" {\n\t\t\t\tcontinue"},
 	{"tables", "one line too few", celDir + "table.go", "for _, line := range a.Permits.Lines() {\n\t\tif comments {", "for _, line := range a.Permits.Lines()[:max(1, len(a.Permits.Lines())-1)] {\n\t\tif comments {"},
 	{"policy", "debug containers not judged", celDir + "policy.go", "rule(admissionv1.Update, \"pods/ephemeralcontainers\"),", ""},
