@@ -42,7 +42,7 @@ var imports = map[string][]string{
 	},
 	"pkg/generate": {
 		module + "pkg/aggregate", module + "pkg/printable", module + "pkg/profile",
-		"k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime", "k8s.io/apimachinery/pkg/util/validation",
+		"go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime", "k8s.io/apimachinery/pkg/util/validation",
 	},
 	"pkg/generate/psp": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/printable", module + "pkg/profile",

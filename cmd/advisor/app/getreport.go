@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
@@ -290,7 +291,7 @@ func (o getReportOptions) policies(entry publish.Entry, files map[string][]byte)
 	if len(names) == 0 {
 		return nil, codedError{exitDrift, fmt.Errorf("the report of %s has no policies of an engine that this advisor knows: publish it again", entry.Name())}
 	}
-	var policies []byte
+	var policies [][]byte
 	for _, e := range o.table {
 		if !slices.Contains(names, e.name) {
 			continue
@@ -299,9 +300,13 @@ func (o getReportOptions) policies(entry publish.Entry, files map[string][]byte)
 		if !ok {
 			return nil, codedError{exitDrift, fmt.Errorf("the report of %s has no policies of the engine %s: publish with --engine %s", entry.Name(), e.name, e.name)}
 		}
-		policies = append(policies, data...)
+		policies = append(policies, data)
 	}
-	return policies, nil
+	merged, err := generate.MergeYAML(policies...)
+	if err != nil {
+		return nil, failureError(fmt.Errorf("merging the policies of the report of %s: %w", entry.Name(), err))
+	}
+	return merged, nil
 }
 
 // publishedFor returns the names of the engines that a report was published for. What

@@ -69,6 +69,19 @@ func TestGetReport(t *testing.T) {
 	}
 }
 
+// TestGetReportOfEngines: what several engines set on one Namespace is one object, as
+// inspect prints it.
+func TestGetReportOfEngines(t *testing.T) {
+	_, c := reports(t, "--engine", "psa,vap")
+	for _, format := range []string{"yaml", "name"} {
+		want := c.run(t.Context(), "inspect", "-n", "shop", "--engine", "psa,vap", "-o", format).expect(t, exitOK).out
+		got := c.getReport(t, "-n", "shop", "--engine", "vap,psa", "-o", format).expect(t, exitOK).out
+		if diff := cmp.Diff(want, got); diff != "" || strings.Count(strings.ToLower(got), "kind: namespace")+strings.Count(got, "namespace/") != 1 {
+			t.Errorf("-o %s (-inspect +get-report):\n%s", format, diff)
+		}
+	}
+}
+
 func TestGetReportTable(t *testing.T) {
 	_, c := reports(t)
 	r := c.getReport(t).expect(t, exitOK)

@@ -89,10 +89,7 @@ func newList() objectList { return objectList{"v1", "List", []json.RawMessage{}}
 // listOf returns the objects of YAML documents.
 func listOf(documents []byte) (objectList, error) {
 	list := newList()
-	for doc := range bytes.SplitSeq(append([]byte("\n"), documents...), []byte("\n---\n")) {
-		if len(bytes.TrimSpace(doc)) == 0 {
-			continue
-		}
+	for _, doc := range generate.Documents(documents) {
 		item, err := yaml.YAMLToJSON(doc)
 		if err != nil {
 			return objectList{}, fmt.Errorf("reading a document: %w", err)
