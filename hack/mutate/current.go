@@ -61,5 +61,5 @@ var currentMutants = []mutant{
 	{"policy", "all or nothing", celDir + "verdict.go", "\"!variables.known || variables.admitted\"", "\"!variables.known || !variables.admitted\""},
 	{"policy", "bound to one place of permits", vapDir + "policy.go", "MatchLabels: map[string]string{cel.Key: where}", "MatchLabels: map[string]string{cel.Key: \"annotation\"}"},
 	{"policy", "deny means audit", celDir + "policy.go", "return []admissionv1.ValidationAction{admissionv1.Deny, admissionv1.Audit}", "return []admissionv1.ValidationAction{admissionv1.Audit}"},
-	{"policy", "a part of the permits of the cluster lost", celDir + "text.go", "text = text[len(string(part)):]", "text = text[min(len(text), maxLiteral+len(string(part))-1):]"},
+	{"policy", "a part of the permits of the cluster lost", celDir + "text.go", "names = append(names, \"variables.\"+name)", "names = []string{\"variables.\" + name}"},
 }

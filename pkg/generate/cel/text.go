@@ -2,6 +2,7 @@ package cel
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,10 +12,10 @@ func AnnotationText() []Variable {
 	return []Variable{{Name: "text", Expression: `namespaceObject.metadata.?annotations[?` + Quote(Key) + `].orValue("")`}}
 }
 
-// maxLiteral is the largest part of a text in one expression, in bytes: an expression
-// may have 100,000 code points, and quoting a byte takes six at most
-// (pkg/apis/admissionregistration/validation, and the limit of CEL's parser).
-const maxLiteral = 15_000
+// maxLiteral is the largest part of a text in one expression, in characters: an
+// expression may have 100,000 code points (the limit of CEL's parser), and a quoted
+// character takes ten at most.
+const maxLiteral = 9_000
 
 // LiteralText returns the variables of the text of a table that is in the policy
 // itself: parts of it, and the whole as variables.text. The comments would only make it
@@ -22,10 +23,7 @@ const maxLiteral = 15_000
 func LiteralText(t Table) []Variable {
 	var variables []Variable
 	var names []string
-	for text := t.Text(false); len(text) > 0; {
-		part := []rune(text)
-		part = part[:min(len(part), maxLiteral)]
-		text = text[len(string(part)):]
+	for part := range slices.Chunk([]rune(t.Text(false)), maxLiteral) {
 		name := fmt.Sprintf("text%d", len(variables))
 		variables = append(variables, Variable{Name: name, Expression: Quote(string(part))})
 		names = append(names, "variables."+name)
