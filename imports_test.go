@@ -69,7 +69,7 @@ var imports = map[string][]string{
 		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
 	},
 	"pkg/report": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable",
+		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/profile",
 	},
 	"pkg/publish": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/report",

@@ -34,7 +34,7 @@ var currentMutants = []mutant{
 	{"lines under others", "users not under the image's", privilegeDir + "set.go", "\"image user root\":                {\"image user\", \"user \"}", "\"image user root\":                {\"image user\"}"},
 	{"lines under others", "root under the image's user", privilegeDir + "set.go", "\"image user root\":                {\"image user\", \"user \"}", "\"image user root\":                {\"image user\", \"user \", \"root user\"}"},
 	{"observation", "privileges of containers overlooked", profileDir + "privileges.go", "p.Privileges.add(Name(a.Line), a.Container)", "if a.Container == \"\" {\n\t\t\tp.Privileges.add(Name(a.Line), \"\")\n\t\t}"},
-	{"observation", "no privilege for the token that is added", profileDir + "privileges.go", "append(slices.Clone(n), privilege.TokenVolume)", "slices.Clone(n)"},
+	{"observation", "no privilege for the token that is added", profileDir + "privileges.go", "append(slices.Clone(n), line)", "slices.Clone(n)"},
 	{"expression", "debug containers overlooked", celDir + "core.go", "\n+ variables.pod.spec.?ephemeralContainers.orValue([])", ""},
 	{"expression", "Windows taken for Linux", celDir + "core.go", "orValue(\"\") != \"windows\"", "orValue(\"\") != \"win\""},
 	{"expression", "line feeds not escaped", celDir + "core.go", "const escape = `.map(l, l.replace(\"\\\\\", \"\\\\\\\\\").replace(\"\\n\", \"\\\\n\"))`", "const escape = `.map(l, l.replace(\"\\\\\", \"\\\\\\\\\"))`"},

@@ -21,5 +21,5 @@ func (a Accounts) complete(r *Record, interner *profile.Interner) *profile.Profi
 	if r.Token == NoToken || (r.Token == TokenByAccount && optedOut) {
 		return r.Profile
 	}
-	return interner.Intern(r.Profile.WithToken())
+	return interner.Intern(r.Profile.WithVolume(profile.ServiceAccountToken))
 }

@@ -111,6 +111,12 @@ func (o *Observation) Pods() int {
 	return n
 }
 
+// UnknownVolumes reports whether some pod or template has a volume with a source that
+// this version does not know.
+func (o *Observation) UnknownVolumes() bool {
+	return slices.ContainsFunc(o.Members, func(m aggregate.Member) bool { return m.Profile.Volumes.Has(profile.UnknownVolume) })
+}
+
 // Templates returns the number of observed templates.
 func (o *Observation) Templates() int {
 	n := 0

@@ -22,15 +22,10 @@ func (p *Profile) addPrivileges(pod *corev1.Pod, o Options) {
 	p.PodPrivileges.add(namesOf(p.Privileges.Values()), "")
 }
 
-// WithToken returns the profile of the same pods with the token volume that admission
-// adds.
-func (p *Profile) WithToken() *Profile {
-	with := Join(p, &Profile{
-		Volumes:    SetOf(ServiceAccountToken),
-		Privileges: SetOf(Name(privilege.TokenVolume)),
-	})
-	with.PodPrivileges = Map(p.PodPrivileges, func(n Names) Names {
-		return namesOf(append(slices.Clone(n), privilege.TokenVolume))
-	})
+// WithVolume returns the profile of the same pods, with a volume of that type in each.
+func (p *Profile) WithVolume(kind Name) *Profile {
+	line := "volume " + string(kind)
+	with := Join(p, &Profile{Volumes: SetOf(kind), Privileges: SetOf(Name(line))})
+	with.PodPrivileges = Map(p.PodPrivileges, func(n Names) Names { return namesOf(append(slices.Clone(n), line)) })
 	return with
 }

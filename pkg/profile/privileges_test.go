@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The lines of pods that differ stay apart, and the token is added to each.
+// The lines of pods that differ stay apart, and a volume is added to each.
 func TestPrivilegesOfEachPod(t *testing.T) {
 	pod := func(tweak func(*corev1.PodSpec)) *Profile {
 		p := podtest.Pod()
@@ -21,13 +21,13 @@ func TestPrivilegesOfEachPod(t *testing.T) {
 		pod(func(s *corev1.PodSpec) { s.HostIPC = true }),
 	)
 	const rest = "default runtimeClass"
-	got := map[string][]string{"before": both.Text("podPrivileges"), "with token": both.WithToken().Text("podPrivileges")}
+	got := map[string][]string{"before": both.Text("podPrivileges"), "with volume": both.WithVolume(ServiceAccountToken).Text("podPrivileges")}
 	want := map[string][]string{
 		"before": {
 			rest + ", hostIPC, image groups",
 			rest + ", hostPID, image groups",
 		},
-		"with token": {
+		"with volume": {
 			rest + ", hostIPC, image groups, volume serviceAccountToken",
 			rest + ", hostPID, image groups, volume serviceAccountToken",
 		},

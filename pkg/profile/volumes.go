@@ -26,6 +26,10 @@ writable; the driver of each flexVolume and inline csi volume.
 // as the token volume of a pod. A policy that allows secret volumes admits it.
 const ServiceAccountToken Name = privilege.ServiceAccountToken
 
+// UnknownVolume is the type of a volume whose source is newer than the API of this
+// version. No policy admits it.
+const UnknownVolume Name = "unknown"
+
 // HostPath is one hostPath volume of a pod and how it is mounted.
 type HostPath struct {
 	Path string `json:"path"`

@@ -9,6 +9,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
 )
 
 // The rules of findings that do not depend on an engine.
@@ -19,6 +20,8 @@ const (
 	RuleDebugContainer = "debug-container"
 	// RuleUnknownOwner: a controller was not observed.
 	RuleUnknownOwner = "unknown-owner"
+	// RuleUnknownVolume: a volume has a source that this version does not know.
+	RuleUnknownVolume = "unknown-volume"
 )
 
 // findings returns the findings about an observation and its policies, sorted.
@@ -33,6 +36,7 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 			Message: fmt.Sprintf("%s was not observed: its pods get a policy with its name, which is wrong if a controller owns it: add it to the manifests, or grant permission to list it", w),
 		})
 	}
+	list = append(list, unknownVolumes(obs.Members)...)
 	for _, r := range results {
 		list = append(list, r.Findings()...)
 	}
@@ -66,5 +70,15 @@ func debugContainers(members []aggregate.Member) []generate.Finding {
 	}
 	f := generate.About(users, generate.Warning, RuleDebugContainer)
 	f.Message = fmt.Sprintf("ephemeral containers of %s were ignored, because a recreated pod has none; the server can deny updates of the running pods", generate.FirstFew(f.Workloads))
+	return []generate.Finding{f}
+}
+
+func unknownVolumes(members []aggregate.Member) []generate.Finding {
+	users := slices.DeleteFunc(slices.Clone(members), func(m aggregate.Member) bool { return !m.Profile.Volumes.Has(profile.UnknownVolume) })
+	if len(users) == 0 {
+		return nil
+	}
+	f := generate.About(users, generate.Warning, RuleUnknownVolume)
+	f.Message = fmt.Sprintf("volumes of %s have a source that this version of the advisor does not know: the policies do not permit it: use a version that does", generate.FirstFew(f.Workloads))
 	return []generate.Finding{f}
 }

@@ -71,6 +71,8 @@ func reportOn(obs *observe.Observation, level aggregate.Level) report.Report {
 func privileged(sc *corev1.SecurityContext) { sc.Privileged = new(true) }
 
 func TestFindings(t *testing.T) {
+	unknown := deployment("shop/web", "web")
+	unknown.Profile = unknown.Profile.WithVolume(profile.UnknownVolume)
 	for _, tc := range []struct {
 		name string
 		pods []aggregate.Pod
@@ -86,6 +88,9 @@ func TestFindings(t *testing.T) {
 			"default-account team [Deployment/web]: service account default is in use by Deployment/web",
 		}},
 		{"what an engine finds", []aggregate.Pod{deployment("shop/web", "web", podtest.Security(privileged))}, []string{"privileged shop [Deployment/web]: "}},
+		{"unknown volume", []aggregate.Pod{unknown}, []string{
+			"unknown-volume shop [Deployment/web]: a source that this version of the advisor does not know",
+		}},
 		{"debug container", []aggregate.Pod{deployment("shop/web", "web", podtest.Ephemeral("shell"))}, []string{
 			"debug-container shop [Deployment/web]: ephemeral containers",
 		}},

@@ -223,6 +223,9 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if len(obs.Gaps) > 0 && len(obs.Members) == 0 {
 		return failureError(errors.New("no pod or template could be observed: grant the permissions that are missing above"))
 	}
+	if obs.UnknownVolumes() && !o.allowPartial {
+		return failureError(errors.New("there are volumes that this version does not know, see above: the policies deny their pods: use a version that knows them, or set --allow-partial"))
+	}
 	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
 		return usageError(errors.New("no document could be read: fix the documents reported above"))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -71,6 +72,14 @@ func TestInspectCluster(t *testing.T) {
 				"not observed: cronjobs.batch in all namespaces: cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\" in API group \"batch\" at the cluster scope\n",
 		},
 		{
+			"a volume of a newer server", withUnknownVolume,
+			[]string{"-n", "team"},
+			exitFailure,
+			0, told + "1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n" +
+				"warning: team: volumes of Pod/tool have a source that this version of the advisor does not know: the policies do not permit it: use a version that does\n" +
+				"advisor: there are volumes that this version does not know, see above: the policies deny their pods: use a version that knows them, or set --allow-partial\n",
+		},
+		{
 			"no right at all", func(s *apitest.Server) { s.Authorize = func(apitest.Request) bool { return false } },
 			[]string{"--allow-partial", "--source", "pods", "-n", "team"},
 			exitFailure,
@@ -99,6 +108,14 @@ func TestInspectCluster(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withUnknownVolume stores a pod whose volume has a source that is newer than our API.
+func withUnknownVolume(s *apitest.Server) {
+	pod := runningPod("team", "tool")
+	pod.UID = "u"
+	pod.Spec.Volumes = []corev1.Volume{{Name: "v"}}
+	s.Put(pod)
 }
 
 // forbid takes the right to a resource away.

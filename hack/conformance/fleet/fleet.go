@@ -152,6 +152,7 @@ func (f *fleet) workload(ns, name string) {
 		job := &batchv1.Job{TypeMeta: kind("batch/v1", "Job"), ObjectMeta: meta, Spec: batchv1.JobSpec{Template: template}}
 		if f.IntN(4) == 0 {
 			job.UID = f.uid() // the status of a manifest means nothing
+			emptyDirs(&job.Spec.Template.Spec)
 			job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 		}
 		f.put(job)
@@ -189,6 +190,7 @@ func (f *fleet) workload(ns, name string) {
 		if rolledOut {
 			// Without a uid, an earlier template could be anybody's.
 			deployment.UID = f.uid()
+			emptyDirs(&deployment.Spec.Template.Spec)
 			reference[0].UID = deployment.UID
 		}
 		f.put(deployment)
@@ -307,12 +309,22 @@ func (f *fleet) admitted(pod *corev1.Pod) {
 		}
 	}
 	hostPorts(pod)
+	emptyDirs(&pod.Spec)
 	if f.server.old && f.IntN(5) > 0 {
 		syncSeccomp(pod) // since 1.27 servers leave it out
 	}
 }
 
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no secret
+
+// emptyDirs: a volume without a source gets one from the server.
+func emptyDirs(s *corev1.PodSpec) {
+	for i := range s.Volumes {
+		if v := &s.Volumes[i]; v.VolumeSource == (corev1.VolumeSource{}) {
+			v.EmptyDir = &corev1.EmptyDirVolumeSource{}
+		}
+	}
+}
 
 // hostPorts: under hostNetwork the server gives each port of the container its
 // host port.
