@@ -32,6 +32,15 @@ func Join(observations ...*Observation) (*Observation, error) {
 		joined.Warnings = append(joined.Warnings, o.Warnings...)
 		joined.UnknownOwners = append(joined.UnknownOwners, o.UnknownOwners...)
 		joined.Elsewhere = max(joined.Elsewhere, o.Elsewhere)
+		for w, p := range o.Places {
+			if known, ok := joined.Places[w]; ok && known.Compare(p) <= 0 {
+				continue
+			}
+			if joined.Places == nil {
+				joined.Places = map[aggregate.Workload]Place{}
+			}
+			joined.Places[w] = p
+		}
 		for _, u := range o.Unread {
 			key := [2]string{u.Group, u.Kind}
 			known := unread[key]

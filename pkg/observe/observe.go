@@ -47,6 +47,9 @@ type Observation struct {
 	// UnknownOwners are workloads whose controller was not observed, sorted. They are
 	// workloads of their own.
 	UnknownOwners []aggregate.Workload
+	// Places are where workloads stand in files: the first template, else the first pod.
+	// They are not part of a document.
+	Places map[aggregate.Workload]Place
 }
 
 // Gap is something that should have been observed and was not.
@@ -144,6 +147,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 	var fleet aggregate.Fleet
 	// A set, because its size must not grow with the pods.
 	unknown := map[aggregate.Workload]bool{}
+	places := placesOf{}
 	for _, r := range records {
 		if r.Profile == nil || !scope.includesSource(r) || idle[r] || isCopy(r, owners) {
 			continue
@@ -156,6 +160,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 		if !known {
 			unknown[workload] = true
 		}
+		places.add(workload, r)
 		fleet.Add(aggregate.Pod{
 			Workload:       workload,
 			ServiceAccount: r.ServiceAccount,
@@ -165,6 +170,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 	}
 	obs.Members = fleet.Members()
 	obs.UnknownOwners = slices.SortedFunc(maps.Keys(unknown), aggregate.Workload.Compare)
+	obs.Places = places.places()
 	return obs
 }
 

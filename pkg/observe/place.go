@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 )
 
 // Place is where something stands in files.
@@ -34,6 +36,29 @@ func (p Place) Compare(o Place) int {
 		strings.Compare(p.File, o.File), cmp.Compare(p.Document, o.Document), cmp.Compare(p.Line, o.Line),
 		cmp.Compare(len(p.Item), len(o.Item)), strings.Compare(p.Item, o.Item),
 	)
+}
+
+// placesOf are the records that show where workloads stand.
+type placesOf map[aggregate.Workload]*Record
+
+// add prefers a template to a pod, and the first of several.
+func (p placesOf) add(w aggregate.Workload, r *Record) {
+	known := p[w]
+	if r.Place != nil && (known == nil || known.isPod() && !r.isPod() || known.isPod() == r.isPod() && r.Place.Compare(*known.Place) < 0) {
+		p[w] = r
+	}
+}
+
+// places returns the places; nil if there are none.
+func (p placesOf) places() map[aggregate.Workload]Place {
+	var places map[aggregate.Workload]Place
+	for w, r := range p {
+		if places == nil {
+			places = make(map[aggregate.Workload]Place, len(p))
+		}
+		places[w] = *r.Place
+	}
+	return places
 }
 
 // Skipped is something in a file that could not be read.

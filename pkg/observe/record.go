@@ -32,6 +32,8 @@ type Record struct {
 	// Profile of the pod, or of the pods that the template creates. Nil for an object
 	// that only links a pod to its workload.
 	Profile *profile.Profile
+	// Place of the object in files; nil on a server.
+	Place *Place
 }
 
 // Owner is a reference to the controller of an object.

@@ -297,3 +297,39 @@ func TestRecordsDoNotMutate(t *testing.T) {
 		}
 	}
 }
+
+// A workload stands where its first template does, else where its first pod does: at the
+// line that separates documents.
+func TestPlaces(t *testing.T) {
+	stream := owned(podText("web-1-x"), "apps/v1", "ReplicaSet", "web-1") + "---\n" + templateText("apps/v1", "Deployment", "web") + "---\n" +
+		owned(templateText("apps/v1", "ReplicaSet", "web-1"), "apps/v1", "Deployment", "web") + "---\n" + podText("alone")
+	lines := strings.Split(stream, "\n")
+	want := map[string]int{"Deployment/web": slices.Index(lines, "  name: web") - 4, "Pod/alone": slices.Index(lines, "  name: alone") - 4}
+	got := map[string]int{}
+	obs := read(t, stream, everything)
+	for w, p := range obs.Places {
+		got[w.String()] = p.Line - 1
+		if p.File != "stdin" {
+			t.Errorf("%s is in %s", w, p.File)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	joined, err := observe.Join(obs, &observe.Observation{Scope: obs.Scope, Places: map[aggregate.Workload]observe.Place{
+		{Namespace: "default", Kind: "Pod", Name: "alone"}: {File: "a"}, {Kind: "Pod", Name: "b"}: {File: "b"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for w, file := range map[string]string{"Deployment/web": "stdin", "Pod/alone": "a", "Pod/b": "b"} {
+		for found, p := range joined.Places {
+			if found.String() == w && p.File != file {
+				t.Errorf("joined, %s is in %s, want %s", w, p.File, file)
+			}
+		}
+	}
+	if len(joined.Places) != 3 {
+		t.Errorf("joined: %v", joined.Places)
+	}
+}

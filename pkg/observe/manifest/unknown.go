@@ -42,7 +42,7 @@ func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
 		runsPods = r.recorder.Scope.Templates && r.recorder.Scope.Includes(meta.Namespace)
 		if runsPods && len(templates) > 0 && r.options.UnknownKinds == ReadUnknown {
 			if err == nil {
-				err = r.readTemplates(&meta, kind, templates)
+				err = r.readTemplates(&meta, kind, templates, o.at)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
@@ -63,8 +63,9 @@ func (r *reader) readUnknown(o object, kind schema.GroupKind) error {
 	return nil
 }
 
-// readTemplates records the pod templates of an object, all under its identity.
-func (r *reader) readTemplates(meta metav1.Object, kind schema.GroupKind, templates []template) error {
+// readTemplates records the pod templates of an object that stands at a place, all under
+// its identity.
+func (r *reader) readTemplates(meta metav1.Object, kind schema.GroupKind, templates []template, at observe.Place) error {
 	for _, t := range templates {
 		pod, err := t.decode()
 		if err == nil {
@@ -73,7 +74,9 @@ func (r *reader) readTemplates(meta metav1.Object, kind schema.GroupKind, templa
 		if err != nil {
 			return err
 		}
-		r.records = append(r.records, r.recorder.Template(meta, kind, pod))
+		record := r.recorder.Template(meta, kind, pod)
+		record.Place = &at
+		r.records = append(r.records, record)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 	if err := r.checkFields(o, kind.Kind, currentFields(fields, t, kind)); err != nil {
 		return err
 	}
-	r.record(x, kind)
+	r.record(x, kind, o.at)
 	return nil
 }
 
@@ -102,8 +102,8 @@ func templateOf(x metav1.Object) (*corev1.PodTemplateSpec, *field.Path) {
 	}
 }
 
-// record keeps what matters of an object.
-func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
+// record keeps what matters of an object that stands at a place.
+func (r *reader) record(x metav1.Object, kind schema.GroupKind, at observe.Place) {
 	if !isStored(x) {
 		dropStatus(x)
 	}
@@ -114,6 +114,7 @@ func (r *reader) record(x metav1.Object, kind schema.GroupKind) {
 		return
 	}
 	if record := r.recorder.Record(x, kind); record != nil {
+		record.Place = &at
 		r.records = append(r.records, record)
 	}
 }
