@@ -68,6 +68,9 @@ var imports = map[string][]string{
 		module + "pkg/generate", module + "pkg/printable",
 		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
 	},
+	"pkg/diff": {
+		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
+	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/profile",
 	},
