@@ -70,6 +70,7 @@ var imports = map[string][]string{
 	},
 	"pkg/diff": {
 		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
+		"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif",
 	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/profile",

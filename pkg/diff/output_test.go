@@ -39,6 +39,7 @@ func TestOutputOfHostileStrings(t *testing.T) {
 			"text":     func(c []diff.Change) ([]byte, error) { return diff.Text(c), nil },
 			"markdown": func(c []diff.Change) ([]byte, error) { return diff.Markdown(c), nil },
 			"json":     func(c []diff.Change) ([]byte, error) { return diff.JSON(s, s, c) },
+			"sarif":    diff.SARIF,
 		} {
 			got, err := write(changes)
 			want, plainErr := write(plain)
