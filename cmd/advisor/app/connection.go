@@ -18,7 +18,8 @@ type connectionFlags struct {
 }
 
 func newConnectionFlags(env environment) *connectionFlags {
-	config := genericclioptions.NewConfigFlags(true)
+	// Not kept, because diff connects to two clusters.
+	config := genericclioptions.NewConfigFlags(false)
 	// What it means differs from command to command.
 	config.Namespace = nil
 	config.WrapConfigFn = func(c *rest.Config) *rest.Config {

@@ -288,12 +288,4 @@ func (o inspectOptions) print(obs *observe.Observation, results []generate.Resul
 }
 
 // write writes what was asked for to where it was asked for.
-func (o inspectOptions) write(data []byte) error {
-	if o.outputFile == "" {
-		return writeOut(o.streams.Out, data)
-	}
-	if err := writeFile(o.outputFile, data); err != nil {
-		return failureError(err)
-	}
-	return nil
-}
+func (o inspectOptions) write(data []byte) error { return writeTo(o.streams.Out, o.outputFile, data) }

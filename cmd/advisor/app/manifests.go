@@ -27,6 +27,11 @@ type manifestFlags struct {
 
 func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "kustomization directory to render and read; repeatable, also with --filename")
+	f.addReading(flags)
+}
+
+// addReading adds the flags that say how manifests are read.
+func (f *manifestFlags) addReading(flags *pflag.FlagSet) {
 	flags.StringVar(&f.validate, "validate", string(manifest.ValidateWarn), "how to handle unknown and duplicate fields in manifests: strict fails, warn prints warnings, ignore ignores them")
 	flags.Lookup("validate").NoOptDefVal = string(manifest.ValidateStrict)
 	flags.StringVar(&f.unknownKinds, "unknown-kinds", string(manifest.NameUnknown), "how to handle manifests of other kinds that run pods, such as Rollout: name reports them, read reads their pod templates")
@@ -36,13 +41,7 @@ func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
 // check returns all that is wrong with the flags. Given without manifests, each
 // says so.
 func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
-	var errs []error
-	if _, err := f.validation(); err != nil {
-		errs = append(errs, err)
-	}
-	if !slices.Contains([]string{string(manifest.NameUnknown), string(manifest.ReadUnknown)}, f.unknownKinds) {
-		errs = append(errs, fmt.Errorf("--unknown-kinds: unknown value %q: want name or read", f.unknownKinds))
-	}
+	errs := []error{f.checkReading()}
 	if len(files)+len(f.kustomizations) > 0 {
 		errs = append(errs, checkConnection(given, len(files) > 0))
 		return errors.Join(errs...)
@@ -53,6 +52,15 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkReading returns all that is wrong with the flags of addReading.
+func (f *manifestFlags) checkReading() error {
+	_, err := f.validation()
+	if !slices.Contains([]string{string(manifest.NameUnknown), string(manifest.ReadUnknown)}, f.unknownKinds) {
+		err = errors.Join(err, fmt.Errorf("--unknown-kinds: unknown value %q: want name or read", f.unknownKinds))
+	}
+	return err
 }
 
 // checkConnection returns an error for each flag of the connection that was given:

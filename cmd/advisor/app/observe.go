@@ -19,27 +19,43 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// observeFlags say what is observed and at which level; inspect, publish and
-// controller share them.
-type observeFlags struct {
+// scopeFlags say what is observed.
+type scopeFlags struct {
 	*connectionFlags
-	engine            engineFlags
 	namespaces        []string
 	allNamespaces     bool
 	excludeNamespaces []string
 	selector          string
 	sources           []string
-	level             string
 	timeout           time.Duration
 	ephemeral         bool
 	allowPartial      bool
 }
 
+// observeFlags say what is observed, and for which policies; inspect, publish and
+// controller share them.
+type observeFlags struct {
+	scopeFlags
+	engine engineFlags
+	level  string
+}
+
 func newObserveFlags(env environment) *observeFlags {
-	return &observeFlags{connectionFlags: newConnectionFlags(env)}
+	return &observeFlags{scopeFlags: scopeFlags{connectionFlags: newConnectionFlags(env)}}
 }
 
 func (f *observeFlags) addTo(cmd *cobra.Command) {
+	f.scopeFlags.addTo(cmd)
+	cmd.Flags().StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
+	f.engine.addTo(cmd, f.environment)
+	var levels []string
+	for _, level := range aggregate.Levels() {
+		levels = append(levels, string(level))
+	}
+	f.completeWords(cmd, "level", levels...)
+}
+
+func (f *scopeFlags) addTo(cmd *cobra.Command) {
 	f.connectionFlags.addTo(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "namespace to observe; repeatable; the current context's namespace is ignored (default all)")
@@ -47,19 +63,12 @@ func (f *observeFlags) addTo(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.excludeNamespaces, "exclude-namespaces", nil, "namespaces to exclude")
 	flags.StringVarP(&f.selector, "selector", "l", "", "label selector for pods, and for the pods that templates create")
 	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "objects to observe: pods, templates or both")
-	flags.StringVar(&f.level, "level", string(aggregate.ByWorkload), "one policy per workload, serviceaccount, namespace or cluster")
-	f.engine.addTo(cmd, f.environment)
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing may take; 0 means no limit")
 	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "include ephemeral (debug) containers; a recreated pod has none")
 	flags.BoolVar(&f.allowPartial, "allow-partial", false, "generate policies even if some objects cannot be observed, and report the gaps")
 	f.completeNamespaces(cmd, "namespace")
 	f.completeNamespaces(cmd, "exclude-namespaces")
 	f.completeWords(cmd, "source", observe.SourcePods, observe.SourceTemplates)
-	var levels []string
-	for _, level := range aggregate.Levels() {
-		levels = append(levels, string(level))
-	}
-	f.completeWords(cmd, "level", levels...)
 }
 
 // nonEmptyFlags are flags that would do the opposite of what is wanted if they were set
@@ -79,6 +88,19 @@ func checkNonEmpty(flags *pflag.FlagSet) error {
 
 // scope checks the flags and returns all that is wrong with them.
 func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Level, error) {
+	scope, err := f.scopeFlags.scope(flags)
+	level, unknown := aggregate.ParseLevel(f.level)
+	if unknown != nil {
+		err = errors.Join(err, fmt.Errorf("--level: %w", unknown))
+	}
+	if err != nil {
+		return observe.Scope{}, "", usageError(err)
+	}
+	return scope, level, nil
+}
+
+// scope checks the flags and returns all that is wrong with them.
+func (f *scopeFlags) scope(flags *pflag.FlagSet) (observe.Scope, error) {
 	o := observe.Scope{
 		Namespaces: f.namespaces, ExcludedNamespaces: f.excludeNamespaces, EphemeralContainers: f.ephemeral,
 	}
@@ -115,17 +137,13 @@ func (f *observeFlags) scope(flags *pflag.FlagSet) (observe.Scope, aggregate.Lev
 	if len(f.sources) == 0 {
 		errs = append(errs, errors.New("--source: must not be empty: want pods, templates or both"))
 	}
-	level, err := aggregate.ParseLevel(f.level)
-	if err != nil {
-		errs = append(errs, fmt.Errorf("--level: %w", err))
-	}
 	if f.timeout < 0 {
 		errs = append(errs, errors.New("--timeout: must not be negative"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return observe.Scope{}, "", usageError(err)
+		return observe.Scope{}, usageError(err)
 	}
-	return o, level, nil
+	return o, nil
 }
 
 // orList joins words as a choice: "a, b or c".
@@ -149,7 +167,7 @@ func checkNamespaces(flag string, names ...string) error {
 }
 
 // deadline returns ctx with the timeout, if there is one.
-func (f *observeFlags) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+func (f *scopeFlags) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if f.timeout == 0 {
 		return context.WithCancel(ctx)
 	}

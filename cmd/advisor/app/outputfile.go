@@ -7,11 +7,23 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
+
+// writeTo writes a file, or standard output if it has no name.
+func writeTo(out io.Writer, file string, data []byte) error {
+	if file == "" {
+		return writeOut(out, data)
+	}
+	if err := writeFile(file, data); err != nil {
+		return failureError(err)
+	}
+	return nil
+}
 
 // writeFile replaces a file atomically: a reader gets the complete old or the complete
 // new content. A *.gz file is compressed, without a time, so the same data gives the
