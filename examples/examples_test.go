@@ -35,6 +35,7 @@ const (
 	gitops      = "gitops"
 	podSecurity = "pod-security"
 	permits     = "permits"
+	changes     = "diff"
 )
 
 // TestExamples compares each case's files with what the command writes now. A
@@ -45,7 +46,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() || e.Name() == gitops || e.Name() == podSecurity || e.Name() == permits {
+		if !e.IsDir() || slices.Contains([]string{gitops, podSecurity, permits, changes}, e.Name()) {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
@@ -58,9 +59,19 @@ func TestExamples(t *testing.T) {
 					want["summary.txt"] = stderr
 				}
 			}
-			compare(t, want)
+			compare(t, want, "input.yaml")
 		})
 	}
+}
+
+// TestDiff compares the output of diff in each format.
+func TestDiff(t *testing.T) {
+	t.Chdir(changes)
+	want := map[string]string{}
+	for format, file := range map[string]string{"table": "diff.txt", "json": "diff.json", "markdown": "diff.md", "sarif": "diff.sarif"} {
+		want[file], want["summary.txt"] = advisor(t, 1, "diff", "base.yaml", "head.yaml", "-o", format)
+	}
+	compare(t, want, "base.yaml", "head.yaml")
 }
 
 // TestPermits compares the output of the engines that permit privileges.
@@ -76,7 +87,7 @@ func TestPermits(t *testing.T) {
 			}
 		}
 	}
-	compare(t, want)
+	compare(t, want, "input.yaml")
 }
 
 // TestPodSecurity compares the labels of Pod Security admission, which are the same at
@@ -90,11 +101,12 @@ func TestPodSecurity(t *testing.T) {
 			t.Errorf("at level %s (-workload +%[1]s):\n%s", level, diff)
 		}
 	}
-	compare(t, map[string]string{"namespace.yaml": stdout, "summary.txt": stderr})
+	compare(t, map[string]string{"namespace.yaml": stdout, "summary.txt": stderr}, "input.yaml")
 }
 
-// compare compares the folder with what the command writes, or updates it.
-func compare(t *testing.T, want map[string]string) {
+// compare compares the folder, but for its inputs, with what the command writes, or
+// updates it.
+func compare(t *testing.T, want map[string]string, inputs ...string) {
 	t.Helper()
 	if *update {
 		for name, data := range want {
@@ -102,7 +114,7 @@ func compare(t *testing.T, want map[string]string) {
 		}
 	}
 	got := readTree(t, ".")
-	for _, name := range []string{"README.md", "input.yaml"} {
+	for _, name := range append([]string{"README.md"}, inputs...) {
 		if _, ok := got[name]; !ok {
 			t.Errorf("%s is missing", name)
 		}
@@ -219,13 +231,18 @@ func TestGitOpsCheck(t *testing.T) {
 	}
 }
 
-// inspect runs the command and returns what it wrote.
 func inspect(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
+	return advisor(t, code, append([]string{"inspect"}, args...)...)
+}
+
+// advisor runs a command and returns what it wrote.
+func advisor(t *testing.T, code int, args ...string) (stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	got := app.Run(t.Context(), "advisor", append([]string{"inspect"}, args...), app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	got := app.Run(t.Context(), "advisor", args, app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	if got != code {
-		t.Fatalf("advisor inspect %s: exit code %d, want %d; stderr:\n%s", strings.Join(args, " "), got, code, errs.String())
+		t.Fatalf("advisor %s: exit code %d, want %d; stderr:\n%s", strings.Join(args, " "), got, code, errs.String())
 	}
 	return out.String(), errs.String()
 }

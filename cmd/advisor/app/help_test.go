@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"slices"
@@ -53,6 +54,9 @@ spec:
   supplementalGroups: {rule: RunAsAny}
 `
 	if err := os.WriteFile("written.yaml", []byte(written), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("changed.yaml", bytes.ReplaceAll(manifest, []byte("image: "), []byte("image: mirror.example/")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c.run(t.Context(), "publish", "--report-namespace", "psp-advisor").expect(t, exitOK)
