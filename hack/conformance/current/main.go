@@ -6,7 +6,8 @@
 // observed pod denied. All verdicts must be those of the Go model.
 //
 // Before that, it compares the lines that CEL computes of random pods with those of the
-// Go model, and judges pods and permits that are as large or as hostile as can be.
+// Go model, and judges pods and permits that are as large or as hostile as can be. What
+// diff calls an escalation must be what the policy of the base denies.
 //
 // A fleet that fails is shrunk to the least that still fails, and printed with its
 // policies. The seed is printed too: with it the same fleets and pods come again.
@@ -95,7 +96,7 @@ func run(ctx context.Context, o options) error {
 	for n := o.first; n < o.first+o.fleets; n++ {
 		tasks = append(tasks, func(p *judge.Process) error { return r.fleet(p, n) }) //nolint:contextcheck // the advisor reads what is in memory
 	}
-	tasks = append(tasks, r.literals, r.updates, r.limits)
+	tasks = append(tasks, r.literals, r.updates, r.diffs, r.limits)
 	tasks = append(tasks, pods[first:]...)
 	start := time.Now()
 	if err := judge.Run(ctx, o.judge, tasks); err != nil {
