@@ -231,6 +231,79 @@ func TestGitOpsCheck(t *testing.T) {
 	}
 }
 
+// TestGitOpsPrivileges runs what CI systems and the hook run, in a repository whose branch
+// changes a manifest: a change that asks for no more passes, one that does fails.
+func TestGitOpsPrivileges(t *testing.T) {
+	for _, program := range []string{"sh", "git", "tar"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("SKIPPED: no %s to run check-privileges.sh with", program)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(gitops)); err != nil {
+		t.Fatal(err)
+	}
+	run := func(command string) (string, int) {
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	must := func(command string) {
+		t.Helper()
+		if out, code := run(command); code != 0 {
+			t.Fatalf("%s: %s", command, out)
+		}
+	}
+	commit := "git -c user.name=test -c user.email=test@example.com commit -q --all --message change"
+	must("git init -q --initial-branch main && git add . && " + commit + " && git update-ref refs/remotes/origin/main HEAD && cp pre-commit .git/hooks/ && git switch -q --create branch")
+	// What CI systems run, after the advisor is there.
+	var lines []string
+	for _, file := range []string{"ci.yaml", "gitlab-ci.yaml"} {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			line = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(line), "- "), "run: ")
+			if strings.HasPrefix(line, "./check-privileges.sh") {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) != 3 {
+		t.Fatalf("found %q", lines)
+	}
+	expect := func(what string, code int, want string) {
+		t.Helper()
+		for _, line := range lines {
+			wantCode := code
+			if strings.Contains(line, "--fail-on never") {
+				wantCode = 0
+			}
+			if out, got := run(line); got != wantCode || wantCode != 0 && !strings.Contains(out, want) {
+				t.Errorf("%s: %s: exit code %d, want %d:\n%s", what, line, got, wantCode, out)
+			}
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "privileges.md"))
+		if err != nil || code != 0 && !bytes.Contains(data, []byte(" escalated")) {
+			t.Errorf("%s: %v, the comment is %s", what, err, data)
+		}
+	}
+	must("sed -i.bak 's|web:1.4|web:1.5|' manifests/shop.yaml && rm manifests/*.bak && " + commit)
+	expect("another tag", 0, "")
+	must("sed -i.bak 's|allowPrivilegeEscalation: false|allowPrivilegeEscalation: true|' manifests/shop.yaml && rm manifests/*.bak")
+	if out, code := run(commit); code == 0 || !strings.Contains(out, "  + medium    allowPrivilegeEscalation (container ") {
+		t.Errorf("the hook: exit code %d:\n%s", code, out)
+	}
+	must(commit + " --no-verify")
+	expect("an escalation", 1, "  + medium    allowPrivilegeEscalation (container ")
+}
+
 func inspect(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	return advisor(t, code, append([]string{"inspect"}, args...)...)
