@@ -50,7 +50,11 @@ func (r *reader) readDirectory(ctx context.Context, path string) error {
 // readEntries reads the manifests in a directory, and with Recursive those below
 // it; found is false if there are none.
 func (r *reader) readEntries(ctx context.Context, dir string) (found bool, err error) {
-	if hasKustomization(dir) {
+	switch {
+	case !hasKustomization(dir):
+	case r.options.Render:
+		return true, r.readKustomization(ctx, dir)
+	default:
 		return true, r.check(observe.Place{File: dir}, errKustomization)
 	}
 	entries, err := os.ReadDir(dir)

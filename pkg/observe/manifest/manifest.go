@@ -40,6 +40,9 @@ type Options struct {
 	Validation Validation
 	// Kustomizations are directories that are rendered, and read after the paths.
 	Kustomizations []string
+	// Render renders the directories among the paths, and below them, that have a
+	// kustomization. Default false: they cannot be read.
+	Render bool
 	// In is read for the path Stdin.
 	In io.Reader
 	// Client reads URLs; nil means that of net/http.
