@@ -49,7 +49,7 @@ var imports = map[string][]string{
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
 	"pkg/generate/cel": {
-		"k8s.io/api/admissionregistration/v1",
+		"k8s.io/api/admissionregistration/v1", "k8s.io/apimachinery/pkg/apis/meta/v1",
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/privilege", module + "pkg/profile",
 	},
 	"pkg/generate/cel/celtest": {

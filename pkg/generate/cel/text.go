@@ -24,7 +24,7 @@ func LiteralText(t Table) []Variable {
 	var variables []Variable
 	var names []string
 	for part := range slices.Chunk([]rune(t.Text(false)), maxLiteral) {
-		name := fmt.Sprintf("text%d", len(variables))
+		name := textName(len(variables))
 		variables = append(variables, Variable{Name: name, Expression: Quote(string(part))})
 		names = append(names, "variables."+name)
 	}
@@ -33,3 +33,6 @@ func LiteralText(t Table) []Variable {
 	}
 	return append(variables, Variable{Name: "text", Expression: strings.Join(names, " + ")})
 }
+
+// textName is the name of the variable of a part of the text.
+func textName(part int) string { return fmt.Sprintf("text%d", part) }

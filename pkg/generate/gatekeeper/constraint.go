@@ -69,7 +69,7 @@ func (o Options) constraints(t cel.Table) (objects []generate.Object, compromise
 
 func newConstraint(name string, g aggregate.Group, title string, e cel.Enforcement, judges []string, text string) generate.Object {
 	c := &constraint{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "constraints.gatekeeper.sh/v1beta1", Kind: Kind},
+		TypeMeta:   metav1.TypeMeta{APIVersion: constraintGroup + "/v1beta1", Kind: Kind},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels()},
 		Spec: constraintSpec{
 			EnforcementAction: actionOf(e),

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	templates = "templates.gatekeeper.sh"
-	version   = "v1"
+	templates       = "templates.gatekeeper.sh"
+	version         = "v1"
+	constraintGroup = "constraints.gatekeeper.sh"
 	// Kind of the constraints.
 	Kind = "AdvisorPodPermits"
 	// TemplateName is the name of the template: Gatekeeper wants the kind in lower case.

@@ -10,6 +10,7 @@ import (
 const (
 	group   = "policies.kyverno.io"
 	version = "v1"
+	kind    = "ValidatingPolicy"
 )
 
 // description says in the policy itself what Kyverno takes from what it promises.
@@ -65,7 +66,7 @@ func (o Options) policies(text []cel.Variable, where string) []generate.Object {
 
 func newPolicy(name, title, where string, e cel.Enforcement, variables []cel.Variable, validations ...cel.Validation) generate.Object {
 	p := &policy{
-		TypeMeta:   metav1.TypeMeta{APIVersion: group + "/" + version, Kind: "ValidatingPolicy"},
+		TypeMeta:   metav1.TypeMeta{APIVersion: group + "/" + version, Kind: kind},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels(), Annotations: map[string]string{"policies.kyverno.io/description": description}},
 		Spec: policySpec{
 			ValidationActions: e.Actions(),
