@@ -24,7 +24,7 @@ func CountOf(changes []Change) Count {
 			if worstFirst(c.Escalated)[0].Severity == privilege.Critical {
 				n.Critical++
 			}
-		case c.State == Added:
+		case c.State == Added || c.State == Unpermitted:
 			n.Added++
 		case c.State == Removed:
 			n.Removed++

@@ -31,6 +31,8 @@ const (
 	Changed State = "changed"
 	Added   State = "added"
 	Removed State = "removed"
+	// Unpermitted: the account of the pods has no permits; see Against.
+	Unpermitted State = "unpermitted"
 )
 
 // Change is how a workload differs.

@@ -71,9 +71,9 @@ func resultOf(c Change, p Privilege) *sarif.Result {
 		physical.WithRegion(sarif.NewRegion().WithStartLine(max(c.Place.Line, 1)))
 		location.WithPhysicalLocation(physical)
 	}
-	message := "new: " + workload
-	if c.State == Changed {
-		message = workload
+	message := workload
+	if c.State == Added {
+		message = "new: " + workload
 	}
 	message += fmt.Sprintf(" asks for %s: %s", p.fact("+").text(plainName), p.Severity)
 	id := sha256.Sum256([]byte(strings.Join([]string{c.Workload.Namespace, c.Workload.Group, c.Workload.Kind, c.Workload.Name, p.Line}, "\x00")))

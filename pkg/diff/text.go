@@ -32,6 +32,8 @@ func note(s State) string {
 		return " (new)"
 	case Removed:
 		return " (removed)"
+	case Unpermitted:
+		return " (no permits for its service account)"
 	default:
 		return ""
 	}
