@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/diff"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -43,7 +44,11 @@ const diffExample = `  # What a change of manifests asks for beyond what they as
   advisor diff deployment.yaml changed.yaml
 
   # Whether the cluster runs more than what is in Git, as a comment in Markdown
-  advisor diff deployment.yaml cluster --output markdown --fail-on never`
+  advisor diff deployment.yaml cluster --output markdown --fail-on never
+
+  # Whether manifests ask for more than what committed policies permit
+  advisor inspect -f deployment.yaml --engine vap --output-dir policies
+  advisor diff --against policies changed.yaml`
 
 // diffFlags are the flags of diff.
 type diffFlags struct {
@@ -53,10 +58,12 @@ type diffFlags struct {
 	output      string
 	outputFile  string
 	failOn      string
+	against     []string
 }
 
 // diffOptions are the validated options of diff.
 type diffOptions struct {
+	// base is empty if the head is compared with policies.
 	base, head string
 	scope      observe.Scope
 	// flags say how to reach a cluster, and how manifests are read.
@@ -67,18 +74,21 @@ type diffOptions struct {
 func newDiffCommand(env environment) *cobra.Command {
 	f := &diffFlags{scopeFlags: scopeFlags{connectionFlags: newConnectionFlags(env)}}
 	cmd := &cobra.Command{
-		Use:   "diff BASE HEAD",
+		Use:   "diff (BASE | --against POLICIES) HEAD",
 		Short: "Print what pods ask for beyond what others ask for",
 		Long: `diff compares the privileges that the pods of two sides ask for. A side is a manifest file, a
-directory of them with its subdirectories, a URL, an observation, - for standard input, or a
-cluster: cluster for that of the current context, cluster:CONTEXT for another one. A file of that
-name is ./cluster.
+directory of them with its subdirectories, where kustomizations are rendered, a URL, an observation,
+- for standard input, or a cluster: cluster for that of the current context, cluster:CONTEXT for
+another one. A file of that name is ./cluster.
 
 Workloads and containers are the same if their names are: another image makes no difference. A
 workload escalates if it asks for more than it did; a new one, if it asks for more than all
 workloads of its namespace did together. Each privilege is graded by what it opens. The output marks
 escalations with +, what is no longer asked for with -, and what only moves between the containers
-of a workload with ~.`,
+of a workload with ~.
+
+With --against, the base is what policies permit that the engines ` + orList(permitting(env.engines)) + ` have
+written. For PodSecurityPolicies there is inspect --within.`,
 		Example: diffExample,
 		Annotations: exitCodes(
 			"0  nothing that --fail-on names",
@@ -87,13 +97,16 @@ of a workload with ~.`,
 			"3  the server or the file system failed, or something cannot be observed",
 		),
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
+			switch {
+			case len(f.against) > 0 && len(args) != 1:
+				return fmt.Errorf("got %s beside --against, want 1: the head", report.Count(len(args), "argument"))
+			case len(f.against) == 0 && len(args) != 2:
 				return fmt.Errorf("got %s, want 2: the base and the head", report.Count(len(args), "argument"))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.options(cmd.Flags(), args[0], args[1])
+			o, err := f.options(cmd.Flags(), args)
 			if err != nil {
 				return err
 			}
@@ -109,6 +122,8 @@ of a workload with ~.`,
 	flags.StringVarP(&f.output, "output", "o", formatTable, "what is printed: "+orList(diffFormats))
 	flags.StringVar(&f.outputFile, "output-file", "", "write to a file instead of standard output, atomically; *.gz is compressed")
 	flags.StringVar(&f.failOn, "fail-on", failOnEscalation, "differences that exit with 1: "+orList(failOnValues))
+	flags.StringSliceVar(&f.against, "against", nil, "policies that are the base, instead of BASE: a file, directory or URL; repeatable")
+	env.completeFiles(cmd, "against", "yaml", "yml", "json")
 	env.completeWords(cmd, "output", diffFormats...)
 	env.completeWords(cmd, "fail-on", failOnValues...)
 	env.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
@@ -116,7 +131,7 @@ of a workload with ~.`,
 	return cmd
 }
 
-func (f *diffFlags) options(given *pflag.FlagSet, base, head string) (diffOptions, error) {
+func (f *diffFlags) options(given *pflag.FlagSet, sides []string) (diffOptions, error) {
 	var errs []error
 	if !slices.Contains(diffFormats, f.output) {
 		errs = append(errs, fmt.Errorf("--output: unknown format %q: want %s", f.output, orList(diffFormats)))
@@ -124,12 +139,16 @@ func (f *diffFlags) options(given *pflag.FlagSet, base, head string) (diffOption
 	if !slices.Contains(failOnValues, f.failOn) {
 		errs = append(errs, fmt.Errorf("--fail-on: unknown value %q: want %s", f.failOn, orList(failOnValues)))
 	}
-	for _, side := range []string{base, head} {
-		if side == "" {
-			errs = append(errs, errors.New("an argument is empty: want the base and the head"))
+	if slices.Contains(sides, "") {
+		errs = append(errs, errors.New("an argument is empty: want the name of a side"))
+	}
+	stdin := 0
+	for _, side := range slices.Concat(sides, f.against) {
+		if side == manifest.Stdin {
+			stdin++
 		}
 	}
-	if base == head && base == manifest.Stdin {
+	if stdin > 1 {
 		errs = append(errs, errors.New("standard input is the base and the head: want - once"))
 	}
 	scope, err := f.scope(given)
@@ -140,22 +159,18 @@ func (f *diffFlags) options(given *pflag.FlagSet, base, head string) (diffOption
 	if err != nil {
 		return diffOptions{}, usageError(err)
 	}
-	return diffOptions{base: base, head: head, scope: scope, flags: f, validation: validation}, nil
+	o := diffOptions{head: sides[len(sides)-1], scope: scope, flags: f, validation: validation}
+	if len(sides) > 1 {
+		o.base = sides[0]
+	}
+	return o, nil
 }
 
 func (o diffOptions) run(ctx context.Context) error {
-	base, err := o.read(ctx, "base", o.base)
+	changes, err := o.changes(ctx)
 	if err != nil {
 		return err
 	}
-	head, err := o.read(ctx, "head", o.head)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(o.check("base", base), o.check("head", head)); err != nil {
-		return err
-	}
-	changes := diff.Compare(base, head)
 	count := diff.CountOf(changes)
 	if err := o.print(changes); err != nil {
 		return err
@@ -170,6 +185,67 @@ func (o diffOptions) run(ctx context.Context) error {
 		return codedError{exitDrift, fmt.Errorf("--fail-on %s: the head differs from the base, see above", o.flags.failOn)}
 	}
 	return nil
+}
+
+// changes compares the sides.
+func (o diffOptions) changes(ctx context.Context) ([]diff.Change, error) {
+	if o.base == "" {
+		permits, err := o.readPermits(ctx)
+		if err != nil {
+			return nil, err
+		}
+		head, err := o.read(ctx, "head", o.head)
+		if err != nil {
+			return nil, err
+		}
+		return diff.Against(permits.Permits, head), o.check("head", head)
+	}
+	base, err := o.read(ctx, "base", o.base)
+	if err != nil {
+		return nil, err
+	}
+	head, err := o.read(ctx, "head", o.head)
+	if err != nil {
+		return nil, err
+	}
+	return diff.Compare(base, head), errors.Join(o.check("base", base), o.check("head", head))
+}
+
+// readPermits reads what policies permit.
+func (o diffOptions) readPermits(ctx context.Context) (*cel.Written, error) {
+	permits := &cel.Written{}
+	err := manifest.Visit(ctx, o.flags.against, manifest.Options{Recursive: true, Render: true, In: o.flags.In}, func(object manifest.Object) error {
+		for _, e := range o.flags.engines {
+			if e.read == nil {
+				continue
+			}
+			if err := e.read(permits, object.Type, object.Decode); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = permits.Check()
+	}
+	if err != nil {
+		return nil, readError(fmt.Errorf("--against: %w", err))
+	}
+	if permits.Empty() {
+		return nil, usageError(fmt.Errorf("--against: no permits in it: want policies of the engines %s; for PodSecurityPolicies, use inspect --within", orList(permitting(o.flags.engines))))
+	}
+	return permits, nil
+}
+
+// permitting returns the names of the engines whose permits can be read back.
+func permitting(engines []engine) []string {
+	var names []string
+	for _, e := range engines {
+		if e.read != nil {
+			names = append(names, e.name)
+		}
+	}
+	return names
 }
 
 // check says on standard error what could not be read of a side. It is an error if
@@ -206,7 +282,7 @@ func (o diffOptions) read(ctx context.Context, name, side string) (*observe.Obse
 	kubeContext, ofContext := strings.CutPrefix(side, clusterSide+":")
 	if side != clusterSide && !ofContext {
 		obs, err := manifest.Read(ctx, []string{side}, manifest.Options{
-			Recursive: true, SkipInvalid: o.flags.skipInvalid, Validation: o.validation,
+			Recursive: true, Render: true, SkipInvalid: o.flags.skipInvalid, Validation: o.validation,
 			UnknownKinds: manifest.UnknownKinds(o.flags.unknownKinds), In: o.flags.In,
 		}, o.scope)
 		if err != nil {
@@ -235,7 +311,11 @@ func (o diffOptions) print(changes []diff.Change) error {
 	var err error
 	switch o.flags.output {
 	case formatJSON:
-		data, err = diff.JSON(printable.Text(o.base), printable.Text(o.head), changes)
+		base := o.base
+		if base == "" {
+			base = strings.Join(o.flags.against, ",")
+		}
+		data, err = diff.JSON(printable.Text(base), printable.Text(o.head), changes)
 	case formatMarkdown:
 		data = diff.Markdown(changes)
 	case formatSARIF:

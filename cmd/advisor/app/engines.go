@@ -8,6 +8,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // engine is a kind of policies to choose from. Everything but the table knows it by
@@ -30,6 +31,8 @@ type engine struct {
 	fixed map[string]string
 	// build returns the engine. It accepts the zero options.
 	build func(engineOptions) generate.Engine
+	// read reads what an object of the engine permits; nil if that cannot be read back.
+	read func(*cel.Written, metav1.TypeMeta, func(into any) error) error
 }
 
 // engineOptions are what engines are built with.
@@ -64,7 +67,7 @@ func engines() []engine {
 			build: func(o engineOptions) generate.Engine { return psa.Engine(psa.Options{Minor: o.minor}) },
 		},
 		{
-			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"},
+			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"}, read: vap.Read,
 			build: func(o engineOptions) generate.Engine {
 				return vap.Engine(vap.Options{
 					Enforcement:     cel.Enforcement(o.enforcement),
@@ -74,7 +77,7 @@ func engines() []engine {
 			},
 		},
 		{
-			name: "kyverno", flags: []string{"enforcement", "unknown-accounts"},
+			name: "kyverno", flags: []string{"enforcement", "unknown-accounts"}, read: kyverno.Read,
 			fixed: map[string]string{"params": string(vap.Annotation)}, // one label says where permits are
 			build: func(o engineOptions) generate.Engine {
 				return kyverno.Engine(kyverno.Options{
@@ -84,7 +87,7 @@ func engines() []engine {
 			},
 		},
 		{
-			name: "gatekeeper", flags: []string{"enforcement", "unknown-accounts"},
+			name: "gatekeeper", flags: []string{"enforcement", "unknown-accounts"}, read: gatekeeper.Read,
 			build: func(o engineOptions) generate.Engine {
 				return gatekeeper.Engine(gatekeeper.Options{
 					Enforcement:     cel.Enforcement(o.enforcement),
