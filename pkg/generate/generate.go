@@ -35,6 +35,9 @@ type Engine struct {
 	// Levels is true if the policies are chosen from a few levels, so that what they
 	// restrict is wider than what was observed.
 	Levels bool
+	// WholeNamespaces is true if the policies are for all pods of a namespace, those
+	// included that were not observed.
+	WholeNamespaces bool
 	// Inexpressible are the attributes of a profile that this kind of policy cannot
 	// restrict. Every other attribute makes a difference to some output.
 	Inexpressible []string

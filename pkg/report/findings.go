@@ -22,6 +22,8 @@ const (
 	RuleUnknownOwner = "unknown-owner"
 	// RuleUnknownVolume: a volume has a source that this version does not know.
 	RuleUnknownVolume = "unknown-volume"
+	// RuleSelector: the policies are for pods that were not selected, too.
+	RuleSelector = "selector"
 )
 
 // findings returns the findings about an observation and its policies, sorted.
@@ -37,6 +39,7 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 		})
 	}
 	list = append(list, unknownVolumes(obs.Members)...)
+	list = append(list, unselected(obs, results)...)
 	for _, r := range results {
 		list = append(list, r.Findings()...)
 	}
@@ -80,5 +83,23 @@ func unknownVolumes(members []aggregate.Member) []generate.Finding {
 	}
 	f := generate.About(users, generate.Warning, RuleUnknownVolume)
 	f.Message = fmt.Sprintf("volumes of %s have a source that this version of the advisor does not know: the policies do not permit it: use a version that does", generate.FirstFew(f.Workloads))
+	return []generate.Finding{f}
+}
+
+// unselected warns about policies for more pods than those with the labels that were
+// asked for.
+func unselected(obs *observe.Observation, results []generate.Result) []generate.Finding {
+	var engines []string
+	for _, r := range results {
+		if r.Engine.WholeNamespaces {
+			engines = append(engines, r.Engine.Name)
+		}
+	}
+	if len(engines) == 0 || len(obs.Members) == 0 || obs.Scope.SelectorText() == "" {
+		return nil
+	}
+	f := generate.About(obs.Members, generate.Warning, RuleSelector)
+	f.Workloads = nil // all of them
+	f.Message = fmt.Sprintf("only pods with the labels %s were observed, and the policies for %s apply to all pods of a namespace: observe these without a selector before servers refuse them", obs.Scope.SelectorText(), strings.Join(engines, ", "))
 	return []generate.Finding{f}
 }

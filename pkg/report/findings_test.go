@@ -15,6 +15,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // deployment is a pod of a Deployment, NAMESPACE/NAME, under an account.
@@ -264,6 +265,35 @@ func TestWorkloads(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Policies for whole namespaces are wrong for pods that were not selected.
+func TestFindingsOfSelector(t *testing.T) {
+	selector, err := labels.Parse("app=web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := plain()
+	whole.Name, whole.WholeNamespaces = "whole", true
+	for _, tc := range []struct {
+		name     string
+		engines  []generate.Engine
+		selector labels.Selector
+		want     bool
+	}{
+		{"policies for what was observed", []generate.Engine{plain()}, selector, false},
+		{"policies for whole namespaces", []generate.Engine{plain(), whole}, selector, true},
+		{"no selector", []generate.Engine{whole}, nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			obs := observed(deployment("shop/web", "web"))
+			obs.Scope.Selector = tc.selector
+			got := report.New(obs, aggregate.ByWorkload, generate.Run(tc.engines, obs.Members, aggregate.ByWorkload)).Findings
+			if (len(got) == 1) != tc.want || tc.want && (got[0].Rule != report.RuleSelector || !strings.Contains(got[0].Message, "labels app=web were observed, and the policies for whole apply")) {
+				t.Errorf("got %v", got)
 			}
 		})
 	}

@@ -34,12 +34,13 @@ type Options struct {
 // Engine returns the engine of Gatekeeper.
 func Engine(o Options) generate.Engine {
 	return generate.Engine{
-		Name:          "gatekeeper",
-		Resource:      schema.GroupVersionResource{Group: templates, Version: version, Resource: "constrainttemplates"},
-		Note:          "install Gatekeeper 3.18 or newer",
-		Outputs:       o.outputs,
-		Findings:      func(outputs []generate.Output) []generate.Finding { return cel.Findings(outputs, "") },
-		Inexpressible: cel.Inexpressible(),
+		Name:            "gatekeeper",
+		Resource:        schema.GroupVersionResource{Group: templates, Version: version, Resource: "constrainttemplates"},
+		Note:            "install Gatekeeper 3.18 or newer",
+		WholeNamespaces: true,
+		Outputs:         o.outputs,
+		Findings:        func(outputs []generate.Output) []generate.Finding { return cel.Findings(outputs, "") },
+		Inexpressible:   cel.Inexpressible(),
 	}
 }
 

@@ -29,12 +29,13 @@ type Options struct {
 // Engine returns the engine of Kyverno.
 func Engine(o Options) generate.Engine {
 	return generate.Engine{
-		Name:          "kyverno",
-		Resource:      schema.GroupVersionResource{Group: group, Version: version, Resource: "validatingpolicies"},
-		Note:          "install Kyverno 1.17 or newer",
-		Outputs:       o.outputs,
-		Findings:      findings,
-		Inexpressible: cel.Inexpressible(),
+		Name:            "kyverno",
+		Resource:        schema.GroupVersionResource{Group: group, Version: version, Resource: "validatingpolicies"},
+		Note:            "install Kyverno 1.17 or newer",
+		WholeNamespaces: true,
+		Outputs:         o.outputs,
+		Findings:        findings,
+		Inexpressible:   cel.Inexpressible(),
 	}
 }
 

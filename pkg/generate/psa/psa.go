@@ -42,9 +42,10 @@ func Engine(o Options) generate.Engine {
 		Outputs: func(members []aggregate.Member, _ aggregate.Level) []generate.Output {
 			return perNamespace(members, aggregate.ByNamespace)
 		},
-		Findings:      o.findings,
-		Levels:        true,
-		Inexpressible: inexpressible,
+		Findings:        o.findings,
+		Levels:          true,
+		WholeNamespaces: true,
+		Inexpressible:   inexpressible,
 	}
 }
 

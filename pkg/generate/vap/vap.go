@@ -34,12 +34,13 @@ const inObject = "object"
 // Engine returns the engine of ValidatingAdmissionPolicy.
 func Engine(o Options) generate.Engine {
 	return generate.Engine{
-		Name:          "vap",
-		Resource:      schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
-		Note:          "Kubernetes 1.30 was the first release that served them",
-		Outputs:       o.outputs,
-		Findings:      o.findings,
-		Inexpressible: cel.Inexpressible(),
+		Name:            "vap",
+		Resource:        schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
+		Note:            "Kubernetes 1.30 was the first release that served them",
+		WholeNamespaces: true,
+		Outputs:         o.outputs,
+		Findings:        o.findings,
+		Inexpressible:   cel.Inexpressible(),
 	}
 }
 
