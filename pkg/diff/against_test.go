@@ -16,7 +16,7 @@ import (
 func TestAgainst(t *testing.T) {
 	pid := func(p *corev1.Pod) { p.Spec.HostPID = true }
 	ipc := func(p *corev1.Pod) { p.Spec.HostIPC = true }
-	rest := []string{"default runtimeClass", "group 7", "user 7"}
+	rest := []string{"default runtimeClass", "group 1000", "user 1000"}
 	permits := func(namespace, account string) []privilege.Set {
 		if namespace != "shop" || account != "default" {
 			return nil
@@ -33,11 +33,11 @@ func TestAgainst(t *testing.T) {
 		{"within both together", []aggregate.Member{member("shop/a", small(pid, ipc))}, []string{"shop Deployment/a changed", "+ high: hostIPC"}},
 		{
 			"two pods",
-			[]aggregate.Member{member("shop/a", small(podtest.Security(capable("SYS_TIME"))), small(hostPath("/etc", true)), small(hostPath("/etc", true), podtest.Sidecar("x", podtest.Context(tight))))},
+			[]aggregate.Member{member("shop/a", small(podtest.Security(capable("SYS_TIME"))), small(hostPath("/etc", true)), small(hostPath("/etc", true), podtest.Sidecar("x", podtest.Context(podtest.Tight))))},
 			[]string{"shop Deployment/a changed", "+ medium: capability SYS_TIME by c", "+ high: hostPath /etc by c other hostPath /var/log"},
 		},
-		{"another account", []aggregate.Member{as("b", member("shop/a", small(pid)))}, []string{"shop Deployment/a unpermitted", "+ info: default runtimeClass", "+ info: group 7 by c", "+ high: hostPID", "+ info: user 7 by c"}},
-		{"another namespace", []aggregate.Member{member("bank/a", small())}, []string{"bank Deployment/a unpermitted", "+ info: default runtimeClass", "+ info: group 7 by c", "+ info: user 7 by c"}},
+		{"another account", []aggregate.Member{as("b", member("shop/a", small(pid)))}, []string{"shop Deployment/a unpermitted", "+ info: default runtimeClass", "+ info: group 1000 by c", "+ high: hostPID", "+ info: user 1000 by c"}},
+		{"another namespace", []aggregate.Member{member("bank/a", small())}, []string{"bank Deployment/a unpermitted", "+ info: default runtimeClass", "+ info: group 1000 by c", "+ info: user 1000 by c"}},
 		{"a static pod", []aggregate.Member{as("", member("bank/a", small(pid)))}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -37,26 +37,12 @@ func as(account string, m aggregate.Member) aggregate.Member {
 
 // small is a pod with few privileges, and those that are added.
 func small(tweaks ...func(*corev1.Pod)) *corev1.Pod {
-	pod := podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
-		sc.RunAsUser, sc.RunAsGroup = new(int64(7)), new(int64(7))
-		sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
-		sc.SeccompProfile = podtest.Seccomp("runtime/default")
-	}), podtest.Security(tight))
-	pod.Spec.HostUsers = new(false)
-	for _, tweak := range tweaks {
-		tweak(pod)
-	}
-	return pod
-}
-
-func tight(sc *corev1.SecurityContext) {
-	sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem = new(false), new(true)
-	sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+	return podtest.Least(append([]func(*corev1.Pod){func(p *corev1.Pod) { p.Spec.RuntimeClassName = nil }}, tweaks...)...)
 }
 
 func capable(names ...corev1.Capability) func(*corev1.SecurityContext) {
 	return func(sc *corev1.SecurityContext) {
-		tight(sc)
+		podtest.Tight(sc)
 		sc.Capabilities.Add = names
 	}
 }
@@ -102,7 +88,7 @@ func text(changes []diff.Change) []string {
 
 func TestCompare(t *testing.T) {
 	debug := podtest.Sidecar("log", podtest.Context(capable("NET_ADMIN")))
-	other := podtest.Sidecar("log", podtest.Context(tight))
+	other := podtest.Sidecar("log", podtest.Context(podtest.Tight))
 	for _, tc := range []struct {
 		name       string
 		base, head []aggregate.Member
@@ -112,7 +98,7 @@ func TestCompare(t *testing.T) {
 		{"another tag", []aggregate.Member{member("shop/web", small(podtest.Container(image("web:1"))))}, []aggregate.Member{member("shop/web", small(podtest.Container(image("web:2"))))}, nil},
 		{
 			"two containers of one image",
-			[]aggregate.Member{member("shop/web", small(podtest.Container(image("web:1")), podtest.Sidecar("log", image("web:1"), podtest.Context(tight))))},
+			[]aggregate.Member{member("shop/web", small(podtest.Container(image("web:1")), podtest.Sidecar("log", image("web:1"), podtest.Context(podtest.Tight))))},
 			[]aggregate.Member{member("shop/web", small(podtest.Container(image("web:1")), podtest.Sidecar("log", image("web:1"), podtest.Context(capable("SYS_PTRACE")))))},
 			[]string{"shop Deployment/web changed", "+ high: capability SYS_PTRACE by log"},
 		},
@@ -141,7 +127,7 @@ func TestCompare(t *testing.T) {
 		{
 			"a new namespace", nil,
 			[]aggregate.Member{member("shop/web", small())},
-			[]string{"shop Deployment/web added", "+ info: default runtimeClass", "+ info: group 7 by c", "+ info: user 7 by c"},
+			[]string{"shop Deployment/web added", "+ info: default runtimeClass", "+ info: group 1000 by c", "+ info: user 1000 by c"},
 		},
 		{
 			"a workload that is gone",
@@ -159,7 +145,7 @@ func TestCompare(t *testing.T) {
 			"the image's user",
 			[]aggregate.Member{member("shop/web", small())},
 			[]aggregate.Member{member("shop/web", small(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser = nil })))},
-			[]string{"shop Deployment/web changed", "+ medium: image user root by c other user 7"},
+			[]string{"shop Deployment/web changed", "+ medium: image user root by c other user 1000"},
 		},
 		{
 			"another account",

@@ -12,26 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// least is a pod of Linux that asks for as little as a pod can.
-func least(tweaks ...func(*corev1.Pod)) *corev1.Pod {
-	pod := podtest.Pod(
-		podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
-			sc.RunAsUser, sc.RunAsGroup = new(int64(1000)), new(int64(1000))
-			sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
-			sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
-		}),
-		podtest.Security(func(sc *corev1.SecurityContext) {
-			sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem = new(false), new(true)
-			sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
-		}),
-	)
-	pod.Spec.HostUsers, pod.Spec.RuntimeClassName = new(false), new("gvisor")
-	for _, tweak := range tweaks {
-		tweak(pod)
-	}
-	return pod
-}
-
 var leastLines = []string{"group 1000", "runtimeClass gvisor", "user 1000"}
 
 // linesOf returns what a pod asks for, ephemeral containers included, with the
@@ -179,13 +159,13 @@ func TestOf(t *testing.T) {
 		}), []string{"c: windows hostProcess"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			pod := least(tc.tweak)
+			pod := podtest.Least(tc.tweak)
 			before := pod.DeepCopy()
 			got := linesOf(pod)
 			if diff := cmp.Diff(before, pod); diff != "" {
 				t.Errorf("the pod has changed:\n%s", diff)
 			}
-			base := linesOf(least())
+			base := linesOf(podtest.Least())
 			var changes []string
 			for _, line := range base {
 				if !slices.Contains(got, line) {
@@ -202,7 +182,7 @@ func TestOf(t *testing.T) {
 			}
 		})
 	}
-	if diff := cmp.Diff(leastLines, setOf(least()).Lines()); diff != "" {
+	if diff := cmp.Diff(leastLines, setOf(podtest.Least()).Lines()); diff != "" {
 		t.Errorf("the least (-want +got):\n%s", diff)
 	}
 }
@@ -483,11 +463,11 @@ func FuzzLines(f *testing.F) {
 }
 
 func lineOf(user, role string) []string {
-	return setOf(least(podSecurity(func(sc *corev1.PodSecurityContext) {
+	return setOf(podtest.Least(podSecurity(func(sc *corev1.PodSecurityContext) {
 		sc.SELinuxOptions = &corev1.SELinuxOptions{User: user, Role: role}
 	}))).Lines()
 }
 
 func pathLine(path string) []string {
-	return setOf(least(podtest.Volume("v", podtest.HostPath(path), nil))).Lines()
+	return setOf(podtest.Least(podtest.Volume("v", podtest.HostPath(path), nil))).Lines()
 }

@@ -84,7 +84,7 @@ func (r *runner) near(p *judge.Process) error {
 	cases := nearPods()
 	for i, n := range cases {
 		namespace := fmt.Sprintf("n%d", i)
-		has, asks := leastPod(onHost, n.has), leastPod(onHost, n.asks)
+		has, asks := podtest.Least(onHost, n.has), podtest.Least(onHost, n.asks)
 		asks.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 		asks.Namespace, asks.Spec.ServiceAccountName, asks.Spec.AutomountServiceAccountToken = namespace, "robot", new(false)
 		table := cel.Table{Alternatives: []cel.Alternative{{Account: "robot", Permits: privilege.SetOf(asksOf(has).set().Lines()...)}}}

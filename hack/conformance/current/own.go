@@ -43,7 +43,7 @@ func (r *runner) own(p *judge.Process) error {
 // differentPods are two of a workload that differ, and one of another workload of the
 // account that does all that the second one does.
 func differentPods() []*corev1.Pod {
-	pid, ipc := leastPod(onHost), leastPod(onHost)
+	pid, ipc := podtest.Least(onHost), podtest.Least(onHost)
 	pid.Spec.HostPID, ipc.Spec.HostIPC = true, true
 	more := ipc.DeepCopy()
 	more.Spec.HostNetwork = true
@@ -93,22 +93,6 @@ func objectsOf(pods []*corev1.Pod) ([]objects.Object, error) {
 	return list, nil
 }
 
-// leastPod asks for little, and for what is added.
-func leastPod(tweaks ...func(*corev1.Pod)) *corev1.Pod {
-	pod := podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
-		sc.RunAsUser, sc.RunAsGroup = new(int64(1000)), new(int64(1000))
-		sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
-		sc.SeccompProfile = podtest.Seccomp("runtime/default")
-	}), podtest.Security(func(sc *corev1.SecurityContext) {
-		sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem, sc.Capabilities = new(false), new(true), drop("ALL")
-	}))
-	pod.Spec.HostUsers, pod.Spec.RuntimeClassName = new(false), new("gvisor")
-	for _, tweak := range tweaks {
-		tweak(pod)
-	}
-	return pod
-}
-
 func onHost(p *corev1.Pod) { p.Spec.HostUsers = nil }
 
 func ownPods() []*corev1.Pod {
@@ -117,18 +101,18 @@ func ownPods() []*corev1.Pod {
 		podtest.Security(func(sc *corev1.SecurityContext) { sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil })(p)
 	}
 	return []*corev1.Pod{
-		leastPod(),
-		leastPod(onHost),
-		leastPod(podtest.Security(func(sc *corev1.SecurityContext) { sc.AllowPrivilegeEscalation = nil })),
-		leastPod(onHost, func(p *corev1.Pod) { p.Spec.HostNetwork = true }),
-		leastPod(podtest.Volume("logs", podtest.HostPath("/var/log"), &corev1.VolumeMount{ReadOnly: true})),
-		leastPod(podtest.Volume("data", podtest.HostPath("/var/lib/data"), nil), podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{})),
-		leastPod(privileged, podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationHostToContainer)})),
-		leastPod(podtest.Container(func(c *corev1.Container) {
+		podtest.Least(),
+		podtest.Least(onHost),
+		podtest.Least(podtest.Security(func(sc *corev1.SecurityContext) { sc.AllowPrivilegeEscalation = nil })),
+		podtest.Least(onHost, func(p *corev1.Pod) { p.Spec.HostNetwork = true }),
+		podtest.Least(podtest.Volume("logs", podtest.HostPath("/var/log"), &corev1.VolumeMount{ReadOnly: true})),
+		podtest.Least(podtest.Volume("data", podtest.HostPath("/var/lib/data"), nil), podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{})),
+		podtest.Least(privileged, podtest.Volume("tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationHostToContainer)})),
+		podtest.Least(podtest.Container(func(c *corev1.Container) {
 			c.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80, HostIP: "127.0.0.1"}, {ContainerPort: 8443, HostPort: 8443}}
 		})),
-		leastPod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser, sc.RunAsNonRoot = nil, new(true) })),
-		leastPod(func(p *corev1.Pod) { // much to give up
+		podtest.Least(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser, sc.RunAsNonRoot = nil, new(true) })),
+		podtest.Least(func(p *corev1.Pod) { // much to give up
 			privileged(p)
 			p.Spec.HostNetwork, p.Spec.HostPID, p.Spec.HostIPC = true, true, true
 			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
@@ -145,7 +129,7 @@ func ownPods() []*corev1.Pod {
 			})(p)
 			podtest.Volume("data", podtest.HostPath("/data"), &corev1.VolumeMount{MountPropagation: new(corev1.MountPropagationBidirectional)})(p)
 		}),
-		leastPod(onHost, func(p *corev1.Pod) {
+		podtest.Least(onHost, func(p *corev1.Pod) {
 			p.Spec.ShareProcessNamespace = new(true)
 			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
 				sc.Sysctls = []corev1.Sysctl{{Name: "kernel.shm_rmid_forced", Value: "1"}}
@@ -154,9 +138,9 @@ func ownPods() []*corev1.Pod {
 				sc.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}
 			}))(p)
 		}),
-		leastPod(podtest.Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "unconfined")),
-		leastPod(podtest.Security(func(sc *corev1.SecurityContext) { sc.SeccompProfile = podtest.Seccomp("localhost/a\nb") })),
-		leastPod(podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.UnmaskedProcMount) })),
+		podtest.Least(podtest.Annotate(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+"c", "unconfined")),
+		podtest.Least(podtest.Security(func(sc *corev1.SecurityContext) { sc.SeccompProfile = podtest.Seccomp("localhost/a\nb") })),
+		podtest.Least(podtest.Security(func(sc *corev1.SecurityContext) { sc.ProcMount = new(corev1.UnmaskedProcMount) })),
 		podtest.Pod(func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }),
 		podtest.Pod(func(p *corev1.Pod) {
 			p.Spec.OS, p.Spec.HostNetwork = &corev1.PodOS{Name: corev1.Windows}, true

@@ -33,19 +33,7 @@ func member(path, account string, pods ...*corev1.Pod) aggregate.Member {
 
 // small is a pod with few privileges, and those that are added.
 func small(tweaks ...func(*corev1.Pod)) *corev1.Pod {
-	pod := podtest.Pod(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
-		sc.RunAsUser, sc.RunAsGroup = new(int64(7)), new(int64(7))
-		sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
-		sc.SeccompProfile = podtest.Seccomp("runtime/default")
-	}), podtest.Security(func(sc *corev1.SecurityContext) {
-		sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem = new(false), new(true)
-		sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
-	}))
-	pod.Spec.HostUsers = new(false)
-	for _, tweak := range tweaks {
-		tweak(pod)
-	}
-	return pod
+	return podtest.Least(append([]func(*corev1.Pod){func(p *corev1.Pod) { p.Spec.RuntimeClassName = nil }}, tweaks...)...)
 }
 
 func hostPID(p *corev1.Pod) { p.Spec.HostPID = true }
@@ -73,29 +61,29 @@ func TestText(t *testing.T) {
 # for Deployment/web
 default runtimeClass
 # Deployment/web (container c)
-group 7
+group 1000
 # Deployment/web
 hostIPC
 # Deployment/web (container c)
-user 7`, `[db]
+user 1000`, `[db]
 # for Deployment/evil\n[*]\nprivileged
 default runtimeClass
 # Deployment/evil\n[*]\nprivileged (container c)
-group 7
+group 1000
 # Deployment/evil\n[*]\nprivileged
 hostPath /a\n[*]\n\nprivileged
 # Deployment/evil\n[*]\nprivileged (container c)
-user 7
+user 1000
 
 [web]
 # for Deployment/other
 default runtimeClass
 # Deployment/other (container c)
-group 7
+group 1000
 # Deployment/other
 hostIPC
 # Deployment/other (container c)
-user 7
+user 1000
 
 [web]
 # for Deployment/small, Deployment/web
@@ -104,29 +92,29 @@ capability NET_ADMIN
 # Deployment/small, Deployment/web
 default runtimeClass
 # Deployment/small (container c), Deployment/web (containers c, i\n[x])
-group 7
+group 1000
 # Deployment/small, Deployment/web
 hostPID
 # Deployment/small (container c), Deployment/web (containers c, i\n[x])
-user 7`,
+user 1000`,
 		}},
 		{aggregate.ByNamespace, []string{
 			`[*]
 # for Deployment/web
 default runtimeClass
 # Deployment/web (container c)
-group 7
+group 1000
 # Deployment/web
 hostIPC
 # Deployment/web (container c)
-user 7`, `[*]
+user 1000`, `[*]
 # for Deployment/evil\n[*]\nprivileged, Deployment/other, Deployment/small and 1 more
 # Deployment/web (container i\n[x])
 capability NET_ADMIN
 # Deployment/evil\n[*]\nprivileged, Deployment/other, Deployment/small and 1 more
 default runtimeClass
 # Deployment/evil\n[*]\nprivileged (container c), Deployment/other (container c), Deployment/small (container c) and 1 more
-group 7
+group 1000
 # Deployment/other
 hostIPC
 # Deployment/small, Deployment/web
@@ -134,7 +122,7 @@ hostPID
 # Deployment/evil\n[*]\nprivileged
 hostPath /a\n[*]\n\nprivileged
 # Deployment/evil\n[*]\nprivileged (container c), Deployment/other (container c), Deployment/small (container c) and 1 more
-user 7`,
+user 1000`,
 		}},
 	} {
 		t.Run(string(tc.level), func(t *testing.T) {
@@ -261,16 +249,16 @@ func TestPodsThatDiffer(t *testing.T) {
 	}, aggregate.ByWorkload)[0]
 	want := `[web]
 default runtimeClass
-group 7
+group 1000
 hostPID
-user 7
+user 1000
 
 [web]
 default runtimeClass
-group 7
+group 1000
 hostIPC
 hostNetwork
-user 7`
+user 1000`
 	if diff := cmp.Diff(want, table.Text(false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -23,6 +23,26 @@ func Pod(tweaks ...func(*corev1.Pod)) *corev1.Pod {
 	return pod
 }
 
+// Least returns a pod of Linux that asks for as little as a pod can, tweaked.
+func Least(tweaks ...func(*corev1.Pod)) *corev1.Pod {
+	pod := Pod(PodSecurity(func(sc *corev1.PodSecurityContext) {
+		sc.RunAsUser, sc.RunAsGroup = new(int64(1000)), new(int64(1000))
+		sc.SupplementalGroupsPolicy = new(corev1.SupplementalGroupsPolicyStrict)
+		sc.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	}), Security(Tight))
+	pod.Spec.HostUsers, pod.Spec.RuntimeClassName = new(false), new("gvisor")
+	for _, tweak := range tweaks {
+		tweak(pod)
+	}
+	return pod
+}
+
+// Tight makes a security context that asks for as little as a container can.
+func Tight(sc *corev1.SecurityContext) {
+	sc.AllowPrivilegeEscalation, sc.ReadOnlyRootFilesystem = new(false), new(true)
+	sc.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
+}
+
 // Container tweaks the first container.
 func Container(tweak func(*corev1.Container)) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { tweak(&pod.Spec.Containers[0]) }
