@@ -43,8 +43,11 @@ type placesOf map[aggregate.Workload]*Record
 
 // add prefers a template to a pod, and the first of several.
 func (p placesOf) add(w aggregate.Workload, r *Record) {
+	if r.Place == nil {
+		return // as all of a server
+	}
 	known := p[w]
-	if r.Place != nil && (known == nil || known.isPod() && !r.isPod() || known.isPod() == r.isPod() && r.Place.Compare(*known.Place) < 0) {
+	if known == nil || known.isPod() && !r.isPod() || known.isPod() == r.isPod() && r.Place.Compare(*known.Place) < 0 {
 		p[w] = r
 	}
 }
