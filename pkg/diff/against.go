@@ -23,9 +23,8 @@ func Against(permits Permits, head *observe.Observation) []Change {
 		}
 		alternatives := permits(m.Workload.Namespace, m.ServiceAccount)
 		for _, pod := range m.Profile.PodPrivileges.Values() {
-			nearest := nearestOf(alternatives, privilege.SetOf(pod...))
 			beyond := &asked{set: privilege.SetOf(pod...), privileges: m.Profile.Privileges}
-			escalated := excess(&asked{set: nearest}, beyond)
+			escalated := excess(&asked{set: privilege.Nearest(alternatives, beyond.set)}, beyond)
 			if len(escalated) == 0 && len(alternatives) > 0 {
 				continue
 			}
@@ -47,18 +46,6 @@ func Against(permits Permits, head *observe.Observation) []Change {
 		list = append(list, *c)
 	}
 	return list
-}
-
-// nearestOf returns the alternative that a set goes beyond by the fewest lines.
-func nearestOf(alternatives []privilege.Set, set privilege.Set) privilege.Set {
-	var nearest privilege.Set
-	least := -1
-	for _, a := range alternatives {
-		if n := len(a.Excess(set)); least < 0 || n < least {
-			nearest, least = a, n
-		}
-	}
-	return nearest
 }
 
 // merged returns the privileges with one for each line: those of several pods are joined.

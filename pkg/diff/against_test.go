@@ -70,14 +70,7 @@ func TestAgainstTables(t *testing.T) {
 				}
 				return tables[namespace]
 			}
-			permits := func(namespace, account string) (sets []privilege.Set) {
-				for _, a := range of(namespace).Alternatives {
-					if a.Account == cel.AnyAccount || a.Account == account {
-						sets = append(sets, a.Permits)
-					}
-				}
-				return sets
-			}
+			permits := func(namespace, account string) []privilege.Set { return of(namespace).Permits(account) }
 			changed := map[aggregate.Workload]bool{}
 			for _, c := range diff.Against(permits, &observe.Observation{Members: head}) {
 				changed[c.Workload] = true

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
@@ -21,7 +22,7 @@ func CountOf(changes []Change) Count {
 		switch {
 		case len(c.Escalated) > 0:
 			n.Escalated++
-			if worstFirst(c.Escalated)[0].Severity == privilege.Critical {
+			if slices.ContainsFunc(c.Escalated, func(p Privilege) bool { return p.Severity == privilege.Critical }) {
 				n.Critical++
 			}
 		case c.State == Added || c.State == Unpermitted:

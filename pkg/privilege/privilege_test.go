@@ -395,6 +395,28 @@ func TestLaws(t *testing.T) {
 	}
 }
 
+// The nearest of sets is the first that the least goes beyond.
+func TestNearest(t *testing.T) {
+	r := podtest.Rand(t)
+	for range 300 {
+		asked := setOf(podtest.Random(r))
+		var sets []privilege.Set
+		for range r.IntN(4) {
+			sets = append(sets, setOf(podtest.Random(r)))
+		}
+		var want privilege.Set
+		for i, s := range sets {
+			if !slices.ContainsFunc(sets[:i], func(o privilege.Set) bool { return len(o.Excess(asked)) <= len(s.Excess(asked)) }) &&
+				!slices.ContainsFunc(sets[i:], func(o privilege.Set) bool { return len(o.Excess(asked)) < len(s.Excess(asked)) }) {
+				want = s
+			}
+		}
+		if got := privilege.Nearest(sets, asked); !got.Equal(want) {
+			t.Fatalf("got %q, want %q", got.Lines(), want.Lines())
+		}
+	}
+}
+
 // Under is an order among all lines of random pods: what is under a line is permitted
 // by it and by whatever permits that.
 func TestUnderIsTransitive(t *testing.T) {

@@ -61,6 +61,19 @@ func (s Set) Excess(o Set) []string {
 	return excess
 }
 
+// Nearest returns the set that o goes beyond by the fewest lines, the first of several;
+// the empty one if there are none.
+func Nearest(sets []Set, o Set) Set {
+	var nearest Set
+	least := -1
+	for _, s := range sets {
+		if n := len(s.Excess(o)); least < 0 || n < least {
+			nearest, least = s, n
+		}
+	}
+	return nearest
+}
+
 func (s Set) has(line string) bool {
 	if _, found := slices.BinarySearch(s.lines, line); found {
 		return true

@@ -182,7 +182,7 @@ func (c *checker) try(s subject, step step, less bool) bool {
 func nearest(t cel.Table, pod *corev1.Pod) []string {
 	a := asksOf(pod)
 	var least []string
-	for i, s := range alternatives(t, pod.Spec.ServiceAccountName) {
+	for i, s := range t.Permits(pod.Spec.ServiceAccountName) {
 		if lines := a.beyond(s); i == 0 || len(lines) < len(least) {
 			least = lines
 		}
@@ -227,7 +227,7 @@ func (c *checker) judge(q question, v verdict) {
 	if q.exempt {
 		model = admitted
 	}
-	sets := alternatives(q.table, account)
+	sets := q.table.Permits(account)
 	switch {
 	case v.Outcome != model:
 		c.fault(v.Outcome+" against the model", "%s; the model says %s: %q", describe(), model, nearest(q.table, v.Pod))

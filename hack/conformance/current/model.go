@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -41,17 +40,6 @@ func (a asks) set() privilege.Set {
 		lines = append(lines, own...)
 	}
 	return privilege.SetOf(lines...)
-}
-
-// alternatives returns what a table permits to an account.
-func alternatives(t cel.Table, account string) []privilege.Set {
-	var sets []privilege.Set
-	for _, a := range t.Alternatives {
-		if a.Account == cel.AnyAccount || a.Account == account {
-			sets = append(sets, a.Permits)
-		}
-	}
-	return sets
 }
 
 // beyond returns the lines that an alternative does not permit, longest first.

@@ -139,23 +139,26 @@ func reduce(needs []need) []need {
 	return kept
 }
 
+// Permits returns what the pods of an account may ask for: a pod must be within one.
+func (t Table) Permits(account string) []privilege.Set {
+	var sets []privilege.Set
+	for _, a := range t.Alternatives {
+		if a.Account == AnyAccount || a.Account == account {
+			sets = append(sets, a.Permits)
+		}
+	}
+	return sets
+}
+
 // Admits reports whether the table admits a pod of an account that asks for a set, and
 // what goes beyond the nearest alternative.
 func (t Table) Admits(account string, asked privilege.Set) (admitted bool, excess []string) {
-	first := true
-	for _, a := range t.Alternatives {
-		if a.Account != AnyAccount && a.Account != account {
-			continue
-		}
-		beyond := a.Permits.Excess(asked)
-		if len(beyond) == 0 {
-			return true, nil
-		}
-		if first || len(beyond) < len(excess) {
-			excess, first = beyond, false
-		}
+	sets := t.Permits(account)
+	if len(sets) == 0 {
+		return false, nil
 	}
-	return false, excess
+	excess = privilege.Nearest(sets, asked).Excess(asked)
+	return len(excess) == 0, excess
 }
 
 // MaxText is the largest text of a table in bytes that fits into the annotations of an

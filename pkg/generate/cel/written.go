@@ -146,11 +146,5 @@ func (w *Written) Permits(namespace, account string) []privilege.Set {
 	if w.namespaces[namespace] == InPolicy {
 		list = slices.Concat(list, w.alternatives[""])
 	}
-	var alternatives []privilege.Set
-	for _, a := range list {
-		if a.Account == AnyAccount || a.Account == account {
-			alternatives = append(alternatives, a.Permits)
-		}
-	}
-	return alternatives
+	return Table{Alternatives: list}.Permits(account)
 }
