@@ -54,11 +54,10 @@ const diffExample = `  # What a change of manifests asks for beyond what they as
 type diffFlags struct {
 	scopeFlags
 	manifestFlags
-	skipInvalid bool
-	output      string
-	outputFile  string
-	failOn      string
-	against     []string
+	output     string
+	outputFile string
+	failOn     string
+	against    []string
 }
 
 // diffOptions are the validated options of diff.
@@ -66,9 +65,10 @@ type diffOptions struct {
 	// base is empty if the head is compared with policies.
 	base, head string
 	scope      observe.Scope
-	// flags say how to reach a cluster, and how manifests are read.
-	flags      *diffFlags
-	validation manifest.Validation
+	// reading is how manifests are read.
+	reading manifest.Options
+	// flags say how to reach a cluster, and what is printed.
+	flags *diffFlags
 }
 
 func newDiffCommand(env environment) *cobra.Command {
@@ -117,8 +117,7 @@ written. For PodSecurityPolicies there is inspect --within.`,
 	}
 	f.scopeFlags.addTo(cmd)
 	flags := cmd.Flags()
-	f.addReading(flags)
-	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "skip documents that cannot be read, and report them")
+	f.addReading(cmd, env)
 	flags.StringVarP(&f.output, "output", "o", formatTable, "what is printed: "+orList(diffFormats))
 	flags.StringVar(&f.outputFile, "output-file", "", "write to a file instead of standard output, atomically; *.gz is compressed")
 	flags.StringVar(&f.failOn, "fail-on", failOnEscalation, "differences that exit with 1: "+orList(failOnValues))
@@ -126,8 +125,6 @@ written. For PodSecurityPolicies there is inspect --within.`,
 	env.completeFiles(cmd, "against", "yaml", "yml", "json")
 	env.completeWords(cmd, "output", diffFormats...)
 	env.completeWords(cmd, "fail-on", failOnValues...)
-	env.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
-	env.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
 	return cmd
 }
 
@@ -151,15 +148,13 @@ func (f *diffFlags) options(given *pflag.FlagSet, sides []string) (diffOptions, 
 	if stdin > 1 {
 		errs = append(errs, errors.New("standard input is the base and the head: want - once"))
 	}
+	reading, wrong := f.reading()
+	reading.Recursive, reading.Render, reading.In = true, true, f.In
 	scope, err := f.scope(given)
-	if err := errors.Join(append(errs, f.checkReading(), err)...); err != nil {
+	if err := errors.Join(append(errs, wrong, err)...); err != nil {
 		return diffOptions{}, usageError(err)
 	}
-	validation, err := f.validation()
-	if err != nil {
-		return diffOptions{}, usageError(err)
-	}
-	o := diffOptions{head: sides[len(sides)-1], scope: scope, flags: f, validation: validation}
+	o := diffOptions{head: sides[len(sides)-1], scope: scope, reading: reading, flags: f}
 	if len(sides) > 1 {
 		o.base = sides[0]
 	}
@@ -281,10 +276,7 @@ func (o diffOptions) check(name string, obs *observe.Observation) error {
 func (o diffOptions) read(ctx context.Context, name, side string) (*observe.Observation, error) {
 	kubeContext, ofContext := strings.CutPrefix(side, clusterSide+":")
 	if side != clusterSide && !ofContext {
-		obs, err := manifest.Read(ctx, []string{side}, manifest.Options{
-			Recursive: true, Render: true, SkipInvalid: o.flags.skipInvalid, Validation: o.validation,
-			UnknownKinds: manifest.UnknownKinds(o.flags.unknownKinds), In: o.flags.In,
-		}, o.scope)
+		obs, err := manifest.Read(ctx, []string{side}, o.reading, o.scope)
 		if err != nil {
 			return nil, readError(fmt.Errorf("%s: %w", name, err))
 		}

@@ -43,16 +43,15 @@ const maxSourceName = 253
 type inspectFlags struct {
 	*observeFlags
 	manifestFlags
-	files       []string
-	recursive   bool
-	skipInvalid bool
-	output      string
-	outputFile  string
-	sourceName  string
-	explain     bool
-	outputDir   string
-	check       bool
-	within      []string
+	files      []string
+	recursive  bool
+	output     string
+	outputFile string
+	sourceName string
+	explain    bool
+	outputDir  string
+	check      bool
+	within     []string
 }
 
 // inspectOptions are the validated options of inspect.
@@ -62,8 +61,8 @@ type inspectOptions struct {
 	files     []string // none, and no kustomization: a cluster
 	recursive bool
 	manifests *manifestFlags
-	// skipInvalid goes on past what cannot be read in files.
-	skipInvalid bool
+	// reading is how manifests are read.
+	reading manifest.Options
 	// restConfig gives the connection; it is called only without files.
 	restConfig   func() (*rest.Config, error)
 	allowPartial bool
@@ -124,11 +123,10 @@ in what the admitted workloads need.
 		},
 	}
 	f.observeFlags.addTo(cmd)
-	f.manifestFlags.addTo(cmd.Flags())
+	f.manifestFlags.addTo(cmd, env)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
-	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "skip documents that cannot be read, and report them")
 	flags.StringVarP(&f.output, "output", "o", formatYAML, "what is printed: policies as yaml, json or name; a table of workloads: wide; or what was observed: observation")
 	flags.StringVar(&f.outputFile, "output-file", "", "write to a file instead of standard output, atomically; *.gz is compressed")
 	flags.StringVar(&f.sourceName, "source-name", "", "name of what is observed, such as that of the cluster; part of -o observation")
@@ -139,10 +137,7 @@ in what the admitted workloads need.
 	env.completeFiles(cmd, "filename", "yaml", "yml", "json")
 	env.completeFiles(cmd, "within", "yaml", "yml", "json")
 	env.completeDirectories(cmd, "output-dir")
-	env.completeDirectories(cmd, "kustomize")
 	env.completeWords(cmd, "output", formats...)
-	env.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
-	env.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
 	return cmd
 }
 
@@ -173,14 +168,15 @@ func (f *inspectFlags) options(given *pflag.FlagSet) (inspectOptions, error) {
 	if f.skipInvalid && len(f.files)+len(f.kustomizations) == 0 {
 		errs = append(errs, errors.New("--skip-invalid: requires --filename or --kustomize"))
 	}
-	errs = append(errs, f.manifestFlags.check(given, f.files))
+	reading, wrong := f.reading()
+	errs = append(errs, wrong, f.manifestFlags.check(given, f.files))
 	scope, level, err := f.scope(given)
 	engines, unknown := f.engine.choice(f.environment, given)
 	if err := errors.Join(append(errs, err, unknown)...); err != nil {
 		return inspectOptions{}, usageError(err)
 	}
 	return inspectOptions{
-		scope: scope, level: level, files: f.files, recursive: f.recursive, skipInvalid: f.skipInvalid, manifests: &f.manifestFlags,
+		scope: scope, level: level, files: f.files, recursive: f.recursive, manifests: &f.manifestFlags, reading: reading,
 		restConfig: f.restConfig, allowPartial: f.allowPartial,
 		output: f.output, outputFile: f.outputFile, sourceName: f.sourceName,
 		explain: f.explain, outputDir: f.outputDir, check: f.check, within: f.within,

@@ -13,6 +13,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -23,25 +24,32 @@ type manifestFlags struct {
 	unknownKinds   string
 	// strict fails if objects that run pods are skipped.
 	strict bool
+	// skipInvalid goes on past what cannot be read.
+	skipInvalid bool
 }
 
-func (f *manifestFlags) addTo(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "kustomization directory to render and read; repeatable, also with --filename")
-	f.addReading(flags)
+func (f *manifestFlags) addTo(cmd *cobra.Command, env environment) {
+	cmd.Flags().StringSliceVarP(&f.kustomizations, "kustomize", "k", nil, "kustomization directory to render and read; repeatable, also with --filename")
+	env.completeDirectories(cmd, "kustomize")
+	f.addReading(cmd, env)
 }
 
 // addReading adds the flags that say how manifests are read.
-func (f *manifestFlags) addReading(flags *pflag.FlagSet) {
+func (f *manifestFlags) addReading(cmd *cobra.Command, env environment) {
+	flags := cmd.Flags()
 	flags.StringVar(&f.validate, "validate", string(manifest.ValidateWarn), "how to handle unknown and duplicate fields in manifests: strict fails, warn prints warnings, ignore ignores them")
 	flags.Lookup("validate").NoOptDefVal = string(manifest.ValidateStrict)
 	flags.StringVar(&f.unknownKinds, "unknown-kinds", string(manifest.NameUnknown), "how to handle manifests of other kinds that run pods, such as Rollout: name reports them, read reads their pod templates")
 	flags.BoolVar(&f.strict, "strict", false, "exit 2 if objects that run pods are skipped")
+	flags.BoolVar(&f.skipInvalid, "skip-invalid", false, "skip documents that cannot be read, and report them")
+	env.completeWords(cmd, "validate", string(manifest.ValidateStrict), string(manifest.ValidateWarn), string(manifest.ValidateIgnore))
+	env.completeWords(cmd, "unknown-kinds", string(manifest.NameUnknown), string(manifest.ReadUnknown))
 }
 
-// check returns all that is wrong with the flags. Given without manifests, each
-// says so.
+// check returns all that is wrong with the flags beside those of addReading. Given
+// without manifests, each says so.
 func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
-	errs := []error{f.checkReading()}
+	var errs []error
 	if len(files)+len(f.kustomizations) > 0 {
 		errs = append(errs, checkConnection(given, len(files) > 0))
 		return errors.Join(errs...)
@@ -54,13 +62,14 @@ func (f *manifestFlags) check(given *pflag.FlagSet, files []string) error {
 	return errors.Join(errs...)
 }
 
-// checkReading returns all that is wrong with the flags of addReading.
-func (f *manifestFlags) checkReading() error {
-	_, err := f.validation()
+// reading returns how manifests are read, and all that is wrong with the flags of
+// addReading.
+func (f *manifestFlags) reading() (manifest.Options, error) {
+	validation, err := f.validation()
 	if !slices.Contains([]string{string(manifest.NameUnknown), string(manifest.ReadUnknown)}, f.unknownKinds) {
 		err = errors.Join(err, fmt.Errorf("--unknown-kinds: unknown value %q: want name or read", f.unknownKinds))
 	}
-	return err
+	return manifest.Options{SkipInvalid: f.skipInvalid, Validation: validation, UnknownKinds: manifest.UnknownKinds(f.unknownKinds)}, err
 }
 
 // checkConnection returns an error for each flag of the connection that was given:
@@ -96,15 +105,9 @@ func (f *manifestFlags) validation() (manifest.Validation, error) {
 
 // read reads the manifests.
 func (o inspectOptions) read(ctx context.Context) (*observe.Observation, error) {
-	validation, err := o.manifests.validation()
-	if err != nil {
-		return nil, usageError(err)
-	}
-	obs, err := manifest.Read(ctx, o.files, manifest.Options{
-		Recursive: o.recursive, SkipInvalid: o.skipInvalid, Validation: validation,
-		UnknownKinds:   manifest.UnknownKinds(o.manifests.unknownKinds),
-		Kustomizations: o.manifests.kustomizations, In: o.streams.In,
-	}, o.scope)
+	reading := o.reading
+	reading.Recursive, reading.Kustomizations, reading.In = o.recursive, o.manifests.kustomizations, o.streams.In
+	obs, err := manifest.Read(ctx, o.files, reading, o.scope)
 	if err != nil {
 		return nil, readError(err)
 	}
