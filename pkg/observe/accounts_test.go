@@ -18,7 +18,7 @@ func TestTemplateWithToken(t *testing.T) {
 	r := observe.Recorder{Scope: observe.Scope{Pods: true, Templates: true}, Interner: &profile.Interner{}}
 	record := r.Template(&metav1.ObjectMeta{Namespace: "shop", Name: "web"}, schema.GroupKind{Group: "apps", Kind: "Deployment"}, &corev1.PodTemplateSpec{Spec: pod.Spec})
 	stored := podtest.Pod(podtest.Volume("kube-api-access-x", podtest.Token(), &corev1.VolumeMount{ReadOnly: true, MountPath: "/var/run/secrets/kubernetes.io/serviceaccount"}))
-	want := profile.Of(stored, profile.Options{})
+	want := profile.Of(stored, profile.Options{Template: true})
 	for name, tc := range map[string]struct {
 		accounts observe.Accounts
 		equal    bool

@@ -57,6 +57,7 @@ func (r *Record) shows(o *Record) bool {
 	// one does, if each of it is.
 	other := *o.Profile
 	other.PodPrivileges = r.Profile.PodPrivileges
+	other.Containers = r.Profile.Containers // an image is nothing to permit
 	return r.Profile.Covers(&other)
 }
 
@@ -153,7 +154,7 @@ func (r Recorder) Pod(pod *corev1.Pod) *Record {
 	if pod.UID == "" {
 		pod = withHostPorts(pod)
 	}
-	record.Profile = r.profile(pod, pod.UID != "")
+	record.Profile = r.profile(pod, pod.UID != "", pod.UID == "")
 	return record
 }
 
@@ -167,21 +168,22 @@ func (r Recorder) Template(meta metav1.Object, kind schema.GroupKind, template *
 	pod := withHostPorts(&corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec})
 	record.ServiceAccount = accountOf(&pod.Spec)
 	record.Token = tokenOf(&pod.Spec)
-	record.Profile = r.profile(pod, meta.GetUID() != "" && Reads(kind))
+	record.Profile = r.profile(pod, meta.GetUID() != "" && Reads(kind), true)
 	return record
 }
 
 // profile returns the profile of a pod. If a server stores it, each of its volumes has a
 // source (pkg/apis/core/v1/defaults.go, SetDefaults_Volume): where none is to be seen, it
-// is one that this version does not know.
-func (r Recorder) profile(pod *corev1.Pod, stored bool) *profile.Profile {
+// is one that this version does not know. A template is the manifest of its workload.
+func (r Recorder) profile(pod *corev1.Pod, stored, template bool) *profile.Profile {
+	o := profile.Options{EphemeralContainers: r.Scope.EphemeralContainers, Template: template}
 	unknown := func(v corev1.Volume) bool { return v.VolumeSource == corev1.VolumeSource{} }
 	if !stored || !slices.ContainsFunc(pod.Spec.Volumes, unknown) {
-		return r.Interner.Intern(profile.Of(pod, r.Scope.profile()))
+		return r.Interner.Intern(profile.Of(pod, o))
 	}
 	known := *pod
 	known.Spec.Volumes = slices.DeleteFunc(slices.Clone(pod.Spec.Volumes), unknown)
-	return r.Interner.Intern(profile.Of(&known, r.Scope.profile()).WithVolume(profile.UnknownVolume))
+	return r.Interner.Intern(profile.Of(&known, o).WithVolume(profile.UnknownVolume))
 }
 
 // deploymentOf returns the name of the Deployment that controls the ReplicaSet with

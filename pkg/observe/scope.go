@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -48,10 +47,6 @@ func (s Scope) In(namespaces ...string) Scope {
 
 // Partial reports whether something in the observed namespaces is not observed.
 func (s Scope) Partial() bool { return s.Selector != nil || !s.Pods || !s.Templates }
-
-func (s Scope) profile() profile.Options {
-	return profile.Options{EphemeralContainers: s.EphemeralContainers}
-}
 
 // matches reports whether the selector selects pods with these labels.
 func (s Scope) matches(set map[string]string) bool {

@@ -97,6 +97,7 @@ func TestEachAttributeCounts(t *testing.T) {
 		HostProcess: SetOf(True), WindowsUser: SetOf(Name("x")), HostUsers: SetOf(True), ShareProcessNamespace: SetOf(True),
 		SupplementalGroupsPolicy: SetOf(Name("x")), MountPropagation: SetOf(Name("x")), ProbeHosts: SetOf(Name("x")),
 		SecretEnv: SetOf(Name("x")), RuntimeUser: SetOf(Name("x")), EphemeralContainers: SetOf(Name("x")),
+		Containers: SetOf(Container{}), Mounts: SetOf(Mount{}), Ports: SetOf(Port{}), Variables: SetOf(Variable{}), Settings: SetOf(Setting{}),
 		Privileges: SetOf(Name("x")), PodPrivileges: SetOf(Names{"x"}), PodSecurity: SetOf(podsecurity.Verdict{Check: "x"}),
 	}
 	for i, r := range full.rows() {

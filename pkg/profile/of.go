@@ -9,13 +9,17 @@ type Options struct {
 	// EphemeralContainers includes debug containers. Default false: a recreated
 	// pod has none.
 	EphemeralContainers bool
+	// Template says that the pod is the manifest of its workload, or made from it: each
+	// of its containers is in the manifest.
+	Template bool
 }
 
 // container is one container of a pod with the pod-level settings that it
 // inherits.
 type container struct {
 	*corev1.Container
-	pod *corev1.Pod
+	kind Kind
+	pod  *corev1.Pod
 	// sc and podSC are never nil: an absent context is an empty one.
 	sc    *corev1.SecurityContext
 	podSC *corev1.PodSecurityContext
@@ -38,6 +42,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 		p.addCapabilities(c)
 		p.addAppArmor(c)
 		p.addUngoverned(c)
+		p.addPlaces(c, o)
 	}
 	p.HostNetwork.add(presence(pod.Spec.HostNetwork), "")
 	p.HostPID.add(presence(pod.Spec.HostPID), "")
@@ -52,6 +57,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.Seccomp.add(seccompOf(pod, containers), "")
 	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
+	p.addMounts(pod, podSC, containers)
 	p.addPrivileges(pod, o)
 	p.addPodSecurity(pod, o)
 	return p
@@ -67,24 +73,24 @@ func podSecurityContext(pod *corev1.Pod) *corev1.PodSecurityContext {
 func containersOf(pod *corev1.Pod, podSC *corev1.PodSecurityContext, o Options) []container {
 	spec := &pod.Spec
 	list := make([]container, 0, len(spec.InitContainers)+len(spec.Containers))
-	add := func(c *corev1.Container) {
+	add := func(c *corev1.Container, kind Kind) {
 		sc := c.SecurityContext
 		if sc == nil {
 			sc = &corev1.SecurityContext{}
 		}
-		list = append(list, container{Container: c, pod: pod, sc: sc, podSC: podSC})
+		list = append(list, container{Container: c, kind: kind, pod: pod, sc: sc, podSC: podSC})
 	}
 	for i := range spec.InitContainers {
-		add(&spec.InitContainers[i])
+		add(&spec.InitContainers[i], InitContainer)
 	}
 	for i := range spec.Containers {
-		add(&spec.Containers[i])
+		add(&spec.Containers[i], Regular)
 	}
 	if o.EphemeralContainers {
 		for i := range spec.EphemeralContainers {
 			// EphemeralContainerCommon has the fields of a Container
 			// (k8s.io/api/core/v1/types.go; upstream converts it in the same way).
-			add((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
+			add((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon), DebugContainer)
 		}
 	}
 	return list

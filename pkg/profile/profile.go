@@ -69,6 +69,14 @@ type Profile struct {
 	RuntimeUser              Set[Name]    // user in the container status
 	EphemeralContainers      Set[Name]    // debug containers, whatever Options say
 
+	// Where values stand in the manifest; see places.go.
+
+	Containers Set[Container] // per container
+	Mounts     Set[Mount]     // of hostPath volumes, or with a propagation
+	Ports      Set[Port]      // with a host port
+	Variables  Set[Variable]  // with a value of a Secret
+	Settings   Set[Setting]   // sysctls
+
 	// Verdicts about each pod as a whole, which the sets above cannot tell: a union
 	// loses what belongs to the same container.
 
@@ -93,12 +101,13 @@ type attribute interface {
 type row struct {
 	name string
 	set  attribute
-	// verdict is true for what follows from the other attributes of a pod.
-	verdict bool
+	// beside is true for what no policy restricts: what follows from the other attributes
+	// of a pod, and where their values stand.
+	beside bool
 }
 
 // rows is the only table of attributes; a test compares it with the struct.
-func (p *Profile) rows() [38]row {
+func (p *Profile) rows() [43]row {
 	return [...]row{
 		{name: "privileged", set: &p.Privileged},
 		{name: "hostNetwork", set: &p.HostNetwork},
@@ -135,18 +144,23 @@ func (p *Profile) rows() [38]row {
 		{name: "secretEnv", set: &p.SecretEnv},
 		{name: "runtimeUser", set: &p.RuntimeUser},
 		{name: "ephemeralContainers", set: &p.EphemeralContainers},
-		{name: "privileges", set: &p.Privileges, verdict: true},
-		{name: "podPrivileges", set: &p.PodPrivileges, verdict: true},
-		{name: "podSecurity", set: &p.PodSecurity, verdict: true},
+		{name: "containers", set: &p.Containers, beside: true},
+		{name: "mounts", set: &p.Mounts, beside: true},
+		{name: "ports", set: &p.Ports, beside: true},
+		{name: "variables", set: &p.Variables, beside: true},
+		{name: "sysctlSettings", set: &p.Settings, beside: true},
+		{name: "privileges", set: &p.Privileges, beside: true},
+		{name: "podPrivileges", set: &p.PodPrivileges, beside: true},
+		{name: "podSecurity", set: &p.PodSecurity, beside: true},
 	}
 }
 
-// Attributes returns the names of all attributes but verdicts in their canonical
-// order.
+// Attributes returns the names of all attributes that a policy could restrict in their
+// canonical order.
 func Attributes() []string {
 	var names []string
 	for _, r := range (&Profile{}).rows() {
-		if !r.verdict {
+		if !r.beside {
 			names = append(names, r.name)
 		}
 	}

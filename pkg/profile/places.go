@@ -1,0 +1,186 @@
+package profile
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+/*
+Where the values of other attributes stand in a manifest, so that somebody can change
+them there.
+
+Observed fields:
+
+	spec.containers[*].image
+	spec.containers[*].ports[*]
+	spec.containers[*].volumeMounts[*]
+	spec.containers[*].env[*].valueFrom.secretKeyRef
+	spec.containers[*].envFrom[*].secretRef
+	spec.volumes[*].{name,hostPath}
+	spec.securityContext.sysctls[*]
+
+Values: of ports, those with a host port; of mounts, those of hostPath volumes and those
+with a mount propagation, and a hostPath volume that nothing mounts.
+*/
+
+// Kind is the kind of a container.
+type Kind string
+
+// The kinds of containers.
+const (
+	Regular        Kind = "regular"
+	InitContainer  Kind = "init"
+	DebugContainer Kind = "ephemeral"
+)
+
+// Container is what a container is, beside what it may do.
+type Container struct {
+	Kind  Kind   `json:"kind"`
+	Image string `json:"image,omitempty"`
+	// Template is true if the container is in the manifest of the workload. Others were
+	// added to a running pod, by a webhook or by a person.
+	Template bool `json:"template,omitempty"`
+}
+
+// Compare orders by kind, then image, those of templates last.
+func (c Container) Compare(o Container) int {
+	return cmp.Or(cmp.Compare(c.Kind, o.Kind), strings.Compare(c.Image, o.Image), presence(c.Template).Compare(presence(o.Template)))
+}
+
+func (c Container) String() string {
+	words := []string{string(c.Kind), "image " + strconv.Quote(c.Image)}
+	if c.Template {
+		words = append(words, "in the template")
+	}
+	return strings.Join(words, " ")
+}
+
+// Mount is a mount of a volume.
+type Mount struct {
+	Volume string `json:"volume"`
+	// HostPath is the path of a hostPath volume; empty for one of another type.
+	HostPath string `json:"hostPath,omitempty"`
+	// MountPath is empty for a volume that nothing mounts.
+	MountPath   string `json:"mountPath,omitempty"`
+	ReadOnly    bool   `json:"readOnly,omitempty"`
+	Propagation string `json:"mountPropagation,omitempty"`
+}
+
+// Compare orders by volume and path.
+func (m Mount) Compare(o Mount) int {
+	return cmp.Or(
+		strings.Compare(m.Volume, o.Volume), strings.Compare(m.HostPath, o.HostPath), strings.Compare(m.MountPath, o.MountPath),
+		presence(m.ReadOnly).Compare(presence(o.ReadOnly)), strings.Compare(m.Propagation, o.Propagation),
+	)
+}
+
+func (m Mount) String() string {
+	text := strconv.Quote(m.Volume) + " of " + strconv.Quote(m.HostPath) + " at " + strconv.Quote(m.MountPath)
+	if m.ReadOnly {
+		text += " read-only"
+	}
+	if m.Propagation != "" {
+		text += " with propagation " + strconv.Quote(m.Propagation)
+	}
+	return text
+}
+
+// Port is a port of a container that is a port of the host.
+type Port struct {
+	HostPort      int64  `json:"hostPort"`
+	ContainerPort int64  `json:"containerPort"`
+	Protocol      string `json:"protocol"`
+	HostIP        string `json:"hostIP,omitempty"`
+}
+
+// Compare orders by host port, container port and protocol.
+func (p Port) Compare(o Port) int {
+	return cmp.Or(cmp.Compare(p.HostPort, o.HostPort), cmp.Compare(p.ContainerPort, o.ContainerPort),
+		strings.Compare(p.Protocol, o.Protocol), strings.Compare(p.HostIP, o.HostIP))
+}
+
+func (p Port) String() string {
+	return strconv.FormatInt(p.HostPort, 10) + " to " + strconv.FormatInt(p.ContainerPort, 10) + " " + strconv.Quote(p.Protocol) + " on " + strconv.Quote(p.HostIP)
+}
+
+// Variable is an environment variable that has a value of a Secret.
+type Variable struct {
+	// Name is empty if each key of the Secret is a variable.
+	Name   string `json:"name,omitempty"`
+	Secret string `json:"secret"`
+	Key    string `json:"key,omitempty"`
+}
+
+// Compare orders by name, Secret and key.
+func (v Variable) Compare(o Variable) int {
+	return cmp.Or(strings.Compare(v.Name, o.Name), strings.Compare(v.Secret, o.Secret), strings.Compare(v.Key, o.Key))
+}
+
+func (v Variable) String() string {
+	return strconv.Quote(v.Name) + " from " + strconv.Quote(v.Secret) + " key " + strconv.Quote(v.Key)
+}
+
+// Setting is a sysctl with its value.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Compare orders by name, then by value.
+func (s Setting) Compare(o Setting) int {
+	return cmp.Or(strings.Compare(s.Name, o.Name), strings.Compare(s.Value, o.Value))
+}
+
+func (s Setting) String() string { return strconv.Quote(s.Name) + "=" + strconv.Quote(s.Value) }
+
+// addPlaces adds where the values of a container stand.
+func (p *Profile) addPlaces(c container, o Options) {
+	p.Containers.add(Container{Kind: c.kind, Image: c.Image, Template: o.Template && c.kind != DebugContainer}, c.Name)
+	for _, port := range c.Ports {
+		if port.HostPort > 0 {
+			protocol := cmp.Or(port.Protocol, corev1.ProtocolTCP)
+			p.Ports.add(Port{int64(port.HostPort), int64(port.ContainerPort), string(protocol), port.HostIP}, c.Name)
+		}
+	}
+	for _, e := range c.EnvFrom {
+		if e.SecretRef != nil {
+			p.Variables.add(Variable{Secret: e.SecretRef.Name}, c.Name)
+		}
+	}
+	for _, e := range c.Env {
+		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+			ref := e.ValueFrom.SecretKeyRef
+			p.Variables.add(Variable{e.Name, ref.Name, ref.Key}, c.Name)
+		}
+	}
+}
+
+// addMounts adds where the volumes of a pod are mounted, and its sysctls.
+func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, containers []container) {
+	paths, mounted := map[string]string{}, map[string]bool{}
+	for i := range pod.Spec.Volumes {
+		if v := &pod.Spec.Volumes[i]; v.HostPath != nil {
+			paths[v.Name] = v.HostPath.Path
+		}
+	}
+	for _, c := range containers {
+		for _, m := range c.VolumeMounts {
+			path, onHost := paths[m.Name]
+			mounted[m.Name] = true
+			if onHost || m.MountPropagation != nil && *m.MountPropagation != corev1.MountPropagationNone {
+				p.Mounts.add(Mount{m.Name, path, m.MountPath, m.ReadOnly, string(nameOf(m.MountPropagation))}, c.Name)
+			}
+		}
+	}
+	for i := range pod.Spec.Volumes {
+		if v := &pod.Spec.Volumes[i]; v.HostPath != nil && !mounted[v.Name] {
+			p.Mounts.add(Mount{Volume: v.Name, HostPath: v.HostPath.Path}, "")
+		}
+	}
+	for _, s := range podSC.Sysctls {
+		p.Settings.add(Setting{s.Name, s.Value}, "")
+	}
+}
