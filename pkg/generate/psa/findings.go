@@ -95,7 +95,7 @@ func (d decision) pinned(requested int) []generate.Finding {
 // heldBack returns a finding if few workloads keep the level loose: not those of a
 // namespace without others, unless they use the host.
 func (d decision) heldBack() []generate.Finding {
-	stricter := next(d.level)
+	stricter := podsecurity.Stricter(d.level)
 	if stricter == "" {
 		return nil
 	}

@@ -62,7 +62,7 @@ const labels = "metadata.labels."
 // output returns the labels of the namespace of a group.
 func (o Options) output(g aggregate.Group) generate.Output {
 	d := o.decide(g)
-	stricter := cmp.Or(next(d.level), d.level)
+	stricter := cmp.Or(podsecurity.Stricter(d.level), d.level)
 	version := "v" + podsecurity.Minor(d.minor)
 	namespace := generate.Namespace(g.Namespace, map[string]string{
 		api.EnforceLevelLabel: string(d.level), api.EnforceVersionLabel: version,
@@ -121,29 +121,13 @@ func (d decision) unjudged() []aggregate.Member {
 // pods that were not judged.
 func (d decision) at(minor int) api.Level {
 	if d.judged() {
-		for _, level := range []api.Level{api.LevelRestricted, api.LevelBaseline} {
-			if !d.group.Profile.PodSecurity.Any(refuses(level, minor)) {
-				return level
-			}
-		}
+		return podsecurity.Level(minor, d.group.Profile.PodSecurity.Any)
 	}
 	return api.LevelPrivileged
 }
 
 func refuses(level api.Level, minor int) func(podsecurity.Verdict) bool {
 	return func(v podsecurity.Verdict) bool { return v.Refuses(level, minor) }
-}
-
-// next returns the level that is one step tighter; empty if there is none.
-func next(level api.Level) api.Level {
-	switch level {
-	case api.LevelPrivileged:
-		return api.LevelBaseline
-	case api.LevelBaseline:
-		return api.LevelRestricted
-	default:
-		return ""
-	}
 }
 
 // maxChecks limits the lines of a comment. There are fewer checks now.
