@@ -40,6 +40,9 @@ Lines: each name, as spelled.
 
 func (a *asker) sysctls() {
 	for _, s := range a.podSC.Sysctls {
-		a.ask("", "sysctl "+quote(s.Name))
+		a.ask("", Sysctl(s.Name))
 	}
 }
+
+// Sysctl returns the line of a sysctl.
+func Sysctl(name string) string { return "sysctl " + quote(name) }

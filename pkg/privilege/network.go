@@ -22,12 +22,18 @@ func (a *asker) hostPorts(c container) {
 		if p.HostPort <= 0 {
 			continue
 		}
-		line := "hostPort " + strconv.Itoa(int(p.HostPort)) + "/" + quote(string(cmp.Or(p.Protocol, corev1.ProtocolTCP)))
-		if p.HostIP != "" {
-			line += " on " + quote(p.HostIP)
-		}
-		a.ask(c.Name, line)
+		a.ask(c.Name, HostPort(int64(p.HostPort), string(cmp.Or(p.Protocol, corev1.ProtocolTCP)), p.HostIP))
 	}
+}
+
+// HostPort returns the line of a port of the host, on one of its addresses or, if that is
+// empty, on all.
+func HostPort(port int64, protocol, address string) string {
+	line := "hostPort " + strconv.FormatInt(port, 10) + "/" + quote(protocol)
+	if address != "" {
+		line += " on " + quote(address)
+	}
+	return line
 }
 
 /*

@@ -72,8 +72,13 @@ func (a *asker) capabilities(c container) {
 		}
 	}
 	for _, added := range caps.Add {
-		a.ask(c.Name, "capability "+quote(strings.TrimPrefix(upper(string(added)), "CAP_")))
+		a.ask(c.Name, Capability(string(added)))
 	}
+}
+
+// Capability returns the line of an added capability, as it is spelled in a pod.
+func Capability(added string) string {
+	return "capability " + quote(strings.TrimPrefix(upper(added), "CAP_"))
 }
 
 // upper returns s with its ASCII letters in upper case; others would be a way to

@@ -54,11 +54,7 @@ func (a *asker) volumes() {
 func (a *asker) volume(v *corev1.Volume) string {
 	switch {
 	case v.HostPath != nil:
-		line := "hostPath " + quote(v.HostPath.Path)
-		if a.writable(v.Name) {
-			line = "write " + line
-		}
-		return line
+		return HostPath(v.HostPath.Path, a.writable(v.Name))
 	case v.CSI != nil:
 		return "csi " + quote(v.CSI.Driver)
 	case v.FlexVolume != nil:
@@ -66,6 +62,15 @@ func (a *asker) volume(v *corev1.Volume) string {
 	default:
 		return "volume " + VolumeKind(&v.VolumeSource)
 	}
+}
+
+// HostPath returns the line of a hostPath volume.
+func HostPath(path string, write bool) string {
+	line := "hostPath " + quote(path)
+	if write {
+		line = "write " + line
+	}
+	return line
 }
 
 // writable reports whether some container mounts the volume without readOnly.
