@@ -26,7 +26,10 @@ var imports = map[string][]string{
 	"pkg/profile":         {module + "pkg/podsecurity", module + "pkg/privilege", "k8s.io/api/core/v1", "sigs.k8s.io/json"},
 	"pkg/profile/podtest": {"k8s.io/api/core/v1", "k8s.io/apimachinery"},
 	"pkg/aggregate":       {module + "pkg/profile"},
-	"pkg/apierror":        {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
+	"pkg/finding": {
+		module + "pkg/aggregate", module + "pkg/privilege", module + "pkg/profile", "k8s.io/apimachinery/pkg/runtime/schema",
+	},
+	"pkg/apierror": {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/podsecurity", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/pod-security-admission/api", "sigs.k8s.io/json",
@@ -73,7 +76,11 @@ var imports = map[string][]string{
 		"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif",
 	},
 	"pkg/report": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/profile",
+		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
+		module + "pkg/privilege", module + "pkg/profile", "sigs.k8s.io/yaml",
+	},
+	"pkg/report/html": {
+		module + "pkg/finding", module + "pkg/privilege", module + "pkg/report",
 	},
 	"pkg/publish": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/report",

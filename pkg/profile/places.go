@@ -23,7 +23,8 @@ Observed fields:
 	spec.securityContext.sysctls[*]
 
 Values: of ports, those with a host port; of mounts, those of hostPath volumes and those
-with a mount propagation, and a hostPath volume that nothing mounts.
+with a mount propagation, a hostPath volume that nothing mounts, and a volume with the
+token of the service account that the manifest has itself.
 */
 
 // Kind is the kind of a container.
@@ -63,7 +64,7 @@ type Mount struct {
 	Volume string `json:"volume"`
 	// HostPath is the path of a hostPath volume; empty for one of another type.
 	HostPath string `json:"hostPath,omitempty"`
-	// MountPath is empty for a volume that nothing mounts.
+	// MountPath is empty for a volume that nothing mounts, and for one with a token.
 	MountPath   string `json:"mountPath,omitempty"`
 	ReadOnly    bool   `json:"readOnly,omitempty"`
 	Propagation string `json:"mountPropagation,omitempty"`
@@ -176,8 +177,14 @@ func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, c
 		}
 	}
 	for i := range pod.Spec.Volumes {
-		if v := &pod.Spec.Volumes[i]; v.HostPath != nil && !mounted[v.Name] {
+		v := &pod.Spec.Volumes[i]
+		if v.HostPath != nil && !mounted[v.Name] {
 			p.Mounts.add(Mount{Volume: v.Name, HostPath: v.HostPath.Path}, "")
+		}
+		// Admission gives its own volume a name with this beginning
+		// (plugin/pkg/admission/serviceaccount/admission.go, ServiceAccountVolumeName).
+		if volumeType(v) == ServiceAccountToken && !strings.HasPrefix(v.Name, "kube-api-access-") {
+			p.Mounts.add(Mount{Volume: v.Name}, "")
 		}
 	}
 	for _, s := range podSC.Sysctls {
