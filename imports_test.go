@@ -72,12 +72,15 @@ var imports = map[string][]string{
 		"github.com/rogpeppe/go-internal/diff", "sigs.k8s.io/yaml",
 	},
 	"pkg/diff": {
-		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
+		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif",
+	},
+	"pkg/sarif": {
+		module + "pkg/printable", module + "pkg/privilege",
 		"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif",
 	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
-		module + "pkg/privilege", module + "pkg/profile", "sigs.k8s.io/yaml",
+		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "sigs.k8s.io/yaml",
 	},
 	"pkg/report/html": {
 		module + "pkg/finding", module + "pkg/privilege", module + "pkg/report",

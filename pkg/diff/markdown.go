@@ -3,6 +3,8 @@ package diff
 import (
 	"fmt"
 	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
 
 // maxMarkdown is the size of a comment in bytes: GitHub takes 65,536 characters, and
@@ -45,30 +47,14 @@ func Markdown(changes []Change) []byte {
 	return []byte(out.String())
 }
 
+// code returns a string of a cluster as inline code.
+func code(s string) string { return printable.CodeSpan(plainName(s)) }
+
 func (c Change) markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "- %s %s%s%s\n", codeSpan(c.Workload.Namespace), codeSpan(c.Workload.String()), note(c.State), at(c.Place, codeSpan))
+	fmt.Fprintf(&out, "- %s %s%s%s\n", code(c.Workload.Namespace), code(c.Workload.String()), note(c.State), at(c.Place, code))
 	for _, f := range c.facts() {
-		fmt.Fprintf(&out, "  - %s **%s** %s\n", map[string]string{"+": "➕", "-": "➖", "~": "〰"}[f.mark], f.severity, f.text(codeSpan))
+		fmt.Fprintf(&out, "  - %s **%s** %s\n", map[string]string{"+": "➕", "-": "➖", "~": "〰"}[f.mark], f.severity, f.text(code))
 	}
 	return out.String()
-}
-
-// codeSpan returns a string as inline code, in which nothing else is Markdown or HTML. The
-// fence is longer than any run of backticks in it (CommonMark 0.31, 6.1).
-func codeSpan(s string) string {
-	s = plainName(s)
-	longest, run := 0, 0
-	for _, r := range s {
-		run++
-		if r != '`' {
-			run = 0
-		}
-		longest = max(longest, run)
-	}
-	fence := strings.Repeat("`", longest+1)
-	if longest > 0 || s == "" {
-		s = " " + s + " "
-	}
-	return fence + s + fence
 }

@@ -1,25 +1,19 @@
 package diff
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
-	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	"github.com/psp-advisor/psp-advisor/pkg/sarif"
 )
 
 // SARIF returns the escalations as a log in SARIF 2.1.0 (OASIS), for code scanning: a
 // result for each, at the line where the document of the workload begins.
 func SARIF(changes []Change) ([]byte, error) {
-	run := sarif.NewRunWithInformationURI("advisor", "https://github.com/psp-advisor/psp-advisor")
-	var results []*sarif.Result
+	var results []sarif.Result
 	worst := map[string]privilege.Severity{}
 	for _, c := range changes {
 		for _, p := range worstFirst(c.Escalated) {
@@ -30,19 +24,11 @@ func SARIF(changes []Change) ([]byte, error) {
 			results = append(results, resultOf(c, p))
 		}
 	}
-	for _, rule := range slices.Sorted(maps.Keys(worst)) {
-		run.AddRule(rule).WithDescription("a pod asks for more than before: " + strings.TrimPrefix(rule, rulePrefix)).
-			WithProperties(sarif.NewPropertyBag().Add("security-severity", scores[worst[rule]]))
+	var rules []sarif.Rule
+	for _, id := range slices.Sorted(maps.Keys(worst)) {
+		rules = append(rules, sarif.Rule{ID: id, Text: "a pod asks for more than before: " + strings.TrimPrefix(id, rulePrefix), Severity: worst[id]})
 	}
-	for _, r := range results {
-		run.AddResult(r.WithRuleIndex(run.GetRuleIndex(*r.RuleID)))
-	}
-	report := sarif.NewReport().AddRun(run)
-	var out bytes.Buffer
-	if err := report.PrettyWrite(&out); err != nil {
-		return nil, fmt.Errorf("writing SARIF: %w", err)
-	}
-	return append(printable.JSON(out.Bytes()), '\n'), nil
+	return sarif.Log(rules, results) //nolint:wrapcheck // it says what it writes
 }
 
 const rulePrefix = "escalation/"
@@ -51,42 +37,18 @@ const rulePrefix = "escalation/"
 // strings of a cluster in the lines are no rules.
 func ruleOf(line string) string { return rulePrefix + familyOf(line) }
 
-// levels and scores are how bad a severity is for SARIF, and for GitHub's code scanning,
-// which takes a number as in CVSS ("security-severity").
-var (
-	levels = map[privilege.Severity]string{
-		privilege.Critical: sarif.LevelError, privilege.High: sarif.LevelError, privilege.Medium: sarif.LevelWarning,
-		privilege.Low: sarif.LevelNote, privilege.Info: sarif.LevelNote,
-	}
-	scores = map[privilege.Severity]string{
-		privilege.Critical: "9.5", privilege.High: "8.0", privilege.Medium: "5.0", privilege.Low: "2.0", privilege.Info: "0.0",
-	}
-)
-
-func resultOf(c Change, p Privilege) *sarif.Result {
+func resultOf(c Change, p Privilege) sarif.Result {
 	workload := plainName(c.Workload.Namespace + "/" + c.Workload.String())
-	location := sarif.NewLocation().AddLogicalLocation(sarif.NewLogicalLocation().WithFullyQualifiedName(workload).WithKind("resource"))
-	if c.Place != nil && c.Place.File != "stdin" {
-		physical := sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation(uriOf(c.Place.File)))
-		physical.WithRegion(sarif.NewRegion().WithStartLine(max(c.Place.Line, 1)))
-		location.WithPhysicalLocation(physical)
+	r := sarif.Result{
+		Rule: ruleOf(p.Line), Severity: p.Severity, Subject: workload,
+		Identity: []string{c.Workload.Namespace, c.Workload.Group, c.Workload.Kind, c.Workload.Name, p.Line},
 	}
-	message := workload
+	if c.Place != nil {
+		r.File, r.Line = c.Place.File, c.Place.Line
+	}
 	if c.State == Added {
-		message = "new: " + workload
+		workload = "new: " + workload
 	}
-	message += fmt.Sprintf(" asks for %s: %s", p.fact("+").text(plainName), p.Severity)
-	id := sha256.Sum256([]byte(strings.Join([]string{c.Workload.Namespace, c.Workload.Group, c.Workload.Kind, c.Workload.Name, p.Line}, "\x00")))
-	return sarif.NewRuleResult(ruleOf(p.Line)).WithLevel(levels[p.Severity]).
-		WithMessage(sarif.NewTextMessage(message)).AddLocation(location).
-		WithPartialFingerprints(map[string]string{"privilege/v1": hex.EncodeToString(id[:16])})
-}
-
-// uriOf returns the URI of a file as the user gave it, with a path relative to where the
-// advisor runs.
-func uriOf(file string) string {
-	if u, err := url.Parse(file); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
-		return u.String()
-	}
-	return (&url.URL{Path: strings.TrimPrefix(file, "./")}).String()
+	r.Message = workload + fmt.Sprintf(" asks for %s: %s", p.fact("+").text(plainName), p.Severity)
+	return r
 }
