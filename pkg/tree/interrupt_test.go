@@ -220,7 +220,7 @@ func resources(t *testing.T, text string) []string {
 func treeOf(t *testing.T, files Files) tree {
 	t.Helper()
 	all := maps.Clone(files)
-	if err := addKustomizations(all); err != nil {
+	if err := addKustomizations(all, false); err != nil {
 		t.Fatal(err)
 	}
 	want := tree{}

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,34 +15,60 @@ func isKustomization(file string) bool {
 	return file == kustomization || strings.HasSuffix(file, "/"+kustomization)
 }
 
+// kustomizationFile is a kustomization.yaml.
+type kustomizationFile struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Resources  []string `json:"resources,omitempty"`
+	Components []string `json:"components,omitempty"`
+	Patches    []patch  `json:"patches,omitempty"`
+}
+
+type patch struct {
+	Path string `json:"path"`
+}
+
 // addKustomizations adds a kustomization.yaml to the top and to each directory, which
-// lists the other files and directories there.
-func addKustomizations(files Files) error {
-	resources := map[string][]string{}
+// lists the other files and directories there: as resources, or as patches of a
+// component, which other kustomizations include.
+func addKustomizations(files Files, patches bool) error {
+	in, below := map[string][]string{}, map[string]bool{}
 	for file := range files {
 		dir, name, inDir := strings.Cut(file, "/")
 		if !inDir {
-			resources[""] = append(resources[""], file)
+			dir, name = "", file
+		} else {
+			below[dir] = true
+		}
+		in[dir] = append(in[dir], name)
+	}
+	dirs := slices.Sorted(maps.Keys(below))
+	for _, dir := range append(dirs, "") {
+		list := in[dir]
+		slices.Sort(list)
+		k := kustomizationFile{APIVersion: "kustomize.config.k8s.io/v1beta1", Kind: "Kustomization", Resources: list}
+		if patches {
+			k = kustomizationFile{APIVersion: "kustomize.config.k8s.io/v1alpha1", Kind: "Component"}
+			for _, name := range list {
+				k.Patches = append(k.Patches, patch{name})
+			}
+		}
+		file := dir + "/" + kustomization
+		if dir == "" {
+			file = kustomization
+			if patches {
+				k.Components = dirs
+			} else {
+				k.Resources = append(k.Resources, dirs...)
+				slices.Sort(k.Resources)
+			}
+		}
+		if len(k.Resources)+len(k.Components)+len(k.Patches) == 0 {
 			continue
 		}
-		if len(resources[dir]) == 0 {
-			resources[""] = append(resources[""], dir)
-		}
-		resources[dir] = append(resources[dir], name)
-	}
-	for dir, list := range resources {
-		slices.Sort(list)
-		doc, err := yaml.Marshal(struct {
-			APIVersion string   `json:"apiVersion"`
-			Kind       string   `json:"kind"`
-			Resources  []string `json:"resources"`
-		}{"kustomize.config.k8s.io/v1beta1", "Kustomization", list})
+		doc, err := yaml.Marshal(k)
 		if err != nil {
 			return fmt.Errorf("writing kustomization: %w", err)
-		}
-		file := kustomization
-		if dir != "" {
-			file = dir + "/" + kustomization
 		}
 		files[file] = append([]byte(mark), doc...)
 	}

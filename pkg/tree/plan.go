@@ -44,7 +44,7 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 			p.kept++
 		}
 	}
-	if err := addKustomizations(all); err != nil {
+	if err := addKustomizations(all, scope.Patches); err != nil {
 		return nil, err
 	}
 	for _, file := range slices.Sorted(maps.Keys(all)) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Scope limits which of the advisor's files may be removed.
+// Scope says what the files are, and limits which of the advisor's files may be removed.
 type Scope struct {
 	// Namespaces that were observed; none means all. Files of other namespaces stay.
 	Namespaces []string
@@ -13,6 +13,9 @@ type Scope struct {
 	Excluded []string
 	// Keep all files, because the observation is not complete.
 	Keep bool
+	// Patches is true if the files are patches of existing objects, so that the
+	// kustomizations are components.
+	Patches bool
 }
 
 func (s Scope) removes(file string) bool {
