@@ -136,10 +136,19 @@ type FindingWorkload struct {
 	// File and Line are where its manifest stands, if it was read from files.
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
+	// Containers, sorted by name.
+	Containers []Container `json:"containers,omitempty"`
 	// Privileges that its pods ask for: what its policy permits. Sorted.
 	Privileges []Privilege `json:"privileges"`
 	// Findings, the worst first.
 	Findings []Finding `json:"findings"`
+}
+
+// Container is a container of a workload.
+type Container struct {
+	Name  string       `json:"name"`
+	Kind  profile.Kind `json:"kind"`
+	Image string       `json:"image,omitempty"`
 }
 
 // Workload returns the identity of the workload.
@@ -232,6 +241,15 @@ func workloadOf(w finding.Workload, places map[aggregate.Workload]observe.Place)
 	if place, known := places[w.Workload]; known {
 		fw.File, fw.Line = place.File, max(place.Line, 1)
 	}
+	for _, it := range w.Profile.Containers.Items() {
+		for _, name := range profile.Containers(it.Uses) {
+			fw.Containers = append(fw.Containers, Container{name, it.Value.Kind, it.Value.Image})
+		}
+	}
+	slices.SortFunc(fw.Containers, func(a, b Container) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Image, b.Image))
+	})
+	fw.Containers = slices.Compact(fw.Containers)
 	for _, it := range w.Profile.Privileges.Items() {
 		line := string(it.Value)
 		fw.Privileges = append(fw.Privileges, Privilege{Line: line, Severity: privilege.SeverityOf(line), Containers: profile.Containers(it.Uses)})
@@ -365,4 +383,3 @@ func ReadFindings(data []byte) (FindingReport, error) {
 	}
 	return r, nil
 }
-

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
+)
+
+// maxMarkdown is the size of a comment in bytes: GitHub takes 65,536 characters, and
+// GitLab more.
+const maxMarkdown = 60_000
+
+// code returns a string of a cluster as inline code.
+func code(s string) string { return printable.CodeSpan(plainName(s)) }
+
+// Markdown returns the report as a comment on a change request, in at most maxMarkdown
+// bytes: the worst workloads come first, and it says how many did not fit.
+func (r FindingReport) Markdown() []byte {
+	var out strings.Builder
+	fmt.Fprintf(&out, "### Findings: %s\n", r.headline())
+	if r.Why != "" {
+		fmt.Fprintf(&out, "\nAbout %s\n", code(r.Why))
+	}
+	const rest = 200 // for what did not fit
+	cut := map[string]int{}
+	add := func(what, text string) {
+		if cut[what] > 0 || out.Len()+len(text) > maxMarkdown-rest {
+			cut[what]++
+			return
+		}
+		out.WriteString(text)
+	}
+	for i, g := range r.Gaps {
+		if i == 0 {
+			add("gaps", "\n")
+		}
+		add("gaps", "- not observed: "+code(g)+"\n")
+	}
+	for i, n := range r.Namespaces {
+		if i == 0 {
+			add("namespaces", "\n**Pod Security**\n\n")
+		}
+		text := "- " + code(n.Name) + ": " + n.Level
+		if held := n.heldBack(code); held != "" {
+			text += ", " + held
+		}
+		if n.Level != "" {
+			add("namespaces", text+"\n")
+		}
+	}
+	first := true
+	for _, w := range r.worstFirst() {
+		text := r.markdownOf(w)
+		if first {
+			text = "\n**Workloads**\n\n" + text
+			first = false
+		}
+		add("workloads", text)
+	}
+	for i, image := range r.Images {
+		var text strings.Builder
+		if i == 0 {
+			text.WriteString("\n**Images**\n\n")
+		}
+		text.WriteString("- " + code(image.Image) + "\n")
+		for _, f := range image.Findings {
+			fmt.Fprintf(&text, "  - **%s** %s: %s\n", f.Severity, f.Rule, f.text(code))
+		}
+		add("images", text.String())
+	}
+	for _, what := range []string{"gaps", "namespaces", "workloads", "images"} {
+		if n := cut[what]; n > 0 {
+			fmt.Fprintf(&out, "\n%d more %s, which do not fit here\n", n, what)
+		}
+	}
+	return []byte(out.String())
+}
+
+func (r FindingReport) markdownOf(w FindingWorkload) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "- %s %s", code(w.Namespace), code(w.Kind+"/"+w.Name))
+	if w.File != "" {
+		out.WriteString(", " + code(fmt.Sprintf("%s:%d", w.File, w.Line)))
+	}
+	out.WriteString("\n")
+	for _, p := range w.Privileges {
+		for _, field := range p.Fields {
+			fmt.Fprintf(&out, "  - %s by %s\n", code(p.Line), code(field))
+		}
+	}
+	for _, g := range grouped(w.Findings) {
+		fmt.Fprintf(&out, "  - **%s** %s: %s", g.Severity, g.Rule, g.who(code))
+		switch rule, _ := finding.RuleOf(g.Rule); {
+		case g.Remedy == nil:
+			out.WriteString(". " + rule.Remedy)
+		case len(g.containers) > 1:
+			fmt.Fprintf(&out, ". %s (%s)", rule.Remedy, g.Remedy.Confidence.Text())
+		default:
+			fmt.Fprintf(&out, ". %s (%s)", code(r.remedyOf(g.Finding)), g.Remedy.Confidence.Text())
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}

@@ -1,0 +1,286 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+)
+
+// maxName is how much of a string of a cluster is printed, in characters.
+const maxName = 200
+
+func plainName(s string) string { return printable.Line(s, maxName) }
+
+// columns is the width of a terminal that the table fits.
+const columns = 80
+
+// Table returns the report for people: numbers, the Pod Security level of each namespace,
+// and the workloads with what is wrong with them, the worst first. A line has at most 80
+// characters, so long names are cut. With color, severities have one, beside their name.
+func (r FindingReport) Table(color bool) []byte {
+	if r.Why != "" {
+		return r.whyTable()
+	}
+	var out strings.Builder
+	line := func(format string, args ...any) { out.WriteString(fit(fmt.Sprintf(format, args...)) + "\n") }
+	line("%s", r.headline())
+	for _, g := range r.Gaps {
+		line("not observed: %s", plainName(g))
+	}
+	levels := r.levels()
+	if len(levels) > 0 {
+		line("\nPod Security")
+	}
+	for _, l := range levels {
+		line("  %s", l)
+	}
+	for _, w := range r.worstFirst() {
+		if len(w.Findings) == 0 {
+			continue
+		}
+		line("\n%s%s", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
+		for _, g := range grouped(w.Findings) {
+			text := fit(fmt.Sprintf("  %-8s  %-24s  %s", g.Severity, g.Rule, g.who(plainName)))
+			if color {
+				text = strings.Replace(text, string(g.Severity), colored(g.Severity), 1)
+			}
+			out.WriteString(text + "\n")
+		}
+	}
+	for _, i := range r.Images {
+		line("\nimage %s", plainName(i.Image))
+		for _, f := range i.Findings {
+			line("  %-8s  %-24s  %s", f.Severity, f.Rule, f.text(plainName))
+		}
+	}
+	return []byte(out.String())
+}
+
+// headline returns the numbers in words.
+func (r FindingReport) headline() string {
+	of := "in " + Count(len(r.Workloads), "workload") + " of " + Count(len(r.Namespaces), "namespace")
+	if len(r.Workloads) == 0 && len(r.Images) > 0 {
+		of = "in " + Count(len(r.Images), "image")
+	}
+	return r.Counts.String() + " " + of
+}
+
+// fit cuts a line to the width of the table.
+func fit(text string) string {
+	runes := []rune(text)
+	if i := strings.LastIndex(text, "\n"); i >= 0 {
+		return text[:i+1] + fit(text[i+1:])
+	}
+	if len(runes) <= columns {
+		return text
+	}
+	return string(runes[:columns-1]) + "…"
+}
+
+// colors are those of terminals, in bold for the worst.
+var colors = map[privilege.Severity]string{
+	privilege.Critical: "1;31", privilege.High: "31", privilege.Medium: "33", privilege.Low: "36", privilege.Info: "2",
+}
+
+func colored(s privilege.Severity) string { return "\x1b[" + colors[s] + "m" + string(s) + "\x1b[0m" }
+
+// levels returns a line for the Pod Security level of each namespace.
+func (r FindingReport) levels() []string {
+	width := 0
+	for _, n := range r.Namespaces {
+		if n.Level != "" {
+			width = max(width, len([]rune(plainName(n.Name))))
+		}
+	}
+	var lines []string
+	for _, n := range r.Namespaces {
+		if n.Level == "" {
+			continue
+		}
+		text := fmt.Sprintf("%-*s  %-10s  %s", min(width, 30), plainName(n.Name), n.Level, n.heldBack(plainName))
+		lines = append(lines, strings.TrimRight(text, " "))
+	}
+	return lines
+}
+
+// heldBack says which checks keep a namespace from the next level, and whose they are.
+func (n FindingNamespace) heldBack(name func(string) string) string {
+	if len(n.HeldBack) == 0 {
+		return ""
+	}
+	var checks, workloads []string
+	for _, h := range n.HeldBack {
+		checks = append(checks, name(h.Check))
+		for _, w := range h.Workloads {
+			workloads = append(workloads, name(w))
+		}
+	}
+	slices.Sort(workloads)
+	return fmt.Sprintf("not %s: %s of %s", n.HeldBack[0].Level, strings.Join(checks, ", "), generate.FirstFew(slices.Compact(workloads)))
+}
+
+// place says where the manifest of a workload stands.
+func (w FindingWorkload) place() string {
+	if w.File == "" {
+		return ""
+	}
+	return ", " + plainName(w.File) + ":" + strconv.Itoa(w.Line)
+}
+
+// worstFirst returns the workloads, those with the worst findings first.
+func (r FindingReport) worstFirst() []FindingWorkload {
+	sorted := slices.Clone(r.Workloads)
+	slices.SortStableFunc(sorted, func(a, b FindingWorkload) int {
+		x, y := a.Counts(), b.Counts()
+		for _, s := range slices.Backward(privilege.Severities()) {
+			if n := y.Of(s) - x.Of(s); n != 0 {
+				return n
+			}
+		}
+		return 0
+	})
+	return sorted
+}
+
+// findingGroup is a finding of several containers.
+type findingGroup struct {
+	Finding
+	containers []string
+}
+
+// grouped returns findings, those that differ in the container only as one.
+func grouped(list []Finding) []findingGroup {
+	var groups []findingGroup
+	for _, f := range list {
+		i := slices.IndexFunc(groups, func(g findingGroup) bool {
+			return g.Rule == f.Rule && g.Severity == f.Severity && g.Subject == f.Subject && f.Container != ""
+		})
+		if i < 0 {
+			groups, i = append(groups, findingGroup{Finding: f}), len(groups)
+		}
+		if f.Container != "" {
+			groups[i].containers = append(groups[i].containers, f.Container)
+		}
+	}
+	return groups
+}
+
+// who returns what breaks the rule, and which containers do.
+func (g findingGroup) who(name func(string) string) string {
+	text := name(g.Subject)
+	if len(g.containers) == 0 {
+		return text
+	}
+	var names []string
+	for _, c := range g.containers {
+		names = append(names, name(c))
+	}
+	noun := "container "
+	if len(names) > 1 {
+		noun = "containers "
+	}
+	return text + " (" + noun + generate.FirstFew(names) + ")"
+}
+
+func (f ImageFinding) text(name func(string) string) string {
+	if f.Line > 0 {
+		return fmt.Sprintf("line %d: %s", f.Line, name(f.Subject))
+	}
+	return name(f.Subject)
+}
+
+// whyTable returns who asks for the line that the report is about.
+func (r FindingReport) whyTable() []byte {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s asked for by %s in %s\n", plainName(r.Why), Count(len(r.Workloads), "workload"), Count(len(r.Namespaces), "namespace"))
+	for _, w := range r.Workloads {
+		fmt.Fprintf(&out, "\n%s%s\n", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
+		for _, p := range w.Privileges {
+			who := "the pod"
+			if len(p.Containers) > 0 {
+				var names []string
+				for _, c := range p.Containers {
+					names = append(names, plainName(c))
+				}
+				who = byNumber(len(names), "container ", "containers ") + generate.FirstFew(names)
+			}
+			fmt.Fprintf(&out, "  %-8s  %s by %s\n", p.Severity, plainName(p.Line), who)
+			for _, f := range p.Fields {
+				fmt.Fprintf(&out, "            %s\n", plainName(f))
+			}
+		}
+	}
+	return []byte(out.String())
+}
+
+func byNumber(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
+}
+
+// Rows returns a row for each finding, below one with titles, for a table of any width.
+func (r FindingReport) Rows() [][]string {
+	rows := [][]string{{"NAMESPACE", "WORKLOAD", "CONTAINER", "SEVERITY", "RULE", "SUBJECT", "REMEDY", "CONFIDENCE"}}
+	for _, w := range r.worstFirst() {
+		for _, f := range w.Findings {
+			remedy, confidence := r.remedyOf(f), "<none>"
+			if f.Remedy != nil {
+				confidence = f.Remedy.Confidence.Text()
+			}
+			rows = append(rows, []string{
+				w.Namespace, w.Kind + "/" + w.Name, orDash(f.Container), string(f.Severity), f.Rule, f.Subject, remedy, confidence,
+			})
+		}
+	}
+	for _, i := range r.Images {
+		for _, f := range i.Findings {
+			rule, _ := finding.RuleOf(f.Rule)
+			rows = append(rows, []string{"-", "image " + i.Image, "-", string(f.Severity), f.Rule, f.text(plainName), rule.Remedy, "<none>"})
+		}
+	}
+	return rows
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// remedyOf says what mends a finding: the fields to change, or what else to do.
+func (r FindingReport) remedyOf(f Finding) string {
+	if f.Remedy == nil {
+		rule, _ := finding.RuleOf(f.Rule)
+		return rule.Remedy
+	}
+	var changes []string
+	for _, c := range f.Remedy.Changes {
+		changes = append(changes, TextOf(c))
+	}
+	return strings.Join(changes, "; ")
+}
+
+// TextOf returns a change in words: "PATH: VALUE" or "remove PATH".
+func TextOf(c finding.Change) string {
+	if c.Remove {
+		return "remove " + c.Path
+	}
+	value, err := json.Marshal(c.Value)
+	if err != nil {
+		value = fmt.Append(nil, c.Value)
+	}
+	if s, ok := c.Value.(string); ok {
+		value = []byte(s)
+	}
+	return c.Path + ": " + string(value)
+}
