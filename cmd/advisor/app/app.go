@@ -184,7 +184,7 @@ tightest policies that admit them unchanged.`,
 	root.SetErr(env.Err)
 	root.SetUsageFunc(usage)
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newInspectCommand(env), newDiffCommand(env), newPublishCommand(env), newControllerCommand(env), newGetReportCommand(env), newCompletionCommand(env), newVersionCommand(env))
+	root.AddCommand(newInspectCommand(env), newReportCommand(env), newDiffCommand(env), newPublishCommand(env), newControllerCommand(env), newGetReportCommand(env), newCompletionCommand(env), newVersionCommand(env))
 	for _, cmd := range root.Commands() {
 		cmd.Example = strings.ReplaceAll(cmd.Example, "  advisor ", "  "+env.name+" ")
 	}

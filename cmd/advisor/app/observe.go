@@ -73,7 +73,7 @@ func (f *scopeFlags) addTo(cmd *cobra.Command) {
 
 // nonEmptyFlags are flags that would do the opposite of what is wanted if they were set
 // to an empty value, as by a script whose variable is not set.
-var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name", "server-version", "within", "against"}
+var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name", "server-version", "within", "against", "why", "remedies"}
 
 // checkNonEmpty returns an error for each of nonEmptyFlags that is set to an empty value.
 func checkNonEmpty(flags *pflag.FlagSet) error {
