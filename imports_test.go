@@ -45,7 +45,7 @@ var imports = map[string][]string{
 	},
 	"pkg/generate": {
 		module + "pkg/aggregate", module + "pkg/printable", module + "pkg/profile",
-		"go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime", "k8s.io/apimachinery/pkg/util/validation",
+		"go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime", "k8s.io/apimachinery/pkg/util/validation", "sigs.k8s.io/json",
 	},
 	"pkg/generate/psp": {
 		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/printable", module + "pkg/profile",
@@ -80,7 +80,7 @@ var imports = map[string][]string{
 	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
-		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "k8s.io/apimachinery/pkg/util/validation", "sigs.k8s.io/yaml",
+		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "k8s.io/apimachinery/pkg/util/validation",
 	},
 	"pkg/report/html": {
 		module + "pkg/finding", module + "pkg/privilege", module + "pkg/report",
@@ -91,7 +91,7 @@ var imports = map[string][]string{
 	},
 	"pkg/apitest": {"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go/rest", "sigs.k8s.io/yaml"},
 	"pkg/controller": {
-		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/publish",
+		module + "pkg/aggregate", module + "pkg/observe", module + "pkg/publish", module + "pkg/report",
 		"github.com/prometheus/client_golang/prometheus", "k8s.io/client-go", "k8s.io/klog/v2",
 	},
 	"cmd/advisor": {module + "cmd/advisor/app"},

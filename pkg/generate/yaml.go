@@ -2,6 +2,7 @@ package generate
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"k8s.io/apimachinery/pkg/runtime"
+	kjson "sigs.k8s.io/json"
 )
 
 // The YAML writer for generated objects. Every value is on one line: a string is
@@ -37,6 +39,23 @@ func writeYAML(out *bytes.Buffer, object Object) error {
 	e := &encoder{out, object.Reasons, object.Text}
 	e.fields(fields, "", "", "")
 	return nil
+}
+
+// Document returns a value as one YAML document, with the fields that it has in JSON.
+func Document(value any) ([]byte, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	var fields map[string]any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &fields); err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	var out bytes.Buffer
+	out.WriteString("---\n")
+	e := &encoder{out: &out}
+	e.fields(fields, "", "", "")
+	return out.Bytes(), nil
 }
 
 func (e *encoder) write(parts ...string) {

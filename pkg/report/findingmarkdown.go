@@ -52,6 +52,9 @@ func (r FindingReport) Markdown() []byte {
 	}
 	first := true
 	for _, w := range r.worstFirst() {
+		if len(w.Findings) == 0 && r.Why == "" {
+			continue
+		}
 		text := r.markdownOf(w)
 		if first {
 			text = "\n**Workloads**\n\n" + text

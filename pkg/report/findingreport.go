@@ -10,12 +10,12 @@ import (
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
-	"sigs.k8s.io/yaml"
 )
 
 // The type of a FindingReport as a document.
@@ -97,7 +97,7 @@ func (c Counts) String() string {
 		}
 	}
 	if len(words) == 0 {
-		return "no findings"
+		return "none"
 	}
 	return strings.Join(words, ", ")
 }
@@ -325,6 +325,23 @@ func (r *FindingReport) count() {
 	}
 }
 
+// RuleSeverity is a rule, and how bad some of its findings are.
+type RuleSeverity struct {
+	Rule     string
+	Severity privilege.Severity
+}
+
+// ByRule returns the numbers of findings by rule and severity.
+func (r FindingReport) ByRule() map[RuleSeverity]int {
+	counts := map[RuleSeverity]int{}
+	for _, w := range r.Workloads {
+		for _, f := range w.Findings {
+			counts[RuleSeverity{f.Rule, f.Severity}]++
+		}
+	}
+	return counts
+}
+
 func countsOf(list []Finding) Counts {
 	var c Counts
 	for _, f := range list {
@@ -360,15 +377,37 @@ func (r FindingReport) JSON() ([]byte, error) {
 
 // YAML returns the report as YAML.
 func (r FindingReport) YAML() ([]byte, error) {
-	data, err := r.JSON()
-	if err != nil {
-		return nil, err
-	}
-	data, err = yaml.JSONToYAML(data)
+	data, err := generate.Document(r)
 	if err != nil {
 		return nil, fmt.Errorf("writing the findings: %w", err)
 	}
 	return data, nil
+}
+
+// JoinFindings returns the report of several ones, each about other namespaces.
+func JoinFindings(reports ...FindingReport) FindingReport {
+	r := FindingReport{APIVersion: FindingAPIVersion, Kind: FindingKind}
+	for _, o := range reports {
+		r.Namespaces = append(r.Namespaces, o.Namespaces...)
+		r.Workloads = append(r.Workloads, o.Workloads...)
+		r.Images = append(r.Images, o.Images...)
+		r.Gaps = append(r.Gaps, o.Gaps...)
+	}
+	slices.SortFunc(r.Namespaces, func(a, b FindingNamespace) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(r.Workloads, func(a, b FindingWorkload) int { return a.Workload().Compare(b.Workload()) })
+	slices.Sort(r.Gaps)
+	r.Gaps = slices.Compact(r.Gaps)
+	r.Inspected = "namespaces " + generate.FirstFew(namesOf(r.Namespaces))
+	r.count()
+	return r
+}
+
+func namesOf(list []FindingNamespace) []string {
+	names := make([]string, len(list))
+	for i, n := range list {
+		names[i] = n.Name
+	}
+	return names
 }
 
 // ReadFindings reads a report that was written as JSON.

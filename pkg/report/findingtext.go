@@ -34,12 +34,18 @@ func (r FindingReport) Table(color bool) []byte {
 	for _, g := range r.Gaps {
 		line("not observed: %s", plainName(g))
 	}
-	levels := r.levels()
-	if len(levels) > 0 {
-		line("\nPod Security")
-	}
-	for _, l := range levels {
-		line("  %s", l)
+	for i, n := range slices.DeleteFunc(slices.Clone(r.Namespaces), func(n FindingNamespace) bool { return n.Level == "" }) {
+		if i == 0 {
+			line("\nPod Security of Kubernetes %s", n.Version)
+		}
+		if len(n.HeldBack) == 0 {
+			line("  %s: %s", plainName(n.Name), n.Level)
+			continue
+		}
+		line("  %s: %s, not %s because of", plainName(n.Name), n.Level, n.HeldBack[0].Level)
+		for _, h := range n.HeldBack {
+			line("    %-26s  %s", plainName(h.Check), plainName(generate.FirstFew(h.Workloads)))
+		}
 	}
 	for _, w := range r.worstFirst() {
 		if len(w.Findings) == 0 {
@@ -69,6 +75,9 @@ func (r FindingReport) headline() string {
 	if len(r.Workloads) == 0 && len(r.Images) > 0 {
 		of = "in " + Count(len(r.Images), "image")
 	}
+	if r.Counts.Total() == 0 {
+		return "no findings " + of
+	}
 	return r.Counts.String() + " " + of
 }
 
@@ -90,25 +99,6 @@ var colors = map[privilege.Severity]string{
 }
 
 func colored(s privilege.Severity) string { return "\x1b[" + colors[s] + "m" + string(s) + "\x1b[0m" }
-
-// levels returns a line for the Pod Security level of each namespace.
-func (r FindingReport) levels() []string {
-	width := 0
-	for _, n := range r.Namespaces {
-		if n.Level != "" {
-			width = max(width, len([]rune(plainName(n.Name))))
-		}
-	}
-	var lines []string
-	for _, n := range r.Namespaces {
-		if n.Level == "" {
-			continue
-		}
-		text := fmt.Sprintf("%-*s  %-10s  %s", min(width, 30), plainName(n.Name), n.Level, n.heldBack(plainName))
-		lines = append(lines, strings.TrimRight(text, " "))
-	}
-	return lines
-}
 
 // heldBack says which checks keep a namespace from the next level, and whose they are.
 func (n FindingNamespace) heldBack(name func(string) string) string {

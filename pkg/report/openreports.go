@@ -1,15 +1,12 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
-	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
-	"sigs.k8s.io/yaml"
 )
 
 // openReport is a Report of openreports.io/v1alpha1, which dashboards for policy reports
@@ -63,15 +60,11 @@ type openReportRow struct {
 func (r FindingReport) OpenReports() ([]byte, error) {
 	var all []byte
 	for _, w := range r.Workloads {
-		data, err := json.Marshal(openReportOf(r, w))
+		doc, err := generate.Document(openReportOf(r, w))
 		if err != nil {
 			return nil, fmt.Errorf("writing a report of %s: %w", w.Workload(), err)
 		}
-		doc, err := yaml.JSONToYAML(printable.JSON(data))
-		if err != nil {
-			return nil, fmt.Errorf("writing a report of %s: %w", w.Workload(), err)
-		}
-		all = append(append(all, "---\n"...), doc...)
+		all = append(all, doc...)
 	}
 	return all, nil
 }

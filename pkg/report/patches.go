@@ -1,7 +1,7 @@
 package report
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +11,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"sigs.k8s.io/yaml"
 )
 
 // Patches returns a strategic merge patch for each workload with remedies of a confidence
@@ -67,13 +66,9 @@ func (w FindingWorkload) patchDocument(p finding.Patch) ([]byte, error) {
 		}
 		whole[field] = value
 	}
-	data, err := json.Marshal(whole)
+	doc, err := generate.Document(whole)
 	if err != nil {
 		return nil, fmt.Errorf("writing a patch of %s: %w", w.Workload(), err)
 	}
-	doc, err := yaml.JSONToYAML(data)
-	if err != nil {
-		return nil, fmt.Errorf("writing a patch of %s: %w", w.Workload(), err)
-	}
-	return doc, nil
+	return bytes.TrimPrefix(doc, []byte("---\n")), nil
 }
