@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/psp-advisor/psp-advisor/pkg/publish"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
 )
 
 // metrics of a replica. Their number does not depend on the cluster: no label has a name
@@ -18,6 +19,7 @@ type metrics struct {
 	stale       prometheus.Gauge
 	gaps        prometheus.Gauge
 	policies    *prometheus.GaugeVec
+	findings    *prometheus.GaugeVec
 	writes      *prometheus.CounterVec
 	passes      *prometheus.CounterVec
 	duration    prometheus.Histogram
@@ -53,6 +55,9 @@ func newMetrics(observer Observer, o Options) *metrics {
 		policies: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: prefix + "policies", Help: "Policies in the reports, as of the last pass.",
 		}, []string{"level"}),
+		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: prefix + "findings", Help: "What is wrong with workloads, by the rule that they break and its severity, as of the last pass.",
+		}, []string{"severity", "rule"}),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: prefix + "writes_total", Help: "ConfigMaps by the result of a pass.",
 		}, []string{"result"}),
@@ -82,7 +87,7 @@ func newMetrics(observer Observer, o Options) *metrics {
 	}
 	m.registry.MustRegister(
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.leader, m.reports, m.stale, m.gaps, m.policies, m.writes, m.passes, m.duration, m.lastSuccess,
+		m.leader, m.reports, m.stale, m.gaps, m.policies, m.findings, m.writes, m.passes, m.duration, m.lastSuccess,
 		held("pods", "Pods in memory.", observer.Pods),
 		held("profiles", "Distinct profiles in memory.", observer.Profiles),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -106,6 +111,16 @@ func (m *metrics) observe(r publish.Result, err error, took time.Duration) {
 		return
 	}
 	policies, stale := 0, 0
+	found := map[report.RuleSeverity]int{}
+	for _, e := range r.Entries {
+		for rule, n := range e.Rules {
+			found[rule] += n
+		}
+	}
+	m.findings.Reset()
+	for rule, n := range found {
+		m.findings.WithLabelValues(string(rule.Severity), rule.Rule).Set(float64(n))
+	}
 	for _, e := range r.Index.Reports {
 		policies += e.Policies
 		if e.Stale != nil {

@@ -27,10 +27,10 @@ type Bundle struct {
 // errTooLarge is the error for a report with a document larger than MaxBytes.
 var errTooLarge = errors.New("too large for a ConfigMap")
 
-// Pack returns the bundle of an observation, its policies and its report. namespace is
+// Pack returns the bundle of an observation, its policies, its report and its findings. namespace is
 // empty for the report of a cluster. It is an error if a single document of the policies
 // is larger than MaxBytes.
-func Pack(namespace string, obs *observe.Observation, r report.Report, results []generate.Result) (Bundle, error) {
+func Pack(namespace string, obs *observe.Observation, r report.Report, found report.FindingReport, results []generate.Result) (Bundle, error) {
 	files := map[string][]byte{}
 	var err error
 	if files[SummaryFile], err = shortSummary(r); err != nil {
@@ -38,6 +38,9 @@ func Pack(namespace string, obs *observe.Observation, r report.Report, results [
 	}
 	if files[ReportFile], err = marshal(Document{APIVersion: APIVersion, Kind: KindReport, Namespace: namespace, Report: r}); err != nil {
 		return Bundle{}, fmt.Errorf("writing the report: %w", err)
+	}
+	if files[FindingsFile], err = marshal(found); err != nil {
+		return Bundle{}, fmt.Errorf("writing the findings: %w", err)
 	}
 	if files[ObservationFile], err = observe.Encode(obs); err != nil {
 		return Bundle{}, err
@@ -50,7 +53,7 @@ func Pack(namespace string, obs *observe.Observation, r report.Report, results [
 	b := Bundle{Entry: Entry{
 		Namespace: namespace, Files: map[string]string{},
 		Pods: r.Pods, Templates: r.Templates, Workloads: len(r.Workloads), Policies: r.Policies, Findings: len(r.Findings),
-		Partial: len(obs.Gaps) > 0,
+		Severities: found.Counts, Rules: found.ByRule(), Partial: len(obs.Gaps) > 0,
 	}}
 	p := &packer{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -52,6 +52,9 @@ const (
 	SummaryFile = "summary.txt"
 	// ReportFile has a Document.
 	ReportFile = "report.json"
+	// FindingsFile has a report.FindingReport: what is wrong with the workloads, and what
+	// mends it.
+	FindingsFile = "findings.json"
 	// ObservationFile has the observation; see observe.Encode.
 	ObservationFile = "observation.json"
 	// IndexFile has an Index. It is in the index ConfigMap, with a SummaryFile.

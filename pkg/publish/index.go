@@ -41,6 +41,10 @@ type Entry struct {
 	Workloads int `json:"workloads"`
 	Policies  int `json:"policies"`
 	Findings  int `json:"findings"`
+	// Severities are the numbers of findings about workloads, those in the FindingsFile.
+	Severities report.Counts `json:"severities"`
+	// Rules are the same findings by rule and severity. They are not published.
+	Rules map[report.RuleSeverity]int `json:"-"`
 	// Partial is true if something could not be observed, so the policies may deny
 	// pods.
 	Partial bool `json:"partial,omitempty"`

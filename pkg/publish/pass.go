@@ -28,6 +28,9 @@ type Options struct {
 	// AllowPartial publishes reports even if something could not be observed.
 	// Otherwise the existing report is kept and marked as stale.
 	AllowPartial bool
+	// Minor version of Kubernetes that pods are judged for by Pod Security; 0 is the
+	// latest one.
+	Minor int
 }
 
 // NewPass returns the pass that publishes the observations of a source.
@@ -87,7 +90,7 @@ func (o Options) render(source Source, namespace string) (Bundle, error) {
 		return Bundle{Entry: Entry{Namespace: namespace}}, nil
 	}
 	results := generate.Run(o.Engines, obs.Members, o.Level)
-	return Pack(namespace, obs, report.New(obs, o.Level, results), results)
+	return Pack(namespace, obs, report.New(obs, o.Level, results), report.Findings(obs, nil, o.Minor), results)
 }
 
 // unreadError is the error for a report that was not made because of a gap.

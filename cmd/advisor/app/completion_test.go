@@ -74,7 +74,7 @@ users: [{name: me, user: {}}, {name: you, user: {}}]
 		{"controller --params ", []string{"annotation", "crd"}, noFiles},
 		{"inspect -o ", formats, noFiles},
 		{"version -o ", []string{"json", "yaml"}, noFiles},
-		{"get-report -o ", slices.Concat(reportFormats, indexFormats), noFiles},
+		{"get-report -o ", outputsOfReports, noFiles},
 		{"inspect -n ", []string{"monitoring", "shop", "shop-advisor"}, noFiles},
 		{"inspect --namespace monitoring,sh", []string{"monitoring,shop", "monitoring,shop-advisor"}, noFiles},
 		{"inspect --exclude-namespaces m", []string{"monitoring"}, noFiles},

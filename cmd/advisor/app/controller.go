@@ -135,7 +135,7 @@ func (o controllerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.controller.Publish.Engines = chosen.build()
+	o.controller.Publish.Engines, o.controller.Publish.Minor = chosen.build(), chosen.options.minor
 	c, err := o.prepare(config, namespace)
 	if err != nil {
 		return failureError(err)

@@ -27,13 +27,18 @@ const (
 	formatIndex   = "index"
 	formatSummary = "summary"
 	formatReport  = "report"
+	// formatFindings is the document of findings.
+	formatFindings = "findings"
 )
 
-// indexFormats and reportFormats are what --output of get-report may be: about all
-// reports, or about one.
+// indexFormats, policyFormats and findingsOfReports are what --output of get-report may
+// be: about all reports, about one, or about the findings of one or of all.
 var (
-	indexFormats  = []string{formatTable, formatIndex}
-	reportFormats = []string{formatYAML, formatJSON, formatName, formatSummary, formatReport, formatObservation}
+	indexFormats      = []string{formatTable, formatIndex}
+	policyFormats     = []string{formatYAML, formatJSON, formatName, formatSummary, formatReport, formatObservation}
+	findingsOfReports = []string{formatWide, formatFindings, formatMarkdown, formatSARIF, formatOpenReports}
+	// outputsOfReports are all of them.
+	outputsOfReports = slices.Concat(policyFormats, findingsOfReports, indexFormats)
 )
 
 const getReportExample = `  # All reports, and whether they are current
@@ -41,6 +46,10 @@ const getReportExample = `  # All reports, and whether they are current
 
   # The policies of one namespace, applied at once
   advisor get-report --namespace shop | kubectl apply --server-side --field-manager=psp-advisor -f -
+
+  # What is wrong there, the worst first, and all of it for code scanning
+  advisor get-report --namespace shop --output table
+  advisor get-report --output sarif
 
   # What was observed there
   advisor get-report --namespace shop --output observation`
@@ -65,7 +74,8 @@ type getReportOptions struct {
 	engineNames []string
 	// table of all engines.
 	table []engine
-	// output is one of indexFormats and reportFormats; empty: the policies of one report, or a table of all.
+	// output is one of outputsOfReports; empty: the policies of one report, or a table of
+	// all.
 	output  string
 	streams Streams
 }
@@ -76,8 +86,9 @@ func newGetReportCommand(env environment) *cobra.Command {
 		Use:   "get-report",
 		Short: "Print what publish or controller has published",
 		Long: `get-report reads the reports that publish and controller keep in ConfigMaps. With --namespace, it
-prints the policies of that namespace, or the report in another format; without, a table of all
-reports. At level cluster there is one report, and --namespace is omitted.
+prints the policies of that namespace, or the report in another format: table is what is wrong
+there. Without, it prints a table of all reports, or the findings of all in another format. At level
+cluster there is one report, and --namespace is omitted.
 
 It follows the index, and compares everything with the hashes there: ConfigMaps that merely look
 like reports are not read. It needs permission to get ConfigMaps in the report namespace.`,
@@ -102,13 +113,13 @@ like reports are not read. It needs permission to get ConfigMaps in the report n
 	flags.StringVarP(&f.namespace, "namespace", "n", "", "namespace whose report is printed; the current context's namespace is ignored")
 	flags.StringVar(&f.reportNamespace, "report-namespace", defaultReportNamespace, "namespace that holds the reports")
 	flags.StringSliceVar(&f.engineNames, "engine", nil, "kinds of policies to print: "+strings.Join(env.engineList(), ", ")+" (default those it was published for)")
-	flags.StringVarP(&f.output, "output", "o", "", "of one report: "+orList(reportFormats)+"; of all: "+orList(indexFormats)+" (default yaml and table)")
+	flags.StringVarP(&f.output, "output", "o", "", "policies as "+orList(policyFormats[:3])+"; a file as "+orList(policyFormats[3:])+"; findings as "+orList(append([]string{formatTable}, findingsOfReports...))+"; of all reports, also "+formatIndex+" (default yaml and table)")
 	f.complete(cmd, "namespace", func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return itemsOf(f.published(cmd.Context()), toComplete), cobra.ShellCompDirectiveNoFileComp
 	})
 	f.completeNamespaces(cmd, "report-namespace")
 	f.completeWords(cmd, "engine", env.engineList()...)
-	f.completeWords(cmd, "output", slices.Concat(reportFormats, indexFormats)...)
+	f.completeWords(cmd, "output", outputsOfReports...)
 	return cmd
 }
 
@@ -139,10 +150,10 @@ func (f *getReportFlags) options(flags *pflag.FlagSet) (getReportOptions, error)
 	if f.reportNamespace != "" {
 		errs = append(errs, checkNamespaces("--report-namespace", f.reportNamespace))
 	}
-	switch all := slices.Concat(reportFormats, indexFormats); {
-	case f.output != "" && !slices.Contains(all, f.output):
-		errs = append(errs, fmt.Errorf("--output: unknown format %q: want %s", f.output, orList(all)))
-	case f.namespace != "" && slices.Contains(indexFormats, f.output):
+	switch {
+	case f.output != "" && !slices.Contains(outputsOfReports, f.output):
+		errs = append(errs, fmt.Errorf("--output: unknown format %q: want %s", f.output, orList(outputsOfReports)))
+	case f.namespace != "" && f.output == formatIndex:
 		errs = append(errs, fmt.Errorf("--output: %s is about all reports: omit --namespace", f.output))
 	}
 	if flags.Changed("engine") {
@@ -181,6 +192,8 @@ func (o getReportOptions) run(ctx context.Context) error {
 	switch {
 	case slices.Contains(indexFormats, o.output), o.output == "" && !whole:
 		return o.printIndex(index)
+	case slices.Contains(findingsOfReports, o.output):
+		return o.printAll(ctx, reader, index)
 	case !whole:
 		return usageError(fmt.Errorf("--namespace: required for --output %s, which is about one report", o.output))
 	default:
@@ -230,6 +243,43 @@ func (o getReportOptions) printReport(ctx context.Context, reader *publish.Reade
 	}
 }
 
+// printAll prints the findings of all reports.
+func (o getReportOptions) printAll(ctx context.Context, reader *publish.Reader, index publish.Index) error {
+	var all []report.FindingReport
+	for _, e := range index.Reports {
+		entry, files, err := reader.Report(ctx, e.Namespace)
+		if err != nil {
+			return o.failed(err)
+		}
+		found, err := findingsOf(entry, files)
+		if err != nil {
+			return err
+		}
+		all = append(all, found)
+	}
+	data, err := encodeFindings(o.output, report.JoinFindings(all...), false)
+	if err != nil {
+		return failureError(err)
+	}
+	if err := writeOut(o.streams.Out, data); err != nil {
+		return err
+	}
+	return o.checkComplete(index)
+}
+
+// findingsOf returns the findings of a report.
+func findingsOf(entry publish.Entry, files map[string][]byte) (report.FindingReport, error) {
+	data, ok := files[publish.FindingsFile]
+	if !ok {
+		return report.FindingReport{}, codedError{exitDrift, fmt.Errorf("the report of %s has no findings: publish it again with this version of advisor", entry.Name())}
+	}
+	found, err := report.ReadFindings(data)
+	if err != nil {
+		return report.FindingReport{}, failureError(fmt.Errorf("the report of %s: %w", entry.Name(), err))
+	}
+	return found, nil
+}
+
 // explainMissing says why there is no report, if the index knows.
 func (o getReportOptions) explainMissing(ctx context.Context, reader *publish.Reader, missing error) error {
 	index, err := reader.Index(ctx)
@@ -262,6 +312,17 @@ func (o getReportOptions) encode(entry publish.Entry, files map[string][]byte) (
 	}[o.output]
 	if file != "" {
 		return files[file], nil
+	}
+	if o.output == formatTable || slices.Contains(findingsOfReports, o.output) {
+		found, err := findingsOf(entry, files)
+		if err != nil {
+			return nil, err
+		}
+		data, err := encodeFindings(o.output, found, false)
+		if err != nil {
+			return nil, failureError(err)
+		}
+		return data, nil
 	}
 	policies, err := o.policies(entry, files)
 	if err != nil {
@@ -350,6 +411,11 @@ func (o getReportOptions) printIndex(index publish.Index) error {
 			return err
 		}
 	}
+	return o.checkComplete(index)
+}
+
+// checkComplete returns an error if something is missing from the reports.
+func (o getReportOptions) checkComplete(index publish.Index) error {
 	if !index.Coverage.Complete {
 		return codedError{exitDrift, errors.New("the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller")}
 	}
@@ -360,7 +426,7 @@ func encodeIndex(format string, index publish.Index) ([]byte, error) {
 	if format == formatIndex {
 		return index.Encode()
 	}
-	rows := [][]string{{"NAMESPACE", "PODS", "TEMPLATES", "POLICIES", "FINDINGS", "STATE"}}
+	rows := [][]string{{"NAMESPACE", "PODS", "TEMPLATES", "POLICIES", "FINDINGS", "WARNINGS", "STATE"}}
 	for _, e := range index.Reports {
 		state := "current"
 		switch {
@@ -370,7 +436,7 @@ func encodeIndex(format string, index publish.Index) ([]byte, error) {
 			state = "partial"
 		}
 		rows = append(rows, []string{
-			orNone(e.Namespace), strconv.Itoa(e.Pods), strconv.Itoa(e.Templates), strconv.Itoa(e.Policies), strconv.Itoa(e.Findings), state,
+			orNone(e.Namespace), strconv.Itoa(e.Pods), strconv.Itoa(e.Templates), strconv.Itoa(e.Policies), e.Severities.String(), strconv.Itoa(e.Findings), state,
 		})
 	}
 	return table(rows)

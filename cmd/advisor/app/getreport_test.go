@@ -85,9 +85,9 @@ func TestGetReportOfEngines(t *testing.T) {
 func TestGetReportTable(t *testing.T) {
 	_, c := reports(t)
 	r := c.getReport(t).expect(t, exitOK)
-	want := result{exitOK, `NAMESPACE   PODS   TEMPLATES   POLICIES   FINDINGS   STATE
-shop        2      0           3          1          current
-team        1      0           2          1          current
+	want := result{exitOK, `NAMESPACE   PODS   TEMPLATES   POLICIES   FINDINGS          WARNINGS   STATE
+shop        2      0           3          8 medium, 2 low   1          current
+team        1      0           2          4 medium, 1 low   1          current
 `, "2 reports in namespace reports (all namespaces inspected): one policy per workload, for psp, psa, from pods and templates\n"}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -98,6 +98,29 @@ team        1      0           2          1          current
 	var index publish.Index
 	if err := json.Unmarshal([]byte(c.getReport(t, "-o", "index").expect(t, exitOK).out), &index); err != nil || len(index.Reports) != 2 || index.Kind != publish.KindIndex {
 		t.Errorf("%v, index %+v", err, index)
+	}
+}
+
+// Findings of one report are those that report prints of the namespace, and those of all
+// are those of the cluster.
+func TestGetReportFindings(t *testing.T) {
+	_, c := reports(t)
+	for _, format := range []string{"table", "wide", "findings", "markdown", "sarif", "openreports"} {
+		own := format
+		if format == "findings" {
+			own = "json"
+		}
+		want := c.run(t.Context(), "report", "-n", "shop", "-o", own, "--server-version", "1.24").expect(t, exitOK).out
+		if diff := cmp.Diff(want, c.getReport(t, "-n", "shop", "-o", format).expect(t, exitOK).out); diff != "" {
+			t.Errorf("-o %s (-report +get-report):\n%s", format, diff)
+		}
+		if format == "table" || format == "findings" {
+			continue // a table of all is about reports, and the document says what was inspected
+		}
+		want = c.run(t.Context(), "report", "-o", own, "--server-version", "1.24").expect(t, exitOK).out
+		if diff := cmp.Diff(want, c.getReport(t, "-o", format).expect(t, exitOK).out); diff != "" {
+			t.Errorf("all, -o %s (-report +get-report):\n%s", format, diff)
+		}
 	}
 }
 
@@ -118,7 +141,7 @@ func TestGetReportNotCurrent(t *testing.T) {
 			"advisor: the report of shop is out of date: not observed: pods: Forbidden\n",
 		},
 		{
-			"stale, in the table", nil, nil, "shop        2      0           3          1          out of date (not observed: pods: Forbidden)\n",
+			"stale, in the table", nil, nil, "shop        2      0           3          8 medium, 2 low   1          out of date (not observed: pods: Forbidden)\n",
 			"not observed: pods: Forbidden\nadvisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
@@ -131,7 +154,7 @@ func TestGetReportNotCurrent(t *testing.T) {
 		{
 			"partial, in the table",
 			[]string{"--allow-partial"},
-			nil, "batch       0      1           2          1          partial\n",
+			nil, "batch       0      1           2          4 medium, 1 low   1          partial\n",
 			"advisor: the reports are not complete: some are out of date or partial, or something could not be observed or published: see above, and the log of publish or controller\n",
 		},
 		{
@@ -193,7 +216,7 @@ func TestGetReportOfCluster(t *testing.T) {
 	if r := c.getReport(t, "-o", "summary").expect(t, exitOK); r.out != want.errs {
 		t.Errorf("%s", r)
 	}
-	if r := c.getReport(t, "-o", "table").expect(t, exitOK); !strings.Contains(r.out, "<none>      3      0           3          1          current\n") {
+	if r := c.getReport(t, "-o", "table").expect(t, exitOK); !strings.Contains(r.out, "<none>      3      0           3          12 medium, 3 low   1          current\n") {
 		t.Errorf("%s", r)
 	}
 }

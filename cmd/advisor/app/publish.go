@@ -121,7 +121,7 @@ func (o publishOptions) run(ctx context.Context) error {
 	if err := printLines(o.streams.Err, chosen.notes); err != nil {
 		return err
 	}
-	o.publish.Engines = chosen.build()
+	o.publish.Engines, o.publish.Minor = chosen.build(), chosen.options.minor
 	writer, err := publish.NewWriter(config, namespace)
 	if err != nil {
 		return failureError(err)

@@ -297,7 +297,7 @@ func encodeFindings(format string, found report.FindingReport, color bool) ([]by
 	switch format {
 	case formatWide:
 		return table(found.Rows())
-	case formatJSON:
+	case formatJSON, formatFindings:
 		return found.JSON()
 	case formatYAML:
 		return found.YAML()
