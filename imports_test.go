@@ -29,6 +29,10 @@ var imports = map[string][]string{
 	"pkg/finding": {
 		module + "pkg/aggregate", module + "pkg/privilege", module + "pkg/profile", "k8s.io/apimachinery/pkg/runtime/schema",
 	},
+	"pkg/image": {
+		module + "pkg/printable", module + "pkg/privilege",
+		"github.com/google/go-containerregistry/pkg", "github.com/klauspost/compress/zstd",
+	},
 	"pkg/apierror": {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/podsecurity", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
