@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	},
 	"pkg/image": {
 		module + "pkg/printable", module + "pkg/privilege",
-		"github.com/google/go-containerregistry/pkg", "github.com/klauspost/compress/zstd",
+		"github.com/google/go-containerregistry/pkg", "github.com/klauspost/compress/zstd", "github.com/moby/buildkit/frontend/dockerfile",
 	},
 	"pkg/apierror": {"k8s.io/apimachinery/pkg/api/errors", "k8s.io/apimachinery/pkg/util/net"},
 	"pkg/observe": {
