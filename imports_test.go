@@ -83,7 +83,7 @@ var imports = map[string][]string{
 		"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif",
 	},
 	"pkg/report": {
-		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
+		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/image", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
 		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "k8s.io/apimachinery/pkg/util/validation",
 	},
 	"pkg/report/html": {

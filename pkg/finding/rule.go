@@ -20,6 +20,8 @@ type Rule struct {
 	// CIS is the control of the CIS Kubernetes Benchmark (section 5, from version 1.8
 	// on); that of the CIS Docker Benchmark for rules about images.
 	CIS string `json:"cis,omitempty"`
+	// Hadolint are the rules of hadolint about the same, for rules about images.
+	Hadolint []string `json:"hadolint,omitempty"`
 	// Attribute that the rule reads, as in an observation.
 	Attribute string `json:"attribute,omitempty"`
 	// Why says what breaking the rule opens.

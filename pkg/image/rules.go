@@ -9,7 +9,7 @@ const (
 	Add         = "image-add"
 	Secrets     = "image-secrets"
 	Setuid      = "image-setuid"
-	Tag         = "image-tag"
+	Tag         = "base-image-tag"
 )
 
 // Rule is what images or Dockerfiles should keep to.

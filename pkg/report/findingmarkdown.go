@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
 
@@ -95,7 +94,7 @@ func (r FindingReport) markdownOf(w FindingWorkload) string {
 	}
 	for _, g := range grouped(w.Findings) {
 		fmt.Fprintf(&out, "  - **%s** %s: %s", g.Severity, g.Rule, g.who(code))
-		switch rule, _ := finding.RuleOf(g.Rule); {
+		switch rule, _ := ruleOf(g.Rule); {
 		case g.Remedy == nil:
 			out.WriteString(". " + rule.Remedy)
 		case len(g.containers) > 1:

@@ -11,6 +11,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/image"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -204,12 +205,12 @@ type ImageFinding struct {
 	Subject string `json:"subject"`
 }
 
-// Findings returns the report of an observation. images says what is known about images;
-// it may be nil. Pods are judged by Pod Security for a minor of Kubernetes; 0 is the
+// Findings returns the report of an observation. images are what is known about images,
+// by the names that pods give them; it may be nil. Pods are judged by Pod Security for a minor of Kubernetes; 0 is the
 // latest one.
-func Findings(obs *observe.Observation, images finding.Images, minor int) FindingReport {
+func Findings(obs *observe.Observation, images map[string]image.Facts, minor int) FindingReport {
 	r := FindingReport{APIVersion: FindingAPIVersion, Kind: FindingKind, Inspected: Inspected(obs.Scope)}
-	for _, w := range finding.Of(obs.Members, images) {
+	for _, w := range finding.Of(obs.Members, usersOf(images)) {
 		r.Workloads = append(r.Workloads, workloadOf(w, obs.Places))
 	}
 	for members := obs.Members; len(members) > 0; {
@@ -224,6 +225,7 @@ func Findings(obs *observe.Observation, images finding.Images, minor int) Findin
 	for _, g := range obs.Gaps {
 		r.Gaps = append(r.Gaps, Gap(g))
 	}
+	r.Images = r.imagesOf(images)
 	r.count()
 	return r
 }
@@ -319,7 +321,7 @@ func (r *FindingReport) count() {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(broken)) {
-		if rule, known := finding.RuleOf(id); known {
+		if rule, known := ruleOf(id); known {
 			r.Rules = append(r.Rules, rule)
 		}
 	}

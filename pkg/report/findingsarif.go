@@ -18,7 +18,7 @@ func (r FindingReport) SARIF() ([]byte, error) {
 	for _, w := range r.worstFirst() {
 		workload := plainName(w.Namespace + "/" + w.Kind + "/" + w.Name)
 		for _, f := range w.Findings {
-			rule, _ := finding.RuleOf(f.Rule)
+			rule, _ := ruleOf(f.Rule)
 			message := workload + ": " + rule.Title + ": " + plainName(f.Subject)
 			if f.Container != "" {
 				message += " (container " + plainName(f.Container) + ")"
@@ -34,7 +34,7 @@ func (r FindingReport) SARIF() ([]byte, error) {
 	}
 	for _, i := range r.Images {
 		for _, f := range i.Findings {
-			rule, _ := finding.RuleOf(f.Rule)
+			rule, _ := ruleOf(f.Rule)
 			result := sarif.Result{
 				Rule: f.Rule, Severity: f.Severity, Message: rule.Title + ": " + plainName(f.Subject),
 				Subject: plainName(i.Image), Identity: []string{i.Image, f.Rule, f.Subject},

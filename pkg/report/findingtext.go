@@ -233,7 +233,7 @@ func (r FindingReport) Rows() [][]string {
 	}
 	for _, i := range r.Images {
 		for _, f := range i.Findings {
-			rule, _ := finding.RuleOf(f.Rule)
+			rule, _ := ruleOf(f.Rule)
 			rows = append(rows, []string{"-", "image " + i.Image, "-", string(f.Severity), f.Rule, f.text(plainName), rule.Remedy, "<none>"})
 		}
 	}
@@ -250,7 +250,7 @@ func orDash(text string) string {
 // remedyOf says what mends a finding: the fields to change, or what else to do.
 func (r FindingReport) remedyOf(f Finding) string {
 	if f.Remedy == nil {
-		rule, _ := finding.RuleOf(f.Rule)
+		rule, _ := ruleOf(f.Rule)
 		return rule.Remedy
 	}
 	var changes []string

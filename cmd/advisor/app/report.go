@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/image"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
@@ -40,6 +42,9 @@ const reportExample = `  # What is wrong with the pods of one namespace, the wor
   # Who needs a privilege, down to the container and field
   advisor report -f deployment.yaml --why cap:NET_ADMIN
 
+  # With what their images are configured to
+  advisor report -f deployment.yaml --image-config
+
   # A gate: exit 1 if something is as bad as high
   advisor report -f deployment.yaml --fail-on high
 
@@ -50,6 +55,7 @@ const reportExample = `  # What is wrong with the pods of one namespace, the wor
 type reportFlags struct {
 	scopeFlags
 	manifestFlags
+	imageFlags
 	files         []string
 	recursive     bool
 	output        string
@@ -69,6 +75,8 @@ type reportOptions struct {
 	// minor version of Kubernetes that pods are judged for; 0 is the server's, or the
 	// newest.
 	minor int
+	// images reads images; nil: none are read.
+	images *image.Reader
 	// why is the line that the report is about; empty: about all.
 	why string
 	// failOn is the least severity that exits with 1; empty: none.
@@ -90,6 +98,10 @@ each namespace, and what holds it back.
 
 With --why it answers who needs a privilege: hostNetwork, cap:NET_ADMIN, hostPath:/var/run,
 hostPort:80, volume:secret, sysctl:NAME, or a line as in policies, such as "no seccomp profile".
+
+With --image-config it reads what images are configured to: whether they run as root, so that
+runAsNonRoot can be recommended as safe, and what else the CIS Docker Benchmark asks. Credentials are
+those of docker and podman. A file named Dockerfile or Containerfile is judged by the same rules.
 
 With --remedies it also writes the patches of all workloads into a directory, as components of
 kustomize: safe, likely (with those that are safe), and all. Nothing in the cluster is changed.`,
@@ -118,8 +130,9 @@ kustomize: safe, likely (with those that are safe), and all. Nothing in the clus
 	}
 	f.scopeFlags.addTo(cmd)
 	f.manifestFlags.addTo(cmd, env)
+	f.imageFlags.addTo(cmd, env)
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL or - for standard input, instead of a cluster; repeatable")
+	flags.StringSliceVarP(&f.files, "filename", "f", nil, "manifest file, directory, URL, - for standard input, or Dockerfile, instead of a cluster; repeatable")
 	flags.BoolVarP(&f.recursive, "recursive", "R", false, "read subdirectories too")
 	flags.StringVarP(&f.output, "output", "o", formatTable, "what is printed: "+orList(findingFormats))
 	flags.StringVar(&f.outputFile, "output-file", "", "write to a file instead of standard output, atomically; *.gz is compressed")
@@ -166,11 +179,12 @@ func (f *reportFlags) options(given *pflag.FlagSet) (reportOptions, error) {
 	if f.failOn != failOnNothing {
 		o.failOn = privilege.Severity(f.failOn)
 	}
-	var unreadable, unscoped, unversioned error
+	var unreadable, unscoped, unversioned, unreachable error
+	o.images, unreachable = f.reader(given)
 	o.reading, unreadable = f.reading()
 	o.scope, unscoped = f.scope(given)
 	o.minor, unversioned = parseServerVersion(f.serverVersion)
-	if err := errors.Join(append(errs, unreadable, unscoped, unversioned)...); err != nil {
+	if err := errors.Join(append(errs, unreadable, unscoped, unversioned, unreachable)...); err != nil {
 		return reportOptions{}, usageError(err)
 	}
 	o.reading.Recursive, o.reading.Kustomizations, o.reading.In = f.recursive, f.kustomizations, f.In
@@ -178,11 +192,15 @@ func (f *reportFlags) options(given *pflag.FlagSet) (reportOptions, error) {
 }
 
 func (o reportOptions) run(ctx context.Context) error {
-	obs, minor, err := o.observe(ctx)
+	dockerfiles, manifests, err := readDockerfiles(o.files)
+	if err != nil {
+		return usageError(err)
+	}
+	obs, minor, err := o.observe(ctx, manifests)
 	if err != nil {
 		return err
 	}
-	if err := printLines(o.flags.Err, o.notes(obs)); err != nil {
+	if err := printLines(o.flags.Err, o.notes(obs, len(dockerfiles) > 0 && len(manifests)+len(o.manifests.kustomizations) == 0)); err != nil {
 		return err
 	}
 	if err := o.manifests.checkUnread(obs.Unread); err != nil {
@@ -191,7 +209,17 @@ func (o reportOptions) run(ctx context.Context) error {
 	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
 		return usageError(errors.New("no document could be read: fix the documents reported above"))
 	}
-	found := report.Findings(obs, nil, minor)
+	images, unread := readImages(ctx, o.images, obs)
+	found := report.Findings(obs, images, minor)
+	for _, name := range slices.Sorted(maps.Keys(unread)) {
+		found.Gaps = append(found.Gaps, "image "+name)
+		if err := printErr(o.flags.Err, "not observed: "+unread[name].Error()); err != nil {
+			return err
+		}
+	}
+	for _, d := range dockerfiles {
+		found = found.WithDockerfile(d.name, d.results)
+	}
 	if o.why != "" {
 		found = found.About(o.why)
 	}
@@ -207,13 +235,13 @@ func (o reportOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return o.verdict(obs, found)
+	return o.verdict(found)
 }
 
 // verdict returns the error that decides the exit code.
-func (o reportOptions) verdict(obs *observe.Observation, found report.FindingReport) error {
-	if len(obs.Gaps) > 0 && !o.flags.allowPartial {
-		return failureError(fmt.Errorf("%s in what was observed, see above: the report lacks what is wrong there: grant the permissions, or set --allow-partial", report.Count(len(obs.Gaps), "gap")))
+func (o reportOptions) verdict(found report.FindingReport) error {
+	if len(found.Gaps) > 0 && !o.flags.allowPartial {
+		return failureError(fmt.Errorf("%s in what was observed, see above: the report lacks what is wrong there: see to it that they can be read, or set --allow-partial", report.Count(len(found.Gaps), "gap")))
 	}
 	if worst := found.Counts.Worst(); o.failOn != "" && worst != "" && worst.Compare(o.failOn) >= 0 {
 		return codedError{exitDrift, fmt.Errorf("--fail-on %s: the worst finding is %s", o.failOn, worst)}
@@ -222,9 +250,9 @@ func (o reportOptions) verdict(obs *observe.Observation, found report.FindingRep
 }
 
 // observe returns what was observed, and the minor version that pods are judged for.
-func (o reportOptions) observe(ctx context.Context) (*observe.Observation, int, error) {
+func (o reportOptions) observe(ctx context.Context, manifests []string) (*observe.Observation, int, error) {
 	if len(o.files)+len(o.manifests.kustomizations) > 0 {
-		obs, err := manifest.Read(ctx, o.files, o.reading, o.scope)
+		obs, err := manifest.Read(ctx, manifests, o.reading, o.scope)
 		if err != nil {
 			return nil, 0, readError(err)
 		}
@@ -269,7 +297,7 @@ func (o reportOptions) serverMinor(ctx context.Context, config *rest.Config) (in
 }
 
 // notes returns what to know about what was observed, a line each.
-func (o reportOptions) notes(obs *observe.Observation) []string {
+func (o reportOptions) notes(obs *observe.Observation, dockerfilesOnly bool) []string {
 	var lines []string
 	for _, s := range obs.Skipped {
 		lines = append(lines, "skipped: "+s.Error())
@@ -280,6 +308,9 @@ func (o reportOptions) notes(obs *observe.Observation) []string {
 	}
 	for _, g := range obs.Gaps {
 		lines = append(lines, "not observed: "+g.String())
+	}
+	if dockerfilesOnly {
+		return lines
 	}
 	return append(lines, fmt.Sprintf("%s and %s in %s (%s inspected)", report.Count(obs.Pods(), "pod"), report.Count(obs.Templates(), "template"),
 		report.Count(len(obs.Namespaces()), "namespace"), printable.Text(report.Inspected(obs.Scope))))
