@@ -3,6 +3,7 @@ package finding_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -88,47 +90,118 @@ func visit(t *testing.T, f func(name, kind string, data []byte)) {
 
 // Whatever a remedy changes, its finding goes, and nothing that matters comes.
 func TestRemedies(t *testing.T) {
-	mended, workloads := map[string]int{}, 0
-	visit(t, func(name, kind string, data []byte) {
-		w, ok := one(t, kind, data)
-		if !ok {
-			return
+	c := check{T: t, mended: map[string]int{}}
+	visit(t, c.remedies)
+	t.Logf("%d workloads, remedies that mend by rule: %v", c.workloads, c.mended)
+	if c.workloads < 10 {
+		t.Errorf("%d workloads only", c.workloads)
+	}
+}
+
+// The same for random pods, which break every rule that a patch can mend.
+func TestRemediesOfRandomPods(t *testing.T) {
+	r := podtest.Rand(t)
+	c := check{T: t, mended: map[string]int{}}
+	for i := range 200 {
+		pod := podtest.Random(r)
+		if !mergeable(pod) {
+			continue
 		}
-		workloads++
-		var remedies []*finding.Remedy
-		for _, f := range w.Findings {
-			if *all {
-				text, _ := json.Marshal(f)
-				t.Logf("%s %s %s: %s", name, kind, w.Name, text)
+		pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "PASSWORD", ValueFrom: &corev1.EnvVarSource{
+			SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db.own"}, Key: "password"},
+		}}}
+		for kind, object := range map[string]any{
+			"Deployment": &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: pod.Annotations}, Spec: pod.Spec}}},
+			"CronJob":    &batchv1.CronJob{Spec: batchv1.CronJobSpec{JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: pod.Annotations}, Spec: pod.Spec}}}}},
+			"Pod":        &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: pod.Annotations}, Spec: pod.Spec},
+		} {
+			object.(metav1.Object).SetName("web")
+			data, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if f.Remedy == nil || f.Remedy.Patch == nil {
-				continue
-			}
-			if len(f.Remedy.Changes) == 0 {
-				t.Errorf("%s: %s: a patch without a change", name, f.Rule)
-			}
-			after := patched(t, kind, data, f.Remedy.Patch)
-			mended[f.Rule]++
-			if slices.ContainsFunc(after.Findings, func(o finding.Finding) bool { return o.Compare(f) == 0 }) {
-				t.Errorf("%s: %s of container %q (%s) stays after %v", name, f.Rule, f.Container, f.Subject, f.Remedy.Patch)
-			}
-			noWorse(t, name+": "+f.Rule, w, after)
-			remedies = append(remedies, f.Remedy)
+			c.remedies(fmt.Sprint("random pod ", i), kind, data)
 		}
-		if len(remedies) == 0 {
-			return
+	}
+	t.Logf("%d workloads, remedies that mend by rule: %v", c.workloads, c.mended)
+	// Without what is known about images, and without neighbors.
+	for _, rule := range finding.Rules() {
+		if !slices.Contains([]string{"debug-container", "image-tag", "shared-account"}, rule.ID) && c.mended[rule.ID] == 0 {
+			t.Errorf("no remedy of the rule %s was tried", rule.ID)
 		}
-		together := patched(t, kind, data, finding.Combine(remedies...))
-		noWorse(t, name, w, together)
-		for _, f := range w.Findings {
-			if f.Remedy != nil && f.Remedy.Patch != nil && slices.ContainsFunc(together.Findings, func(o finding.Finding) bool { return o.Compare(f) == 0 }) {
-				t.Errorf("%s: %s of container %q (%s) stays after all remedies together", name, f.Rule, f.Container, f.Subject)
+	}
+}
+
+// mergeable reports whether a strategic merge patch can name each part of the pod. The
+// API server refuses other pods, but for two ports that differ in their protocol.
+func mergeable(pod *corev1.Pod) bool {
+	for _, v := range pod.Spec.Volumes {
+		if strings.HasPrefix(v.Name, "kube-api-access-") {
+			return false // nobody names a volume so
+		}
+	}
+	for c := range podtest.Containers(&pod.Spec) {
+		paths, ports := map[string]bool{}, map[int32]bool{}
+		for _, m := range c.VolumeMounts {
+			if paths[m.MountPath] {
+				return false
 			}
+			paths[m.MountPath] = true
 		}
-	})
-	t.Logf("%d workloads, remedies that mend by rule: %v", workloads, mended)
-	if workloads < 10 {
-		t.Errorf("%d workloads only", workloads)
+		for _, p := range c.Ports {
+			if ports[p.ContainerPort] {
+				return false
+			}
+			ports[p.ContainerPort] = true
+		}
+	}
+	return true
+}
+
+// check applies remedies.
+type check struct {
+	*testing.T
+	workloads int
+	mended    map[string]int
+}
+
+// remedies applies the remedies of a manifest, one by one and together.
+func (c *check) remedies(name, kind string, data []byte) {
+	c.Helper()
+	w, ok := one(c.T, kind, data)
+	if !ok {
+		return
+	}
+	c.workloads++
+	var remedies []*finding.Remedy
+	for _, f := range w.Findings {
+		if *all {
+			text, _ := json.Marshal(f)
+			c.Logf("%s %s %s: %s", name, kind, w.Name, text)
+		}
+		if f.Remedy == nil || f.Remedy.Patch == nil {
+			continue
+		}
+		if len(f.Remedy.Changes) == 0 {
+			c.Errorf("%s: %s: a patch without a change", name, f.Rule)
+		}
+		after := patched(c.T, kind, data, f.Remedy.Patch)
+		c.mended[f.Rule]++
+		if slices.ContainsFunc(after.Findings, func(o finding.Finding) bool { return o.Compare(f) == 0 }) {
+			c.Errorf("%s: %s: %s of container %q (%s) stays after %v", name, kind, f.Rule, f.Container, f.Subject, f.Remedy.Patch)
+		}
+		noWorse(c.T, name+": "+f.Rule, w, after)
+		remedies = append(remedies, f.Remedy)
+	}
+	if len(remedies) == 0 {
+		return
+	}
+	together := patched(c.T, kind, data, finding.Combine(remedies...))
+	noWorse(c.T, name, w, together)
+	for _, f := range w.Findings {
+		if f.Remedy != nil && f.Remedy.Patch != nil && slices.ContainsFunc(together.Findings, func(o finding.Finding) bool { return o.Compare(f) == 0 }) {
+			c.Errorf("%s: %s: %s of container %q (%s) stays after all remedies together", name, kind, f.Rule, f.Container, f.Subject)
+		}
 	}
 }
 

@@ -34,24 +34,26 @@ func hostPorts(s *subject, found func(Finding)) {
 	if s.Profile.HostNetwork.Has(profile.True) {
 		return
 	}
+	line := func(p profile.Port) string { return privilege.HostPort(p.HostPort, p.Protocol, p.HostIP) }
 	for _, it := range s.Profile.Ports.Items() {
 		for _, u := range it.Uses {
+			r := &Remedy{Confidence: Test}
 			var ports []any
-			// All ports of the host with this number: kubectl cannot tell them apart.
 			for _, p := range valuesOf(s.Profile.Ports, u.Container) {
-				if p.ContainerPort == it.Value.ContainerPort {
-					port := Patch{"containerPort": p.ContainerPort, "protocol": p.Protocol, "hostPort": nil}
-					if p.HostIP != "" {
-						port["hostIP"] = nil
-					}
-					ports = append(ports, port)
+				if p.ContainerPort == it.Value.ContainerPort && p.Protocol != it.Value.Protocol {
+					r.unnamed = true // kubectl merges ports by their number alone
 				}
+				if line(p) != line(it.Value) {
+					continue
+				}
+				port := Patch{"containerPort": p.ContainerPort, "protocol": p.Protocol, "hostPort": nil}
+				if p.HostIP != "" {
+					port["hostIP"] = nil
+				}
+				ports = append(ports, port)
 			}
-			line := privilege.HostPort(it.Value.HostPort, it.Value.Protocol, it.Value.HostIP)
-			found(Finding{
-				Severity: privilege.SeverityOf(line), Subject: line, Container: u.Container,
-				Remedy: &Remedy{Confidence: Test, Patch: s.ofContainer(u.Container, Patch{"ports": ports})},
-			})
+			r.Patch = s.ofContainer(u.Container, Patch{"ports": ports})
+			found(Finding{Severity: privilege.SeverityOf(line(it.Value)), Subject: line(it.Value), Container: u.Container, Remedy: r})
 		}
 	}
 }

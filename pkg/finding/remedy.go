@@ -35,6 +35,8 @@ type Remedy struct {
 	// Patch is the strategic merge patch with these changes, which kubectl patch and
 	// kustomize take; nil for kinds that they cannot patch, such as custom resources.
 	Patch Patch `json:"patch,omitempty"`
+	// unnamed is true if a patch cannot name an item of a list.
+	unnamed bool
 }
 
 // Change is a field that gets a value, or is removed.
@@ -76,32 +78,10 @@ func (r *Remedy) in(s *subject, container string) *Remedy {
 		whole = Patch{field: whole}
 	}
 	done := &Remedy{Confidence: r.Confidence, Changes: changesOf(nil, "", "", whole)}
-	if known && r.appliable() {
+	if known && !r.unnamed {
 		done.Patch = whole
 	}
 	return done
-}
-
-// appliable reports whether kubectl finds each item of the patch: it merges ports by
-// their number alone, whatever the protocol.
-func (r *Remedy) appliable() bool {
-	spec, _ := r.Patch["spec"].(Patch)
-	for _, list := range spec {
-		items, _ := list.([]any)
-		for _, item := range items {
-			fields, _ := item.(Patch)
-			ports, _ := fields["ports"].([]any)
-			seen := map[any]bool{}
-			for _, p := range ports {
-				port, _ := p.(Patch)
-				if seen[port["containerPort"]] || port["containerPort"] == nil {
-					return false
-				}
-				seen[port["containerPort"]] = true
-			}
-		}
-	}
-	return true
 }
 
 // changesOf appends the changes of what a patch has at a path.

@@ -1,0 +1,329 @@
+package finding_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
+	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// least is a pod that breaks no rule.
+func least(tweaks ...func(*corev1.Pod)) *corev1.Pod {
+	own := podtest.Security(func(sc *corev1.SecurityContext) { sc.RunAsNonRoot = new(true) })
+	return podtest.Least(append([]func(*corev1.Pod){own, image("shop/web:1.2")}, tweaks...)...)
+}
+
+func image(name string) func(*corev1.Pod) {
+	return podtest.Container(func(c *corev1.Container) { c.Image = name })
+}
+
+// member is a Deployment of the template, with running pods.
+func member(name, account string, template *corev1.Pod, pods ...*corev1.Pod) aggregate.Member {
+	m := aggregate.Member{
+		Workload: aggregate.Workload{Namespace: "shop", Group: "apps", Kind: "Deployment", Name: name}, ServiceAccount: account,
+		Templates: 1, Pods: len(pods), Profile: profile.Of(template, profile.Options{Template: true}),
+	}
+	for _, p := range pods {
+		m.Profile = profile.Join(m.Profile, profile.Of(p, profile.Options{EphemeralContainers: true}))
+	}
+	return m
+}
+
+// lines writes the findings of workloads, a line each.
+func lines(list []finding.Workload) []string {
+	var all []string
+	for _, w := range list {
+		for _, f := range w.Findings {
+			text := fmt.Sprintf("%s %s %s", w.Name, f.Severity, f.Rule)
+			if f.Container != "" {
+				text += " " + f.Container
+			}
+			text += ": " + f.Subject
+			if f.Remedy != nil {
+				text += "; " + string(f.Remedy.Confidence)
+				for _, c := range f.Remedy.Changes {
+					value, _ := json.Marshal(c.Value)
+					if c.Remove {
+						value = []byte("-")
+					}
+					text += " " + c.Path + "=" + string(value)
+				}
+				if f.Remedy.Patch == nil {
+					text += " without a patch"
+				}
+			}
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func TestRules(t *testing.T) {
+	const containers, pod = "spec.template.spec.containers[name=c]", "spec.template.spec"
+	security := podtest.Security
+	user := func(uid *int64, nonRoot *bool) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Spec.SecurityContext.RunAsUser = uid
+			p.Spec.Containers[0].SecurityContext.RunAsNonRoot = nonRoot
+		}
+	}
+	capabilities := func(add, drop []corev1.Capability) func(*corev1.Pod) {
+		return security(func(sc *corev1.SecurityContext) { sc.Capabilities = &corev1.Capabilities{Add: add, Drop: drop} })
+	}
+	hostPath := func(path string, readOnly bool) func(*corev1.Pod) {
+		source := corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path}}
+		return podtest.Volume("v", source, &corev1.VolumeMount{MountPath: "/v", ReadOnly: readOnly})
+	}
+	custom := member("web", "web", least(security(func(sc *corev1.SecurityContext) { sc.Privileged = new(true) })))
+	custom.Workload.Group, custom.Workload.Kind = "argoproj.io", "Rollout"
+	live := custom
+	live.Profile = profile.Of(least(security(func(sc *corev1.SecurityContext) { sc.Privileged = new(true) })), profile.Options{})
+	sidecar := least(func(p *corev1.Pod) {
+		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy", Image: "proxy:1", SecurityContext: &corev1.SecurityContext{
+			RunAsUser: new(int64(0)), RunAsNonRoot: new(false), AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		}})
+	})
+	for _, tc := range []struct {
+		name    string
+		members []aggregate.Member
+		images  finding.Images
+		want    []string
+	}{
+		{name: "nothing is wrong", members: []aggregate.Member{member("web", "web", least())}},
+		{
+			"privileged, which is more than what other rules are about",
+			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"SYS_ADMIN"}, nil), security(func(sc *corev1.SecurityContext) { sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil })))}, nil,
+			[]string{"web critical privileged c: privileged; test " + containers + ".securityContext.privileged=false"},
+		},
+		{
+			"one capability of several", []aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN", "CAP_SYS_TIME"}, []corev1.Capability{"ALL"})))}, nil,
+			[]string{
+				"web high capability-added c: capability NET_ADMIN; test " + containers + `.securityContext.capabilities.add=["CAP_SYS_TIME"]`,
+				"web medium capability-added c: capability SYS_TIME; test " + containers + `.securityContext.capabilities.add=["NET_ADMIN"]`,
+			},
+		},
+		{
+			"added and dropped", []aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN"}, []corev1.Capability{"ALL", "NET_ADMIN"})))}, nil,
+			[]string{"web high capability-added c: capability NET_ADMIN; likely " + containers + ".securityContext.capabilities.add=[]"},
+		},
+		{
+			"another user than root, without escalation, has no capabilities to lose", []aggregate.Member{member("web", "web", least(capabilities(nil, nil)))}, nil,
+			[]string{"web medium default-capabilities c: default capabilities; safe " + containers + `.securityContext.capabilities.drop=["ALL"]`},
+		},
+		{
+			"some are dropped", []aggregate.Member{member("web", "web", least(capabilities(nil, []corev1.Capability{"NET_RAW", "MKNOD", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETPCAP", "SYS_CHROOT"})))}, nil,
+			[]string{"web low default-capabilities c: capability AUDIT_WRITE, capability NET_BIND_SERVICE, capability SETGID, capability SETUID; safe " + containers + `.securityContext.capabilities.drop=["ALL"]`},
+		},
+		{
+			"a user that nothing keeps", []aggregate.Member{member("web", "web", least(user(new(int64(1000)), nil)))}, nil,
+			[]string{"web info run-as-non-root c: user 1000; safe " + containers + ".securityContext.runAsNonRoot=true"},
+		},
+		{
+			"an image that is not read", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, nil,
+			[]string{"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true"},
+		},
+		{
+			"an image of another user", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {UID: 101}},
+			[]string{"web low run-as-non-root c: image user root; safe " + containers + ".securityContext.runAsNonRoot=true"},
+		},
+		{
+			"an image of root", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {Root: true}},
+			[]string{"web high run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532"},
+		},
+		{
+			"an image of a user with a name", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {}},
+			[]string{"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532"},
+		},
+		{
+			"root, though the image is not", []aggregate.Member{member("web", "web", least(user(new(int64(0)), nil)))}, finding.Images{"shop/web:1.2": {UID: 101}},
+			[]string{"web high root-user c: root user; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=101"},
+		},
+		{
+			"a socket of the runtime, which a read-only mount does not protect", []aggregate.Member{member("web", "web", least(hostPath("/var/run/docker.sock", false)))}, nil,
+			[]string{"web critical host-path-write c: write hostPath /var/run/docker.sock; test " + containers + ".volumeMounts[mountPath=/v]=- " + pod + ".volumes[name=v]=-"},
+		},
+		{
+			"a path to write", []aggregate.Member{member("web", "web", least(hostPath("/var/lib/app", false)))}, nil,
+			[]string{"web medium host-path-write c: write hostPath /var/lib/app; test " + containers + ".volumeMounts[mountPath=/v].readOnly=true"},
+		},
+		{
+			"a path to read", []aggregate.Member{member("web", "web", least(hostPath("/var/log", true)))}, nil,
+			[]string{"web low host-path c: hostPath /var/log; test " + containers + ".volumeMounts[mountPath=/v]=- " + pod + ".volumes[name=v]=-"},
+		},
+		{
+			"a path that nothing mounts", []aggregate.Member{member("web", "web", least(podtest.Volume("v", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}, nil)))}, nil,
+			[]string{"web high host-path: hostPath /etc; safe " + pod + ".volumes[name=v]=-"},
+		},
+		{
+			"two protocols of one port", []aggregate.Member{member("dns", "dns", least(podtest.Container(func(c *corev1.Container) {
+				c.Ports = []corev1.ContainerPort{{ContainerPort: 53, HostPort: 53, Protocol: "UDP"}, {ContainerPort: 53, HostPort: 53, Protocol: "TCP"}}
+			})))}, nil,
+			[]string{
+				"dns medium host-port c: hostPort 53/TCP; test " + containers + ".ports[containerPort=53,protocol=TCP].hostPort=- without a patch",
+				"dns medium host-port c: hostPort 53/UDP; test " + containers + ".ports[containerPort=53,protocol=UDP].hostPort=- without a patch",
+			},
+		},
+		{
+			"a Secret in variables, and one with all its keys", []aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) {
+				c.Env = []corev1.EnvVar{{Name: "P", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "p"}}}}
+				c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "all"}}}}
+			})))}, nil,
+			[]string{
+				"web low secret-env c: secret all",
+				"web low secret-env c: secret db; test " + containers + ".env[name=P]=- " + containers + `.volumeMounts[mountPath=/run/secrets/db].name="secret-db" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/db].readOnly=true " + pod + `.volumes[name=secret-db].secret.secretName="db"`,
+			},
+		},
+		{
+			"images that change", []aggregate.Member{member("web", "web", least(image("registry:5000/web"))), member("x", "x", least(image("nginx:latest"))), member("y", "y", least(image("y@sha256:1")))},
+			finding.Images{"nginx:latest": {Digest: "sha256:2", UID: 1}},
+			[]string{
+				"web low image-tag c: image registry:5000/web",
+				"x low image-tag c: image nginx:latest; safe " + containers + `.image="nginx@sha256:2"`,
+			},
+		},
+		{
+			"the default account, and its token", []aggregate.Member{member("web", "default", least(podtest.Volume("kube-api-access-x", podtest.Token(), nil)))}, nil,
+			[]string{
+				"web low default-account: service account default; test " + pod + `.serviceAccountName="web"`,
+				"web low default-account-token: volume serviceAccountToken; likely " + pod + ".automountServiceAccountToken=false",
+			},
+		},
+		{
+			"a token that the manifest mounts itself", []aggregate.Member{member("web", "default", least(podtest.Volume("own", podtest.Token(), nil)))}, nil,
+			[]string{"web low default-account: service account default; test " + pod + `.serviceAccountName="web"`},
+		},
+		{
+			"an account of two workloads", []aggregate.Member{member("agent", "one", least(func(p *corev1.Pod) { p.Spec.HostPID = true })), member("web", "one", least())}, nil,
+			[]string{
+				"agent high host-pid: hostPID; test " + pod + ".hostPID=false",
+				"agent medium shared-account: service account one; test " + pod + `.serviceAccountName="agent"`,
+			},
+		},
+		{
+			"an account of two workloads that ask for the same", []aggregate.Member{member("a", "one", least()), member("b", "one", least())}, nil, nil,
+		},
+		{
+			"a debug container", []aggregate.Member{member("web", "web", least(), least(podtest.Ephemeral("shell", func(c *corev1.Container) {
+				c.Image, c.SecurityContext = "sh:1", least().Spec.Containers[0].SecurityContext
+			})))}, nil,
+			[]string{"web low debug-container shell: ephemeral container shell"},
+		},
+		{
+			"a container that is not in the manifest", []aggregate.Member{member("web", "web", least(), sidecar)}, nil,
+			[]string{"web high root-user proxy: root user"},
+		},
+		{
+			"a custom resource, by its manifest and by its pods", []aggregate.Member{custom}, nil,
+			[]string{"web critical privileged c: privileged; test spec.template.spec.containers[name=c].securityContext.privileged=false without a patch"},
+		},
+		{
+			"a custom resource, by its pods", []aggregate.Member{live}, nil,
+			[]string{"web critical privileged c: privileged; test spec.containers[name=c].securityContext.privileged=false without a patch"},
+		},
+		{
+			"a container with an odd name", []aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) { c.Name = "a b]" }), security(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = nil })))}, nil,
+			[]string{`web low writable-root a b]: writable root file system; test spec.template.spec.containers[name="a b]"].securityContext.readOnlyRootFilesystem=true`},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, lines(finding.Of(tc.members, tc.images))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The order of members makes no difference, and they are not changed.
+func TestAnyOrder(t *testing.T) {
+	r := podtest.Rand(t)
+	for range 30 {
+		var members []aggregate.Member
+		for i := range 4 {
+			members = append(members, member(fmt.Sprint("w", i%3), []string{"default", "one", "two"}[i%3]+strings.Repeat("x", i/3), podtest.Random(r), podtest.Random(r)))
+		}
+		slices.SortFunc(members, aggregate.Member.Compare)
+		want := lines(finding.Of(members, nil))
+		before, _ := json.Marshal(members)
+		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		if diff := cmp.Diff(want, lines(finding.Of(members, nil))); diff != "" {
+			t.Fatalf("another order (-first +second):\n%s", diff)
+		}
+		slices.SortFunc(members, aggregate.Member.Compare)
+		if after, _ := json.Marshal(members); string(before) != string(after) {
+			t.Fatal("the members were changed")
+		}
+	}
+}
+
+// Each rule is documented, and names what exists.
+func TestTableOfRules(t *testing.T) {
+	checks := map[string]bool{}
+	r := podtest.Rand(t)
+	for range 2000 {
+		pod := podtest.Random(r)
+		for v := range podsecurity.Judge(&pod.ObjectMeta, &pod.Spec) {
+			checks[v.Check] = true
+		}
+	}
+	previous := ""
+	for _, rule := range finding.Rules() {
+		if rule.ID <= previous {
+			t.Errorf("%s is out of order", rule.ID)
+		}
+		previous = rule.ID
+		for name, text := range map[string]string{"title": rule.Title, "why": rule.Why, "remedy": rule.Remedy, "CIS": rule.CIS} {
+			if text == "" {
+				t.Errorf("%s has no %s", rule.ID, name)
+			}
+		}
+		if rule.Severity.Compare(privilege.Low) < 0 {
+			t.Errorf("%s: severity %s", rule.ID, rule.Severity)
+		}
+		if rule.PodSecurity != "" && !checks[rule.PodSecurity] {
+			t.Errorf("%s: Pod Security has no check %s", rule.ID, rule.PodSecurity)
+		}
+		if rule.Attribute != "" && !slices.Contains(append(profile.Attributes(), "containers"), rule.Attribute) {
+			t.Errorf("%s: a profile has no attribute %s", rule.ID, rule.Attribute)
+		}
+	}
+	if _, known := finding.RuleOf("no-such-rule"); known {
+		t.Error("an unknown rule is known")
+	}
+}
+
+// Each line of package privilege has a field.
+func TestField(t *testing.T) {
+	w := aggregate.Workload{Namespace: "shop", Group: "batch", Kind: "CronJob", Name: "w"}
+	for _, form := range privilege.Forms {
+		if finding.Field(w, "", "", form) == "" {
+			t.Errorf("%q has no field", form)
+		}
+	}
+	for _, tc := range []struct {
+		line, container string
+		kind            profile.Kind
+		want            string
+	}{
+		{"hostPath /var", "c", profile.Regular, "spec.jobTemplate.spec.template.spec.containers[name=c].volumeMounts"},
+		{"hostPath /var", "", "", "spec.jobTemplate.spec.template.spec.volumes"},
+		{"capability X", "i", profile.InitContainer, "spec.jobTemplate.spec.template.spec.initContainers[name=i].securityContext.capabilities"},
+		{"image groups", "", "", "spec.jobTemplate.spec.template.spec.securityContext.supplementalGroupsPolicy"},
+		{"no such line", "", "", ""},
+	} {
+		if got := finding.Field(w, tc.container, tc.kind, tc.line); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.line, got, tc.want)
+		}
+	}
+}
