@@ -1,6 +1,7 @@
 package finding
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -34,19 +35,23 @@ func hostPorts(s *subject, found func(Finding)) {
 	if s.Profile.HostNetwork.Has(profile.True) {
 		return
 	}
-	line := func(p profile.Port) string { return privilege.HostPort(p.HostPort, p.Protocol, p.HostIP) }
+	protocol := func(p profile.Port) string { return cmp.Or(p.Protocol, "TCP") }
+	line := func(p profile.Port) string { return privilege.HostPort(p.HostPort, protocol(p), p.HostIP) }
 	for _, it := range s.Profile.Ports.Items() {
 		for _, u := range it.Uses {
 			r := &Remedy{Confidence: Test}
 			var ports []any
 			for _, p := range valuesOf(s.Profile.Ports, u.Container) {
-				if p.ContainerPort == it.Value.ContainerPort && p.Protocol != it.Value.Protocol {
+				if p.ContainerPort == it.Value.ContainerPort && protocol(p) != protocol(it.Value) {
 					r.unnamed = true // kubectl merges ports by their number alone
 				}
 				if line(p) != line(it.Value) {
 					continue
 				}
-				port := Patch{"containerPort": p.ContainerPort, "protocol": p.Protocol, "hostPort": nil}
+				port := Patch{"containerPort": p.ContainerPort, "hostPort": nil}
+				if p.Protocol != "" {
+					port["protocol"] = p.Protocol // kustomize merges by what the manifest has
+				}
 				if p.HostIP != "" {
 					port["hostIP"] = nil
 				}

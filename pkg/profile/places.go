@@ -91,10 +91,11 @@ func (m Mount) String() string {
 
 // Port is a port of a container that is a port of the host.
 type Port struct {
-	HostPort      int64  `json:"hostPort"`
-	ContainerPort int64  `json:"containerPort"`
-	Protocol      string `json:"protocol"`
-	HostIP        string `json:"hostIP,omitempty"`
+	HostPort      int64 `json:"hostPort"`
+	ContainerPort int64 `json:"containerPort"`
+	// Protocol is empty if it is left to its default, TCP.
+	Protocol string `json:"protocol,omitempty"`
+	HostIP   string `json:"hostIP,omitempty"`
 }
 
 // Compare orders by host port, container port and protocol.
@@ -142,8 +143,7 @@ func (p *Profile) addPlaces(c container, o Options) {
 	p.Containers.add(Container{Kind: c.kind, Image: c.Image, Template: o.Template && c.kind != DebugContainer}, c.Name)
 	for _, port := range c.Ports {
 		if port.HostPort > 0 {
-			protocol := cmp.Or(port.Protocol, corev1.ProtocolTCP)
-			p.Ports.add(Port{int64(port.HostPort), int64(port.ContainerPort), string(protocol), port.HostIP}, c.Name)
+			p.Ports.add(Port{int64(port.HostPort), int64(port.ContainerPort), string(port.Protocol), port.HostIP}, c.Name)
 		}
 	}
 	for _, e := range c.EnvFrom {

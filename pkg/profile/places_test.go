@@ -35,7 +35,7 @@ func TestPlaces(t *testing.T) {
 		{"pod", pod, Options{}, map[string][]string{
 			"containers":     {`init image "init:1" by first`, `regular image "web:1" by web`},
 			"mounts":         {`"idle" of "/etc" at ""`, `"logs" of "/var/log" at "/logs" read-only by web`, `"tmp" of "" at "/tmp" with propagation "Bidirectional" by web`},
-			"ports":          {`8080 to 80 "TCP" on "" by web`},
+			"ports":          {`8080 to 80 "" on "" by web`},
 			"variables":      {`"" from "all" key "" by web`, `"PASSWORD" from "db" key "password" by web`},
 			"sysctlSettings": {`"kernel.msgmax"="1"`},
 		}},

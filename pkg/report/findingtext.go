@@ -21,8 +21,8 @@ func plainName(s string) string { return printable.Line(s, maxName) }
 // columns is the width of a terminal that the table fits.
 const columns = 80
 
-// Table returns the report for people: numbers, the Pod Security level of each namespace,
-// and the workloads with what is wrong with them, the worst first. A line has at most 80
+// Table returns the report for people: numbers, the workloads with what is wrong with
+// them, the worst first, and the Pod Security level of each namespace. A line has at most 80
 // characters, so long names are cut. With color, severities have one, beside their name.
 func (r FindingReport) Table(color bool) []byte {
 	if r.Why != "" {
@@ -33,6 +33,31 @@ func (r FindingReport) Table(color bool) []byte {
 	line("%s", r.headline())
 	for _, g := range r.Gaps {
 		line("not observed: %s", plainName(g))
+	}
+	for _, w := range r.worstFirst() {
+		if len(w.Findings) == 0 {
+			continue
+		}
+		line("\n%s%s", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
+		for _, g := range grouped(w.Findings) {
+			text := fmt.Sprintf("  %-8s  %-24s  %s", g.Severity, g.Rule, plainName(g.Subject))
+			if by := g.by(plainName); by != "" && len([]rune(text+by)) <= columns {
+				text += by
+			} else if by != "" {
+				text = fit(text) + "\n" + strings.Repeat(" ", 37) + by
+			}
+			text = fit(text)
+			if color {
+				text = strings.Replace(text, string(g.Severity), colored(g.Severity), 1)
+			}
+			out.WriteString(text + "\n")
+		}
+	}
+	for _, i := range r.Images {
+		line("\nimage %s", plainName(i.Image))
+		for _, f := range i.Findings {
+			line("  %-8s  %-24s  %s", f.Severity, f.Rule, f.text(plainName))
+		}
 	}
 	for i, n := range slices.DeleteFunc(slices.Clone(r.Namespaces), func(n FindingNamespace) bool { return n.Level == "" }) {
 		if i == 0 {
@@ -45,25 +70,6 @@ func (r FindingReport) Table(color bool) []byte {
 		line("  %s: %s, not %s because of", plainName(n.Name), n.Level, n.HeldBack[0].Level)
 		for _, h := range n.HeldBack {
 			line("    %-26s  %s", plainName(h.Check), plainName(generate.FirstFew(h.Workloads)))
-		}
-	}
-	for _, w := range r.worstFirst() {
-		if len(w.Findings) == 0 {
-			continue
-		}
-		line("\n%s%s", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
-		for _, g := range grouped(w.Findings) {
-			text := fit(fmt.Sprintf("  %-8s  %-24s  %s", g.Severity, g.Rule, g.who(plainName)))
-			if color {
-				text = strings.Replace(text, string(g.Severity), colored(g.Severity), 1)
-			}
-			out.WriteString(text + "\n")
-		}
-	}
-	for _, i := range r.Images {
-		line("\nimage %s", plainName(i.Image))
-		for _, f := range i.Findings {
-			line("  %-8s  %-24s  %s", f.Severity, f.Rule, f.text(plainName))
 		}
 	}
 	return []byte(out.String())
@@ -163,20 +169,18 @@ func grouped(list []Finding) []findingGroup {
 }
 
 // who returns what breaks the rule, and which containers do.
-func (g findingGroup) who(name func(string) string) string {
-	text := name(g.Subject)
+func (g findingGroup) who(name func(string) string) string { return name(g.Subject) + g.by(name) }
+
+// by returns the containers that break the rule, in parentheses.
+func (g findingGroup) by(name func(string) string) string {
 	if len(g.containers) == 0 {
-		return text
+		return ""
 	}
 	var names []string
 	for _, c := range g.containers {
 		names = append(names, name(c))
 	}
-	noun := "container "
-	if len(names) > 1 {
-		noun = "containers "
-	}
-	return text + " (" + noun + generate.FirstFew(names) + ")"
+	return " (" + byNumber(len(names), "container ", "containers ") + generate.FirstFew(names) + ")"
 }
 
 func (f ImageFinding) text(name func(string) string) string {
