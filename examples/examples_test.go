@@ -36,6 +36,7 @@ const (
 	podSecurity = "pod-security"
 	permits     = "permits"
 	changes     = "diff"
+	findings    = "report"
 )
 
 // TestExamples compares each case's files with what the command writes now. A
@@ -46,7 +47,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() || slices.Contains([]string{gitops, podSecurity, permits, changes}, e.Name()) {
+		if !e.IsDir() || slices.Contains([]string{gitops, podSecurity, permits, changes, findings}, e.Name()) {
 			continue
 		}
 		t.Run(e.Name(), func(t *testing.T) {
@@ -72,6 +73,51 @@ func TestDiff(t *testing.T) {
 		want[file], want["summary.txt"] = advisor(t, 1, "diff", "base.yaml", "head.yaml", "-o", format)
 	}
 	compare(t, want, "base.yaml", "head.yaml")
+}
+
+// TestReport compares the output of report in each format, and what is left after its
+// remedies.
+func TestReport(t *testing.T) {
+	t.Chdir(findings)
+	want := map[string]string{}
+	for format, file := range map[string]string{"table": "report.txt", "wide": "wide.txt", "markdown": "report.md", "json": "report.json", "sarif": "report.sarif", "openreports": "openreports.yaml"} {
+		want[file], want["summary.txt"] = advisor(t, 0, "report", "-f", "input.yaml", "-o", format)
+	}
+	want["why.txt"], _ = advisor(t, 0, "report", "-f", "input.yaml", "--why", "cap:NET_ADMIN")
+	remedies := filepath.Join(t.TempDir(), "remedies")
+	advisor(t, 0, "report", "-f", "input.yaml", "--remedies", remedies)
+	for name, data := range readTree(t, remedies) {
+		want[filepath.Join("remedies", name)] = data
+	}
+
+	// What is left is what no patch mends.
+	overlay := filepath.Join(t.TempDir(), "overlay")
+	input, err := os.ReadFile("input.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(overlay, "input.yaml"), string(input))
+	for name, data := range readTree(t, remedies) {
+		write(t, filepath.Join(overlay, "remedies", name), data)
+	}
+	write(t, filepath.Join(overlay, "kustomization.yaml"), "resources: [input.yaml]\ncomponents: [remedies/all]\n")
+	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := rendered.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(overlay)
+	write(t, "rendered.yaml", string(data))
+	want["after.txt"], _ = advisor(t, 0, "report", "-f", "rendered.yaml")
+	t.Chdir(here)
+	compare(t, want, "input.yaml")
 }
 
 // TestPermits compares the output of the engines that permit privileges.
@@ -339,6 +385,9 @@ func readTree(t *testing.T, dir string) map[string]string {
 
 func write(t *testing.T, path, data string) {
 	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
 		t.Fatal(err)
 	}
