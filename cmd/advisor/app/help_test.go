@@ -59,6 +59,9 @@ spec:
 	if err := os.WriteFile("changed.yaml", bytes.ReplaceAll(manifest, []byte("image: "), []byte("image: mirror.example/")), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile("Dockerfile", []byte("FROM scratch\nUSER 1000\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c.run(t.Context(), "publish", "--report-namespace", "psp-advisor").expect(t, exitOK)
 	for _, cmd := range commands() {
 		if !cmd.HasParent() {

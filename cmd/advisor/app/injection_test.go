@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -153,6 +154,7 @@ func FuzzInjection(f *testing.F) {
 func checkInjection(t *testing.T, name, value, kind string) {
 	t.Helper()
 	in := manifests(t, name, value, kind)
+	checkReport(t, in)
 	for _, level := range []string{"workload", "namespace"} {
 		inspect := func(args ...string) string {
 			r := run(t, in, append([]string{"inspect", "-f", "-", "--skip-invalid", "--level", level}, args...)...)
@@ -172,6 +174,24 @@ func checkInjection(t *testing.T, name, value, kind string) {
 		}
 		if diff := cmp.Diff(plain, comment.ReplaceAllString(explained, "")); diff != "" {
 			t.Fatalf("comments are not all that is added (-plain +explained):\n%s", diff)
+		}
+	}
+}
+
+// checkReport runs report on manifests that hold the strings, in each format.
+func checkReport(t *testing.T, in string) {
+	t.Helper()
+	for _, format := range findingFormats {
+		r := run(t, in, "report", "-f", "-", "--skip-invalid", "-o", format)
+		checkErrorText(t, r.errs)
+		checkPrintable(t, r.expect(t, exitOK).out)
+		if format == formatJSON {
+			if _, err := report.ReadFindings([]byte(r.out)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if format == formatYAML || format == formatOpenReports {
+			documentsOf(t, r.out)
 		}
 	}
 }

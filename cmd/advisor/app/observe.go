@@ -65,7 +65,7 @@ func (f *scopeFlags) addTo(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.sources, "source", []string{observe.SourcePods, observe.SourceTemplates}, "objects to observe: pods, templates or both")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long observing may take; 0 means no limit")
 	flags.BoolVar(&f.ephemeral, "ephemeral-containers", false, "include ephemeral (debug) containers; a recreated pod has none")
-	flags.BoolVar(&f.allowPartial, "allow-partial", false, "generate policies even if some objects cannot be observed, and report the gaps")
+	flags.BoolVar(&f.allowPartial, "allow-partial", false, "go on even if some objects cannot be observed, and report the gaps")
 	f.completeNamespaces(cmd, "namespace")
 	f.completeNamespaces(cmd, "exclude-namespaces")
 	f.completeWords(cmd, "source", observe.SourcePods, observe.SourceTemplates)
@@ -73,7 +73,7 @@ func (f *scopeFlags) addTo(cmd *cobra.Command) {
 
 // nonEmptyFlags are flags that would do the opposite of what is wanted if they were set
 // to an empty value, as by a script whose variable is not set.
-var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name", "server-version", "within", "against", "why", "remedies"}
+var nonEmptyFlags = []string{"namespace", "report-namespace", "filename", "kustomize", "output-dir", "output-file", "source-name", "server-version", "within", "against", "remedies"}
 
 // checkNonEmpty returns an error for each of nonEmptyFlags that is set to an empty value.
 func checkNonEmpty(flags *pflag.FlagSet) error {

@@ -42,8 +42,8 @@ const reportExample = `  # What is wrong with the pods of one namespace, the wor
   # Who needs a privilege, down to the container and field
   advisor report -f deployment.yaml --why cap:NET_ADMIN
 
-  # With what their images are configured to
-  advisor report -f deployment.yaml --image-config
+  # What is wrong with an image before there is one
+  advisor report -f Dockerfile
 
   # A gate: exit 1 if something is as bad as high
   advisor report -f deployment.yaml --fail-on high
@@ -100,8 +100,9 @@ With --why it answers who needs a privilege: hostNetwork, cap:NET_ADMIN, hostPat
 hostPort:80, volume:secret, sysctl:NAME, or a line as in policies, such as "no seccomp profile".
 
 With --image-config it reads what images are configured to: whether they run as root, so that
-runAsNonRoot can be recommended as safe, and what else the CIS Docker Benchmark asks. Credentials are
-those of docker and podman. A file named Dockerfile or Containerfile is judged by the same rules.
+runAsNonRoot can be recommended as safe, and what else the CIS Docker Benchmark asks. Credentials
+are those of docker and podman. A file named Dockerfile or Containerfile is judged by the same
+rules.
 
 With --remedies it also writes the patches of all workloads into a directory, as components of
 kustomize: safe, likely (with those that are safe), and all. Nothing in the cluster is changed.`,
