@@ -31,7 +31,7 @@ test: ## unit tests, laws, goldens and command-line scripts, with the race detec
 	CGO_ENABLED=1 go test -race -shuffle=on ./...
 	cd hack/dockerfile && go test ./...
 
-lint: ## run the linters on the Go code of every module and on the scripts
+lint: ## run the linters on the Go code of every module, the scripts and the alerts
 	hack/lint.sh
 
 verify: ## check that what is generated is up to date

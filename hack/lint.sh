@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lints the Go code of every module, with one configuration, and every shell
-# script.
+# Lints the Go code of every module, with one configuration, every shell script, and
+# the alerts and the dashboard.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${PWD}
@@ -26,4 +26,11 @@ if hack/install-packages.sh shellcheck; then
   shellcheck "${scripts[@]}"
 else
   echo "NOT RUN: shellcheck, which is not installed"
+fi
+
+echo "promtool manifests/monitoring"
+if hack/install-packages.sh prometheus; then
+  go test -count=1 -run TestPromtool ./manifests
+else
+  echo "NOT RUN: promtool, which is not installed"
 fi

@@ -5,8 +5,11 @@ package manifests_test
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -44,6 +47,8 @@ type overlay struct {
 	budgets  []policyv1.PodDisruptionBudget
 	services []corev1.Service
 	monitors []serviceMonitor
+	alerts   []prometheusRule
+	settings []corev1.ConfigMap
 }
 
 // serviceMonitor is what matters here of a monitoring.coreos.com/v1 ServiceMonitor.
@@ -58,6 +63,21 @@ type serviceMonitor struct {
 			Interval string `json:"interval"`
 		} `json:"endpoints"`
 	} `json:"spec"`
+}
+
+// prometheusRule is what matters here of a monitoring.coreos.com/v1 PrometheusRule.
+type prometheusRule struct {
+	metav1.TypeMeta `json:",inline"`
+	Metadata        metav1.ObjectMeta `json:"metadata"`
+	Spec            struct {
+		Groups []ruleGroup `json:"groups"`
+	} `json:"spec"`
+}
+
+// ruleGroup is a group of rules of Prometheus.
+type ruleGroup struct {
+	Name  string           `json:"name"`
+	Rules []map[string]any `json:"rules"`
 }
 
 // homes are the namespaces that the advisor runs in.
@@ -112,6 +132,10 @@ func buildPath(t *testing.T, path, home string) overlay {
 			o.services = append(o.services, decode[corev1.Service](t, data))
 		case "ServiceMonitor":
 			o.monitors = append(o.monitors, decode[serviceMonitor](t, data))
+		case "PrometheusRule":
+			o.alerts = append(o.alerts, decode[prometheusRule](t, data))
+		case "ConfigMap":
+			o.settings = append(o.settings, decode[corev1.ConfigMap](t, data))
 		case "ServiceAccount":
 			decode[corev1.ServiceAccount](t, data)
 		case "Namespace":
@@ -197,9 +221,9 @@ func selects(t *testing.T, who string, selector, labels map[string]string) {
 	}
 }
 
-// TestMonitoring: the component finds the Service of the controller, by a port that
-// it has.
-func TestMonitoring(t *testing.T) {
+// monitoring builds the overlay of the controller with the component.
+func monitoring(t *testing.T) overlay {
+	t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +237,13 @@ func TestMonitoring(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := buildPath(t, dir, "psp-advisor")
+	return buildPath(t, dir, "psp-advisor")
+}
+
+// TestMonitoring: the component finds the Service of the controller, by a port that
+// it has.
+func TestMonitoring(t *testing.T) {
+	o := monitoring(t)
 	if len(o.monitors) != 1 || len(o.services) != 1 {
 		t.Fatalf("%d monitors, %d services", len(o.monitors), len(o.services))
 	}
@@ -221,6 +251,132 @@ func TestMonitoring(t *testing.T) {
 	selects(t, "ServiceMonitor "+monitor.Metadata.Name, monitor.Spec.Selector.MatchLabels, service.Labels)
 	if e := monitor.Spec.Endpoints; len(e) != 1 || e[0].Path != "/metrics" || e[0].Port != service.Spec.Ports[0].Name {
 		t.Errorf("endpoints %+v of %+v", e, service.Spec.Ports)
+	}
+}
+
+// dashboard is what matters here of a dashboard of Grafana.
+type dashboard struct {
+	UID    string `json:"uid"`
+	Title  string `json:"title"`
+	Panels []struct {
+		ID          int    `json:"id"`
+		Type        string `json:"type"`
+		Title       string `json:"title"`
+		Description string `json:"description"`
+		GridPos     struct{ X, Y, W, H int }
+		Targets     []struct{ Expr, RefID string }
+	} `json:"panels"`
+	Templating struct {
+		List []struct{ Name string } `json:"list"`
+	} `json:"templating"`
+}
+
+// readDashboard returns the dashboard in its ConfigMap, which the sidecar of Grafana
+// finds by its label.
+func readDashboard(t *testing.T, o overlay) dashboard {
+	t.Helper()
+	if len(o.settings) != 1 || o.settings[0].Labels["grafana_dashboard"] != "1" || len(o.settings[0].Data) != 1 {
+		t.Fatalf("%+v", o.settings)
+	}
+	var d dashboard
+	for _, data := range o.settings[0].Data {
+		if err := json.Unmarshal([]byte(data), &d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+// TestDashboard: panels are explained, do not overlap, and fit the grid of Grafana.
+func TestDashboard(t *testing.T) {
+	d := readDashboard(t, monitoring(t))
+	if d.UID == "" || d.Title == "" || len(d.Panels) < 8 || len(d.Templating.List) != 2 {
+		t.Errorf("%q %q, %d panels, variables %v", d.UID, d.Title, len(d.Panels), d.Templating.List)
+	}
+	taken, ids := map[[2]int]string{}, map[int]bool{}
+	for _, p := range d.Panels {
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || ids[p.ID] {
+			t.Errorf("panel %d %q: %+v", p.ID, p.Title, p)
+		}
+		ids[p.ID] = true
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, is := taken[[2]int{x, y}]; is || x >= 24 {
+					t.Fatalf("%q is on %q, or beyond the 24 columns", p.Title, other)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+}
+
+// expressions returns all expressions of the alerts and the dashboard, with values for
+// the variables.
+func expressions(t *testing.T) []string {
+	t.Helper()
+	o := monitoring(t)
+	if len(o.alerts) != 1 {
+		t.Fatalf("%d PrometheusRules", len(o.alerts))
+	}
+	var list []string
+	for _, g := range o.alerts[0].Spec.Groups {
+		for _, r := range g.Rules {
+			list = append(list, r["expr"].(string))
+		}
+	}
+	for _, p := range readDashboard(t, o).Panels {
+		for _, target := range p.Targets {
+			list = append(list, strings.NewReplacer("$job", ".*", "$__rate_interval", "5m").Replace(target.Expr))
+		}
+	}
+	return list
+}
+
+// TestExpressions: alerts and the dashboard use metrics that the controller has.
+func TestExpressions(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := 0
+	for _, e := range expressions(t) {
+		for _, match := range regexp.MustCompile(`psp_advisor_(\w+)`).FindAllStringSubmatch(e, -1) {
+			used++
+			name := strings.TrimSuffix(match[1], "_bucket")
+			if !bytes.Contains(readme, []byte("`"+name+"`")) && !bytes.Contains(readme, []byte("`"+name+"{")) {
+				t.Errorf("%s: the controller has no metric psp_advisor_%s", e, name)
+			}
+		}
+	}
+	if used < 20 {
+		t.Errorf("%d metrics are used", used)
+	}
+}
+
+// TestPromtool has Prometheus' own tool check the alerts, and the expressions of the
+// dashboard.
+func TestPromtool(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("NOT RUN: promtool is not installed")
+	}
+	rules := monitoring(t).alerts[0].Spec
+	shown := ruleGroup{Name: "dashboard"}
+	for i, e := range expressions(t) {
+		shown.Rules = append(shown.Rules, map[string]any{"record": fmt.Sprint("e", i), "expr": e})
+	}
+	rules.Groups = append(rules.Groups, shown)
+	data, err := yaml.Marshal(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", file).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }
 

@@ -83,7 +83,7 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 		for n := range f.workloads[namespace] {
 			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
-				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{})},
+				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{}), Privileges: profile.SetOf(profile.Name("hostPID"))},
 			})
 		}
 	}
@@ -519,7 +519,7 @@ func TestMetrics(t *testing.T) {
 		})
 		for _, want := range []string{
 			"psp_advisor_pods 7", "psp_advisor_profiles 3", "psp_advisor_watches_total 9", "psp_advisor_leader 1",
-			`psp_advisor_policies{level="workload"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
+			`psp_advisor_policies{level="workload"} 2`, `psp_advisor_findings{rule="host-pid",severity="high"} 2`, "psp_advisor_reports 1", "psp_advisor_stale_reports 0", "psp_advisor_gaps 0",
 			`psp_advisor_writes_total{result="created"} 2`, `psp_advisor_writes_total{result="failed"} 0`,
 			"psp_advisor_pass_duration_seconds_count", "psp_advisor_last_success_timestamp_seconds 9.",
 			`psp_advisor_build_info{commit="abc",goversion="` + runtime.Version() + `",version="v1.2.3"} 1`,
