@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	upstream "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
@@ -335,11 +336,8 @@ func TestOpenReports(t *testing.T) {
 		t.Fatalf("%d documents", len(docs))
 	}
 	for _, doc := range docs {
-		var o struct {
-			Summary struct{ Fail, Pass int }
-			Results []struct{ Result, Severity, Rule string }
-		}
-		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+		var o v1alpha1.Report
+		if err := yaml.UnmarshalStrict([]byte(doc), &o); err != nil {
 			t.Fatal(err)
 		}
 		failed := 0
