@@ -87,7 +87,7 @@ var imports = map[string][]string{
 		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "k8s.io/apimachinery/pkg/util/validation",
 	},
 	"pkg/report/html": {
-		module + "pkg/finding", module + "pkg/privilege", module + "pkg/report",
+		module + "pkg/finding", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile", module + "pkg/report",
 	},
 	"pkg/publish": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/generate", module + "pkg/observe", module + "pkg/printable", module + "pkg/report",

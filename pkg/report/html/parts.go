@@ -1,0 +1,322 @@
+package html
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/pkg/finding"
+	"github.com/psp-advisor/psp-advisor/pkg/printable"
+	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"github.com/psp-advisor/psp-advisor/pkg/report"
+)
+
+// parts are what workloads share. Each part stands once, without the names of the
+// workload and the container that it is about.
+type parts struct {
+	report   report.FindingReport
+	findings interner[block]
+	sets     interner[set]
+	asks     interner[asks]
+	// workloads that break a rule.
+	workloads map[string]int
+	// directory is what the files of all manifests are below.
+	directory string
+}
+
+func newParts(r report.FindingReport) *parts {
+	return &parts{
+		report: r, findings: interner[block]{prefix: "f"}, sets: interner[set]{prefix: "s"}, asks: interner[asks]{prefix: "p"},
+		workloads: map[string]int{}, directory: directoryOf(r.Workloads),
+	}
+}
+
+// directoryOf returns the directory that the files of all manifests are below, with a
+// slash; empty if there is none.
+func directoryOf(workloads []report.FindingWorkload) string {
+	directory, first := "", true
+	for _, w := range workloads {
+		if w.File == "" {
+			continue
+		}
+		if first {
+			directory, first = w.File[:strings.LastIndex(w.File, "/")+1], false
+		}
+		for !strings.HasPrefix(w.File, directory) {
+			directory = directory[:strings.LastIndex(strings.TrimSuffix(directory, "/"), "/")+1]
+		}
+	}
+	return directory
+}
+
+// interner numbers distinct values.
+type interner[T any] struct {
+	prefix string
+	list   []T
+	ids    map[string]string
+}
+
+// add returns the ID of a value, and sets it if the value is new.
+func (i *interner[T]) add(v T, set func(v *T, id string)) string {
+	key := fmt.Sprintf("%#v", v)
+	if id, known := i.ids[key]; known {
+		return id
+	}
+	if i.ids == nil {
+		i.ids = map[string]string{}
+	}
+	id := fmt.Sprint(i.prefix, len(i.list)+1)
+	i.ids[key] = id
+	set(&v, id)
+	i.list = append(i.list, v)
+	return id
+}
+
+// set is what is wrong with a container, and what it asks for.
+type set struct {
+	ID       string
+	Findings []reference
+	Asks     string
+}
+
+// reference is a finding of a set.
+type reference struct {
+	ID, Rule string
+	Severity privilege.Severity
+}
+
+// block is a finding of any container.
+type block struct {
+	ID, Rule, Title, Subject string
+	Severity                 privilege.Severity
+	// Known is true if the page has the rule.
+	Known      bool
+	Confidence string
+	Changes    []change
+	// Patch is the strategic merge patch of a pod template as YAML; empty if there is none.
+	Patch []segment
+}
+
+// change is a field of a pod template.
+type change struct {
+	Path, Value []segment
+	Remove      bool
+}
+
+// segment is a text, or stands for a name if it has a variable.
+type segment struct{ Text, Var string }
+
+// The variables.
+const (
+	// varContainer is the name of the container; followed by a number, that of another
+	// container of the workload, in the order in which the page has them.
+	varContainer = "container"
+	// varAccount is the name of a service account for the workload alone.
+	varAccount = "account"
+)
+
+// asks are privileges that a container asks for.
+type asks struct {
+	ID    string
+	Lines []ask
+}
+
+type ask struct {
+	Severity privilege.Severity
+	Line     string
+	Fields   []string
+}
+
+// workload returns a workload whose containers refer to the parts.
+func (p *parts) workload(w report.FindingWorkload) workload {
+	v := workload{Kind: name(w.Kind), Name: name(w.Name), Totals: some(w.Counts()), Facts: p.facts(w)}
+	asked := asksOf(w)
+	kinds := map[string]string{}
+	for c := range asked {
+		kinds[c] = ""
+	}
+	rules := map[string]bool{}
+	for _, f := range w.Findings {
+		kinds[f.Container] = string(f.ContainerKind)
+		rules[f.Rule] = true
+		if prefix := prefixOf(f.Remedy); f.Remedy != nil && prefix != prefixes[w.Kind] {
+			v.Odd, v.Prefix = true, prefix
+		}
+	}
+	for rule := range rules {
+		p.workloads[rule]++
+	}
+	containers := slices.DeleteFunc(sortedKeys(kinds), func(c string) bool { return c == "" })
+	findings := map[string][]reference{}
+	for _, f := range w.Findings {
+		n := names{container: f.Container, containers: containers, account: finding.AccountName(w.Name)}
+		findings[f.Container] = append(findings[f.Container], p.finding(f, n))
+	}
+	id := func(container string) string {
+		s := set{Findings: findings[container]}
+		if lines := asked[container]; len(lines) > 0 {
+			s.Asks = p.asks.add(asks{Lines: lines}, func(a *asks, id string) { a.ID = id })
+		}
+		return p.sets.add(s, func(s *set, id string) { s.ID = id })
+	}
+	if _, known := kinds[""]; known {
+		v.Pod = id("")
+	}
+	for _, c := range containers {
+		kind := kinds[c]
+		if kind == string(profile.Regular) {
+			kind = ""
+		}
+		v.Containers = append(v.Containers, container{name(c), name(kind), id(c)})
+	}
+	return v
+}
+
+// asksOf returns what the containers of a workload ask for, the worst first; what the pod
+// asks for is that of the empty name.
+func asksOf(w report.FindingWorkload) map[string][]ask {
+	asked := map[string][]ask{}
+	for _, a := range w.Privileges {
+		line := ask{Severity: a.Severity, Line: text(a.Line)}
+		for _, f := range a.Fields {
+			line.Fields = append(line.Fields, text(f))
+		}
+		owners := a.Containers
+		if len(owners) == 0 {
+			owners = []string{""}
+		}
+		for _, c := range owners {
+			asked[c] = append(asked[c], line)
+		}
+	}
+	for _, lines := range asked {
+		slices.SortStableFunc(lines, func(a, b ask) int { return b.Severity.Compare(a.Severity) })
+	}
+	return asked
+}
+
+// facts returns what is known about a workload in a line, but for what is usual: that a
+// manifest has one template.
+func (p *parts) facts(w report.FindingWorkload) string {
+	var list []string
+	if w.Pods > 0 {
+		list = append(list, count(w.Pods, "pod"))
+	}
+	if w.Templates > 0 && (w.Templates > 1 || w.Pods > 0) {
+		list = append(list, count(w.Templates, "template"))
+	}
+	for _, a := range w.ServiceAccounts {
+		list = append(list, "account "+name(a))
+	}
+	if w.File != "" {
+		list = append(list, fmt.Sprintf("%s:%d", name(strings.TrimPrefix(w.File, p.directory)), w.Line))
+	}
+	if len(list) > 10 {
+		list = append(list[:10], "…")
+	}
+	return strings.Join(list, ", ")
+}
+
+// finding returns the reference to a finding.
+func (p *parts) finding(f report.Finding, n names) reference {
+	rule, known := ruleOf(p.report, f.Rule)
+	b := block{Rule: name(f.Rule), Title: text(rule.Title), Subject: text(f.Subject), Severity: f.Severity, Known: known}
+	if r := f.Remedy; r != nil {
+		b.Confidence = r.Confidence.Text()
+		prefix := prefixOf(r)
+		for _, c := range r.Changes {
+			b.Changes = append(b.Changes, change{Path: n.path(strings.TrimPrefix(c.Path, prefix)), Value: n.value(c), Remove: c.Remove})
+		}
+		b.Patch = n.patch(r.Patch, prefix)
+	}
+	id := p.findings.add(b, func(b *block, id string) { b.ID = id })
+	return reference{id, b.Rule, f.Severity}
+}
+
+// prefixes are where kinds have the template of their pods, if it is not in the spec.
+var prefixes = map[string]string{
+	"Pod": "", "PodTemplate": "template.", "CronJob": "spec.jobTemplate.spec.template.",
+	"ReplicationController": inSpec, "Deployment": inSpec, "StatefulSet": inSpec, "DaemonSet": inSpec, "ReplicaSet": inSpec, "Job": inSpec,
+}
+
+const inSpec = "spec.template."
+
+// prefixOf returns where the fields of a remedy begin to be those of a pod template.
+func prefixOf(r *finding.Remedy) string {
+	if r == nil || len(r.Changes) == 0 {
+		return ""
+	}
+	for _, prefix := range []string{"spec.jobTemplate.spec.template.", inSpec, "template."} {
+		if strings.HasPrefix(r.Changes[0].Path, prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// names are what a finding is about, and what stands for it where it is shared.
+type names struct {
+	container  string
+	containers []string
+	account    string
+}
+
+// variable returns what stands for the name of a container.
+func (n names) variable(container string) (string, bool) {
+	switch i := slices.Index(n.containers, container); {
+	case i < 0 || !valid(container):
+		return "", false
+	case container == n.container:
+		return varContainer, true
+	default:
+		return fmt.Sprint(varContainer, " ", i+1), true
+	}
+}
+
+// containerInPath matches where a path has the name of a container.
+var containerInPath = regexp.MustCompile(`(^spec\.[a-z]*[cC]ontainers\[name=|kubernetes\.io/)([a-z0-9.-]+)("?\])`)
+
+// path returns a path without the names of containers.
+func (n names) path(path string) []segment {
+	if at := containerInPath.FindStringSubmatchIndex(path); at != nil {
+		if variable, ok := n.variable(path[at[4]:at[5]]); ok {
+			return []segment{{Text: text(path[:at[4]])}, {Var: variable}, {Text: text(path[at[5]:])}}
+		}
+	}
+	return []segment{{Text: text(path)}}
+}
+
+// value returns the value of a change as JSON.
+func (n names) value(c finding.Change) []segment {
+	if c.Remove {
+		return nil
+	}
+	if strings.HasSuffix(c.Path, "spec.serviceAccountName") && c.Value == n.account {
+		return []segment{{Text: `"`}, {Var: varAccount}, {Text: `"`}}
+	}
+	return []segment{{Text: printable.Short(jsonOf(c.Value), textLimit)}}
+}
+
+// jsonOf returns a value as printable JSON in a line.
+func jsonOf(v any) string {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Sprint(v) // not of a manifest
+	}
+	return string(printable.JSON(bytes.TrimSpace(out.Bytes())))
+}
+
+// ruleOf returns a rule of the report. One that is not there has its ID for a title.
+func ruleOf(r report.FindingReport, id string) (finding.Rule, bool) {
+	i := slices.IndexFunc(r.Rules, func(rule finding.Rule) bool { return rule.ID == id })
+	if i < 0 {
+		return finding.Rule{ID: id, Title: id}, false
+	}
+	return r.Rules[i], true
+}
