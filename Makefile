@@ -12,6 +12,7 @@ APP := github.com/psp-advisor/psp-advisor/cmd/advisor/app
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
 PLATFORM ?= linux/$(shell go env GOARCH)
 NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 util-linux
+BROWSER_PACKAGES := chromium poppler-utils
 FUZZTIME ?= 30s
 FLEETS ?= 500
 CURRENT_FLEETS ?= 200
@@ -67,9 +68,11 @@ conformance: ## show the policies to the code that will enforce them
 mutate: ## break the generator and expect the conformance run to notice
 	go run ./hack/mutate
 
-e2e: ## run against real control planes and a real node
+e2e: ## run against real control planes, a real node and a real browser
 	hack/install-packages.sh $(NODE_PACKAGES) || true # the tests that need them say so
+	hack/install-packages.sh $(BROWSER_PACKAGES) || true # likewise
 	go test -tags e2e -count=1 -timeout 60m -p 2 -parallel 3 -v ./hack/e2e/...
+	cd hack/browser && go test -count=1 -v .
 
 image: ## write bin/advisor.tar, an image for PLATFORM, without a container engine
 	GOOS=$(word 1,$(subst /, ,$(PLATFORM))) GOARCH=$(word 2,$(subst /, ,$(PLATFORM))) $(MAKE) build
