@@ -80,7 +80,7 @@ func TestDiff(t *testing.T) {
 func TestReport(t *testing.T) {
 	t.Chdir(findings)
 	want := map[string]string{}
-	for format, file := range map[string]string{"table": "report.txt", "wide": "wide.txt", "markdown": "report.md", "json": "report.json", "sarif": "report.sarif", "openreports": "openreports.yaml"} {
+	for format, file := range map[string]string{"table": "report.txt", "wide": "wide.txt", "markdown": "report.md", "json": "report.json", "sarif": "report.sarif", "openreports": "openreports.yaml", "html": "report.html"} {
 		want[file], want["summary.txt"] = advisor(t, 0, "report", "-f", "input.yaml", "-o", format)
 	}
 	want["why.txt"], _ = advisor(t, 0, "report", "-f", "input.yaml", "--why", "cap:NET_ADMIN")

@@ -307,6 +307,9 @@ func (r *FindingReport) count() {
 	}
 	for _, w := range r.Workloads {
 		n := byNamespace[w.Namespace]
+		if n == nil {
+			n = &FindingNamespace{} // a document that somebody has edited
+		}
 		n.Workloads++
 		for _, f := range w.Findings {
 			broken[f.Rule] = true

@@ -312,7 +312,7 @@ func TestWrongFlags(t *testing.T) {
 		},
 		{"inspect --output-file f --output-dir d -o json", "output output-file"},
 		{"publish --report-namespace R --engine none --all-namespaces=false", "all-namespaces engine report-namespace"},
-		{"get-report --report-namespace R -n N --engine none -o html", "engine namespace output report-namespace"},
+		{"get-report --report-namespace R -n N --engine none -o xml", "engine namespace output report-namespace"},
 		{"get-report -n shop -o index --report-namespace=", "output report-namespace"},
 	} {
 		r := run(t, "", strings.Split(tc.args, " ")...).expect(t, exitUsage)

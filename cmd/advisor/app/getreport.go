@@ -36,7 +36,7 @@ const (
 var (
 	indexFormats      = []string{formatTable, formatIndex}
 	policyFormats     = []string{formatYAML, formatJSON, formatName, formatSummary, formatReport, formatObservation}
-	findingsOfReports = []string{formatWide, formatFindings, formatMarkdown, formatSARIF, formatOpenReports}
+	findingsOfReports = []string{formatWide, formatFindings, formatMarkdown, formatSARIF, formatOpenReports, formatHTML}
 	// outputsOfReports are all of them.
 	outputsOfReports = slices.Concat(policyFormats, findingsOfReports, indexFormats)
 )
@@ -47,9 +47,10 @@ const getReportExample = `  # All reports, and whether they are current
   # The policies of one namespace, applied at once
   advisor get-report --namespace shop | kubectl apply --server-side --field-manager=psp-advisor -f -
 
-  # What is wrong there, the worst first, and all of it for code scanning
+  # What is wrong there, the worst first; all of it for code scanning, and as a page
   advisor get-report --namespace shop --output table
   advisor get-report --output sarif
+  advisor get-report --output html > report.html
 
   # What was observed there
   advisor get-report --namespace shop --output observation`

@@ -17,6 +17,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/report"
+	"github.com/psp-advisor/psp-advisor/pkg/report/html"
 	"github.com/psp-advisor/psp-advisor/pkg/tree"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,11 +25,14 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// formatOpenReports is the format of reports of openreports.io.
-const formatOpenReports = "openreports"
+// The formats of findings alone: a page for a browser, and reports of openreports.io.
+const (
+	formatHTML        = "html"
+	formatOpenReports = "openreports"
+)
 
 // findingFormats are what --output of report may be.
-var findingFormats = []string{formatTable, formatWide, formatJSON, formatYAML, formatMarkdown, formatSARIF, formatOpenReports}
+var findingFormats = []string{formatTable, formatWide, formatJSON, formatYAML, formatMarkdown, formatSARIF, formatOpenReports, formatHTML}
 
 // failOnNothing is the value of --fail-on of report for no severity.
 const failOnNothing = "never"
@@ -38,6 +42,9 @@ const reportExample = `  # What is wrong with the pods of one namespace, the wor
 
   # Of manifests, with the fields to change
   advisor report -f deployment.yaml --output wide
+
+  # As a page for a browser, which is one file
+  advisor report -f deployment.yaml --output html > report.html
 
   # Who needs a privilege, down to the container and field
   advisor report -f deployment.yaml --why cap:NET_ADMIN
@@ -339,6 +346,8 @@ func encodeFindings(format string, found report.FindingReport, color bool) ([]by
 		return found.SARIF()
 	case formatOpenReports:
 		return found.OpenReports()
+	case formatHTML:
+		return html.Page(found)
 	default:
 		return found.Table(color), nil
 	}
