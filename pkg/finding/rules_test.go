@@ -1,13 +1,14 @@
 package finding_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
@@ -103,82 +104,115 @@ func TestRules(t *testing.T) {
 		{name: "nothing is wrong", members: []aggregate.Member{member("web", "web", least())}},
 		{
 			"privileged, which is more than what other rules are about",
-			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"SYS_ADMIN"}, nil), security(func(sc *corev1.SecurityContext) { sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil })))}, nil,
+			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"SYS_ADMIN"}, nil), security(func(sc *corev1.SecurityContext) { sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil })))},
+			nil,
 			[]string{"web critical privileged c: privileged; test " + containers + ".securityContext.privileged=false"},
 		},
 		{
-			"one capability of several", []aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN", "CAP_SYS_TIME"}, []corev1.Capability{"ALL"})))}, nil,
+			"one capability of several",
+			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN", "CAP_SYS_TIME"}, []corev1.Capability{"ALL"})))},
+			nil,
 			[]string{
 				"web high capability-added c: capability NET_ADMIN; test " + containers + `.securityContext.capabilities.add=["CAP_SYS_TIME"]`,
 				"web medium capability-added c: capability SYS_TIME; test " + containers + `.securityContext.capabilities.add=["NET_ADMIN"]`,
 			},
 		},
 		{
-			"added and dropped", []aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN"}, []corev1.Capability{"ALL", "NET_ADMIN"})))}, nil,
+			"added and dropped",
+			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN"}, []corev1.Capability{"ALL", "NET_ADMIN"})))},
+			nil,
 			[]string{"web high capability-added c: capability NET_ADMIN; likely " + containers + ".securityContext.capabilities.add=[]"},
 		},
 		{
-			"another user than root, without escalation, has no capabilities to lose", []aggregate.Member{member("web", "web", least(capabilities(nil, nil)))}, nil,
+			"another user than root, without escalation, has no capabilities to lose",
+			[]aggregate.Member{member("web", "web", least(capabilities(nil, nil)))},
+			nil,
 			[]string{"web medium default-capabilities c: default capabilities; safe " + containers + `.securityContext.capabilities.drop=["ALL"]`},
 		},
 		{
-			"some are dropped", []aggregate.Member{member("web", "web", least(capabilities(nil, []corev1.Capability{"NET_RAW", "MKNOD", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETPCAP", "SYS_CHROOT"})))}, nil,
+			"some are dropped",
+			[]aggregate.Member{member("web", "web", least(capabilities(nil, []corev1.Capability{"NET_RAW", "MKNOD", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETPCAP", "SYS_CHROOT"})))},
+			nil,
 			[]string{"web low default-capabilities c: capability AUDIT_WRITE, capability NET_BIND_SERVICE, capability SETGID, capability SETUID; safe " + containers + `.securityContext.capabilities.drop=["ALL"]`},
 		},
 		{
-			"a user that nothing keeps", []aggregate.Member{member("web", "web", least(user(new(int64(1000)), nil)))}, nil,
+			"a user that nothing keeps",
+			[]aggregate.Member{member("web", "web", least(user(new(int64(1000)), nil)))},
+			nil,
 			[]string{"web info run-as-non-root c: user 1000; safe " + containers + ".securityContext.runAsNonRoot=true"},
 		},
 		{
-			"an image that is not read", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, nil,
+			"an image that is not read",
+			[]aggregate.Member{member("web", "web", least(user(nil, nil)))},
+			nil,
 			[]string{"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true"},
 		},
 		{
-			"an image of another user", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {UID: 101}},
+			"an image of another user",
+			[]aggregate.Member{member("web", "web", least(user(nil, nil)))},
+			finding.Images{"shop/web:1.2": {UID: 101}},
 			[]string{"web low run-as-non-root c: image user root; safe " + containers + ".securityContext.runAsNonRoot=true"},
 		},
 		{
-			"an image of root", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {Root: true}},
+			"an image of root",
+			[]aggregate.Member{member("web", "web", least(user(nil, nil)))},
+			finding.Images{"shop/web:1.2": {Root: true}},
 			[]string{"web high run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532"},
 		},
 		{
-			"an image of a user with a name", []aggregate.Member{member("web", "web", least(user(nil, nil)))}, finding.Images{"shop/web:1.2": {}},
+			"an image of a user with a name",
+			[]aggregate.Member{member("web", "web", least(user(nil, nil)))},
+			finding.Images{"shop/web:1.2": {}},
 			[]string{"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532"},
 		},
 		{
-			"root, though the image is not", []aggregate.Member{member("web", "web", least(user(new(int64(0)), nil)))}, finding.Images{"shop/web:1.2": {UID: 101}},
+			"root, though the image is not",
+			[]aggregate.Member{member("web", "web", least(user(new(int64(0)), nil)))},
+			finding.Images{"shop/web:1.2": {UID: 101}},
 			[]string{"web high root-user c: root user; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=101"},
 		},
 		{
-			"a socket of the runtime, which a read-only mount does not protect", []aggregate.Member{member("web", "web", least(hostPath("/var/run/docker.sock", false)))}, nil,
+			"a socket of the runtime, which a read-only mount does not protect",
+			[]aggregate.Member{member("web", "web", least(hostPath("/var/run/docker.sock", false)))},
+			nil,
 			[]string{"web critical host-path-write c: write hostPath /var/run/docker.sock; test " + containers + ".volumeMounts[mountPath=/v]=- " + pod + ".volumes[name=v]=-"},
 		},
 		{
-			"a path to write", []aggregate.Member{member("web", "web", least(hostPath("/var/lib/app", false)))}, nil,
+			"a path to write",
+			[]aggregate.Member{member("web", "web", least(hostPath("/var/lib/app", false)))},
+			nil,
 			[]string{"web medium host-path-write c: write hostPath /var/lib/app; test " + containers + ".volumeMounts[mountPath=/v].readOnly=true"},
 		},
 		{
-			"a path to read", []aggregate.Member{member("web", "web", least(hostPath("/var/log", true)))}, nil,
+			"a path to read",
+			[]aggregate.Member{member("web", "web", least(hostPath("/var/log", true)))},
+			nil,
 			[]string{"web low host-path c: hostPath /var/log; test " + containers + ".volumeMounts[mountPath=/v]=- " + pod + ".volumes[name=v]=-"},
 		},
 		{
-			"a path that nothing mounts", []aggregate.Member{member("web", "web", least(podtest.Volume("v", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}, nil)))}, nil,
+			"a path that nothing mounts",
+			[]aggregate.Member{member("web", "web", least(podtest.Volume("v", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}, nil)))},
+			nil,
 			[]string{"web high host-path: hostPath /etc; safe " + pod + ".volumes[name=v]=-"},
 		},
 		{
-			"two protocols of one port", []aggregate.Member{member("dns", "dns", least(podtest.Container(func(c *corev1.Container) {
+			"two protocols of one port",
+			[]aggregate.Member{member("dns", "dns", least(podtest.Container(func(c *corev1.Container) {
 				c.Ports = []corev1.ContainerPort{{ContainerPort: 53, HostPort: 53, Protocol: "UDP"}, {ContainerPort: 53, HostPort: 53, Protocol: "TCP"}}
-			})))}, nil,
+			})))},
+			nil,
 			[]string{
 				"dns medium host-port c: hostPort 53/TCP; test " + containers + ".ports[containerPort=53,protocol=TCP].hostPort=- without a patch",
 				"dns medium host-port c: hostPort 53/UDP; test " + containers + ".ports[containerPort=53,protocol=UDP].hostPort=- without a patch",
 			},
 		},
 		{
-			"a Secret in variables, and one with all its keys", []aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) {
+			"a Secret in variables, and one with all its keys",
+			[]aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) {
 				c.Env = []corev1.EnvVar{{Name: "P", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "p"}}}}
 				c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "all"}}}}
-			})))}, nil,
+			})))},
+			nil,
 			[]string{
 				"web low secret-env c: secret all",
 				"web low secret-env c: secret db; test " + containers + ".env[name=P]=- " + containers + `.volumeMounts[mountPath=/run/secrets/db].name="secret-db" ` +
@@ -186,7 +220,8 @@ func TestRules(t *testing.T) {
 			},
 		},
 		{
-			"images that change", []aggregate.Member{member("web", "web", least(image("registry:5000/web"))), member("x", "x", least(image("nginx:latest"))), member("y", "y", least(image("y@sha256:1")))},
+			"images that change",
+			[]aggregate.Member{member("web", "web", least(image("registry:5000/web"))), member("x", "x", least(image("nginx:latest"))), member("y", "y", least(image("y@sha256:1")))},
 			finding.Images{"nginx:latest": {Digest: "sha256:2", UID: 1}},
 			[]string{
 				"web low image-tag c: image registry:5000/web",
@@ -194,18 +229,24 @@ func TestRules(t *testing.T) {
 			},
 		},
 		{
-			"the default account, and its token", []aggregate.Member{member("web", "default", least(podtest.Volume("kube-api-access-x", podtest.Token(), nil)))}, nil,
+			"the default account, and its token",
+			[]aggregate.Member{member("web", "default", least(podtest.Volume("kube-api-access-x", podtest.Token(), nil)))},
+			nil,
 			[]string{
 				"web low default-account: service account default; test " + pod + `.serviceAccountName="web"`,
 				"web low default-account-token: volume serviceAccountToken; likely " + pod + ".automountServiceAccountToken=false",
 			},
 		},
 		{
-			"a token that the manifest mounts itself", []aggregate.Member{member("web", "default", least(podtest.Volume("own", podtest.Token(), nil)))}, nil,
+			"a token that the manifest mounts itself",
+			[]aggregate.Member{member("web", "default", least(podtest.Volume("own", podtest.Token(), nil)))},
+			nil,
 			[]string{"web low default-account: service account default; test " + pod + `.serviceAccountName="web"`},
 		},
 		{
-			"an account of two workloads", []aggregate.Member{member("agent", "one", least(func(p *corev1.Pod) { p.Spec.HostPID = true })), member("web", "one", least())}, nil,
+			"an account of two workloads",
+			[]aggregate.Member{member("agent", "one", least(func(p *corev1.Pod) { p.Spec.HostPID = true })), member("web", "one", least())},
+			nil,
 			[]string{
 				"agent high host-pid: hostPID; test " + pod + ".hostPID=false",
 				"agent medium shared-account: service account one; test " + pod + `.serviceAccountName="agent"`,
@@ -215,30 +256,40 @@ func TestRules(t *testing.T) {
 			"an account of two workloads that ask for the same", []aggregate.Member{member("a", "one", least()), member("b", "one", least())}, nil, nil,
 		},
 		{
-			"a debug container", []aggregate.Member{member("web", "web", least(), least(podtest.Ephemeral("shell", func(c *corev1.Container) {
+			"a debug container",
+			[]aggregate.Member{member("web", "web", least(), least(podtest.Ephemeral("shell", func(c *corev1.Container) {
 				c.Image, c.SecurityContext = "sh:1", least().Spec.Containers[0].SecurityContext
-			})))}, nil,
+			})))},
+			nil,
 			[]string{"web low debug-container shell: ephemeral container shell"},
 		},
 		{
-			"a container that is not in the manifest", []aggregate.Member{member("web", "web", least(), sidecar)}, nil,
+			"a container that is not in the manifest",
+			[]aggregate.Member{member("web", "web", least(), sidecar)},
+			nil,
 			[]string{"web high root-user proxy: root user"},
 		},
 		{
-			"a custom resource, by its manifest and by its pods", []aggregate.Member{custom}, nil,
+			"a custom resource, by its manifest and by its pods",
+			[]aggregate.Member{custom},
+			nil,
 			[]string{"web critical privileged c: privileged; test spec.template.spec.containers[name=c].securityContext.privileged=false without a patch"},
 		},
 		{
-			"a custom resource, by its pods", []aggregate.Member{live}, nil,
+			"a custom resource, by its pods",
+			[]aggregate.Member{live},
+			nil,
 			[]string{"web critical privileged c: privileged; test spec.containers[name=c].securityContext.privileged=false without a patch"},
 		},
 		{
-			"a container with an odd name", []aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) { c.Name = "a b]" }), security(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = nil })))}, nil,
+			"a container with an odd name",
+			[]aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) { c.Name = "a b]" }), security(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = nil })))},
+			nil,
 			[]string{`web low writable-root a b]: writable root file system; test spec.template.spec.containers[name="a b]"].securityContext.readOnlyRootFilesystem=true`},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, lines(finding.Of(tc.members, tc.images))); diff != "" {
+			if diff := gocmp.Diff(tc.want, lines(finding.Of(tc.members, tc.images))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -257,13 +308,66 @@ func TestAnyOrder(t *testing.T) {
 		want := lines(finding.Of(members, nil))
 		before, _ := json.Marshal(members)
 		r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
-		if diff := cmp.Diff(want, lines(finding.Of(members, nil))); diff != "" {
+		if diff := gocmp.Diff(want, lines(finding.Of(members, nil))); diff != "" {
 			t.Fatalf("another order (-first +second):\n%s", diff)
 		}
 		slices.SortFunc(members, aggregate.Member.Compare)
 		if after, _ := json.Marshal(members); string(before) != string(after) {
 			t.Fatal("the members were changed")
 		}
+	}
+}
+
+// What a remedy takes away that is safe by construction is not in effect: a user that is
+// not root has no capabilities without escalation, and what nothing mounts is not read.
+func TestSafe(t *testing.T) {
+	r := podtest.Rand(t)
+	tried := map[string]int{}
+	for range 3000 {
+		pod := podtest.Random(r)
+		pod.Spec.EphemeralContainers = nil
+		for _, f := range finding.Of([]aggregate.Member{member("web", "web", pod)}, nil)[0].Findings {
+			if f.Remedy == nil || f.Remedy.Confidence != finding.Safe {
+				continue
+			}
+			tried[f.Rule]++
+			var sc corev1.SecurityContext
+			for c := range podtest.Containers(&pod.Spec) {
+				if c.Name == f.Container && c.SecurityContext != nil {
+					sc = *c.SecurityContext
+				}
+			}
+			if psc := pod.Spec.SecurityContext; psc != nil {
+				sc.RunAsUser = cmp.Or(sc.RunAsUser, psc.RunAsUser)
+				sc.RunAsNonRoot = cmp.Or(sc.RunAsNonRoot, psc.RunAsNonRoot)
+			}
+			notRoot := sc.RunAsUser != nil && *sc.RunAsUser != 0 || sc.RunAsUser == nil && sc.RunAsNonRoot != nil && *sc.RunAsNonRoot
+			switch f.Rule {
+			case "run-as-non-root":
+				if sc.RunAsUser == nil || *sc.RunAsUser == 0 {
+					t.Errorf("%s of a container that may be root", f.Rule)
+				}
+			case "default-capabilities":
+				if !notRoot || sc.AllowPrivilegeEscalation == nil || *sc.AllowPrivilegeEscalation {
+					t.Errorf("%s of a container that has capabilities: %+v", f.Rule, sc)
+				}
+			case "host-path":
+				for c := range podtest.Containers(&pod.Spec) {
+					for _, m := range c.VolumeMounts {
+						for _, v := range pod.Spec.Volumes {
+							if v.Name == m.Name && v.HostPath != nil && privilege.HostPath(v.HostPath.Path, false) == f.Subject {
+								t.Errorf("%s of %s, which is mounted", f.Rule, f.Subject)
+							}
+						}
+					}
+				}
+			default:
+				t.Errorf("%s is safe, and no rule of this test says why", f.Rule)
+			}
+		}
+	}
+	if len(tried) != 3 {
+		t.Errorf("tried %v", tried)
 	}
 }
 

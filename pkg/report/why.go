@@ -12,8 +12,15 @@ import (
 
 // shortForms are the beginnings of short forms of lines.
 var shortForms = []struct{ short, line string }{
-	{"cap:", "capability "}, {"capability:", "capability "}, {"hostPath:", "hostPath "}, {"hostPort:", "hostPort "},
-	{"volume:", "volume "}, {"sysctl:", "sysctl "}, {"csi:", "csi "}, {"user:", "user "}, {"group:", "group "},
+	{"cap:", "capability "},
+	{"capability:", "capability "},
+	{"hostPath:", "hostPath "},
+	{"hostPort:", "hostPort "},
+	{"volume:", "volume "},
+	{"sysctl:", "sysctl "},
+	{"csi:", "csi "},
+	{"user:", "user "},
+	{"group:", "group "},
 }
 
 // ParseWhy returns the line of package privilege that a word stands for: a line, or a

@@ -168,7 +168,7 @@ func failOnSeverities() []string {
 func (f *reportFlags) options(given *pflag.FlagSet) (reportOptions, error) {
 	errs := []error{
 		checkWord("output", f.output, findingFormats), checkWord("fail-on", f.failOn, failOnSeverities()),
-		f.manifestFlags.check(given, f.files),
+		f.check(given, f.files),
 	}
 	if f.recursive && len(f.files) == 0 {
 		errs = append(errs, errors.New("--recursive: requires --filename"))
