@@ -95,8 +95,9 @@ type subject struct {
 	containers map[string][]profile.Container
 	// template is true if the manifest of the workload was observed.
 	template bool
-	// neighbors are the workloads that share a service account with this one.
-	neighbors []*subject
+	// beyond has, by service account, how bad the worst is of what the pods ask for and some
+	// other workload under the account does not.
+	beyond map[string]privilege.Severity
 	// asks is what the pods ask for together.
 	asks privilege.Set
 }
@@ -105,12 +106,14 @@ func subjectsOf(members []aggregate.Member, images Images) []*subject {
 	var list []*subject
 	users := map[aggregate.Account][]*subject{}
 	for _, m := range slices.SortedFunc(slices.Values(members), aggregate.Member.Compare) {
-		if n := len(list); n == 0 || list[n-1].Workload.Workload != m.Workload {
-			list = append(list, &subject{Workload: Workload{Workload: m.Workload, Profile: &profile.Profile{}}, images: images})
+		n := len(list)
+		if n > 0 && list[n-1].Workload.Workload == m.Workload {
+			list[n-1].Profile = profile.Join(list[n-1].Profile, m.Profile)
+		} else {
+			list = append(list, &subject{Workload: Workload{Workload: m.Workload, Profile: m.Profile}, images: images, beyond: map[string]privilege.Severity{}})
 		}
 		s := list[len(list)-1]
 		s.Pods, s.Templates = s.Pods+m.Pods, s.Templates+m.Templates
-		s.Profile = profile.Join(s.Profile, m.Profile)
 		if m.ServiceAccount != "" {
 			s.ServiceAccounts = append(s.ServiceAccounts, m.ServiceAccount)
 			users[m.Account()] = append(users[m.Account()], s)
@@ -126,16 +129,34 @@ func subjectsOf(members []aggregate.Member, images Images) []*subject {
 		}
 		s.asks = privilege.SetOf(textsOf(s.Profile.Privileges)...)
 	}
-	for _, sharing := range users {
-		for _, s := range sharing {
-			for _, other := range sharing {
-				if other != s {
-					s.neighbors = append(s.neighbors, other)
-				}
+	for account, sharing := range users {
+		compare(account.Name, sharing)
+	}
+	return list
+}
+
+// compare notes what the workloads under a service account ask for beyond each other.
+// It is linear in the workloads: what all of them permit is at most what one of them asks
+// for, and anything else is soon found not to be.
+func compare(account string, sharing []*subject) {
+	ofAll := map[string]bool{}
+	for _, s := range sharing {
+		for _, line := range s.asks.Lines() {
+			severity := privilege.SeverityOf(line)
+			if severity == privilege.Info {
+				continue
+			}
+			all, known := ofAll[line]
+			if !known {
+				asked := privilege.SetOf(line)
+				all = !slices.ContainsFunc(sharing, func(other *subject) bool { return !other.asks.Permits(asked) })
+				ofAll[line] = all
+			}
+			if !all && severity.Compare(s.beyond[account]) > 0 {
+				s.beyond[account] = severity
 			}
 		}
 	}
-	return list
 }
 
 func textsOf(set profile.Set[profile.Name]) []string {

@@ -431,3 +431,27 @@ func TestField(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkOf is linear in the workloads, also of one service account, and of one that
+// has a path of its own for each.
+func BenchmarkOf(b *testing.B) {
+	for _, n := range []int{1000, 5000, 20_000} {
+		for name, tweak := range map[string]func(i int) func(*corev1.Pod){
+			"alike": func(int) func(*corev1.Pod) { return func(*corev1.Pod) {} },
+			"each its own path": func(i int) func(*corev1.Pod) {
+				return podtest.Volume("v", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: fmt.Sprint("/var/lib/", i)}}, &corev1.VolumeMount{MountPath: "/v"})
+			},
+		} {
+			var members []aggregate.Member
+			for i := range n {
+				members = append(members, member(fmt.Sprintf("w%05d", i), "one", podtest.Pod(tweak(i))))
+			}
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					finding.Of(members, nil)
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/workload")
+			})
+		}
+	}
+}

@@ -131,26 +131,15 @@ func defaultToken(s *subject, found func(Finding)) {
 	})
 }
 
-// sharedAccount finds workloads that ask for more than others under their account.
+// sharedAccount finds workloads that ask for more than others under their account. That
+// of default is another rule's.
 func sharedAccount(s *subject, found func(Finding)) {
-	if slices.Equal(s.ServiceAccounts, []string{"default"}) {
-		return // which is another rule's
-	}
-	for _, other := range s.neighbors {
-		severity := privilege.Info
-		for _, line := range other.asks.Excess(s.asks) {
-			severity = slices.MaxFunc([]privilege.Severity{severity, privilege.SeverityOf(line)}, privilege.Severity.Compare)
-		}
-		if severity == privilege.Info {
-			continue
-		}
-		for _, account := range s.ServiceAccounts {
-			if account != "default" && slices.Contains(other.ServiceAccounts, account) {
-				found(Finding{
-					Severity: slices.MinFunc([]privilege.Severity{severity, privilege.Medium}, privilege.Severity.Compare),
-					Subject:  "service account " + account, Remedy: s.ownAccount(),
-				})
-			}
+	for account, severity := range s.beyond {
+		if account != "default" {
+			found(Finding{
+				Severity: slices.MinFunc([]privilege.Severity{severity, privilege.Medium}, privilege.Severity.Compare),
+				Subject:  "service account " + account, Remedy: s.ownAccount(),
+			})
 		}
 	}
 }
