@@ -296,6 +296,26 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// An account of its own is not shared.
+func TestOwnAccount(t *testing.T) {
+	agent := least(func(p *corev1.Pod) { p.Spec.HostPID = true })
+	shared := func(account string) *finding.Remedy {
+		for _, f := range finding.Of([]aggregate.Member{member("agent", account, agent), member("web", "one", least())}, nil)[0].Findings {
+			if f.Rule == "shared-account" {
+				return f.Remedy
+			}
+		}
+		return nil
+	}
+	r := shared("one")
+	if r == nil || len(r.Changes) != 1 || r.Changes[0].Path != "spec.template.spec.serviceAccountName" {
+		t.Fatalf("remedy %+v", r)
+	}
+	if again := shared(r.Changes[0].Value.(string)); again != nil {
+		t.Errorf("it stays: %+v", again)
+	}
+}
+
 // The order of members makes no difference, and they are not changed.
 func TestAnyOrder(t *testing.T) {
 	r := podtest.Rand(t)
