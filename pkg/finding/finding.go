@@ -95,28 +95,28 @@ type subject struct {
 	containers map[string][]profile.Container
 	// template is true if the manifest of the workload was observed.
 	template bool
-	// beyond has, by service account, how bad the worst is of what the pods ask for and some
-	// other workload under the account does not.
-	beyond map[string]privilege.Severity
+	// accounts are the service accounts of all workloads.
+	accounts accounts
 	// asks is what the pods ask for together.
 	asks privilege.Set
 }
 
 func subjectsOf(members []aggregate.Member, images Images) []*subject {
 	var list []*subject
-	users := map[aggregate.Account][]*subject{}
+	accounts := accounts{users: map[aggregate.Account]*users{}, names: map[aggregate.Account]int{}}
 	for _, m := range slices.SortedFunc(slices.Values(members), aggregate.Member.Compare) {
 		n := len(list)
 		if n > 0 && list[n-1].Workload.Workload == m.Workload {
 			list[n-1].Profile = profile.Join(list[n-1].Profile, m.Profile)
 		} else {
-			list = append(list, &subject{Workload: Workload{Workload: m.Workload, Profile: m.Profile}, images: images, beyond: map[string]privilege.Severity{}})
+			list = append(list, &subject{Workload: Workload{Workload: m.Workload, Profile: m.Profile}, images: images, accounts: accounts})
+			accounts.names[aggregate.Account{Namespace: m.Workload.Namespace, Name: accountName(m.Workload.Name)}]++
 		}
 		s := list[len(list)-1]
 		s.Pods, s.Templates = s.Pods+m.Pods, s.Templates+m.Templates
 		if m.ServiceAccount != "" {
 			s.ServiceAccounts = append(s.ServiceAccounts, m.ServiceAccount)
-			users[m.Account()] = append(users[m.Account()], s)
+			accounts.add(m.Account(), s)
 		}
 	}
 	for _, s := range list {
@@ -129,34 +129,7 @@ func subjectsOf(members []aggregate.Member, images Images) []*subject {
 		}
 		s.asks = privilege.SetOf(textsOf(s.Profile.Privileges)...)
 	}
-	for account, sharing := range users {
-		compare(account.Name, sharing)
-	}
 	return list
-}
-
-// compare notes what the workloads under a service account ask for beyond each other.
-// It is linear in the workloads: what all of them permit is at most what one of them asks
-// for, and anything else is soon found not to be.
-func compare(account string, sharing []*subject) {
-	ofAll := map[string]bool{}
-	for _, s := range sharing {
-		for _, line := range s.asks.Lines() {
-			severity := privilege.SeverityOf(line)
-			if severity == privilege.Info {
-				continue
-			}
-			all, known := ofAll[line]
-			if !known {
-				asked := privilege.SetOf(line)
-				all = !slices.ContainsFunc(sharing, func(other *subject) bool { return !other.asks.Permits(asked) })
-				ofAll[line] = all
-			}
-			if !all && severity.Compare(s.beyond[account]) > 0 {
-				s.beyond[account] = severity
-			}
-		}
-	}
 }
 
 func textsOf(set profile.Set[profile.Name]) []string {

@@ -253,6 +253,36 @@ func TestRules(t *testing.T) {
 			},
 		},
 		{
+			"an account of two workloads, with the name of one",
+			[]aggregate.Member{member("agent", "agent", least(func(p *corev1.Pod) { p.Spec.HostPID = true })), member("web", "agent", least())},
+			nil,
+			[]string{
+				"agent high host-pid: hostPID; test " + pod + ".hostPID=false",
+				"agent medium shared-account: service account agent; test " + pod + `.serviceAccountName="agent-deployment"`,
+			},
+		},
+		{
+			"an account of workloads that ask for less, by different severities",
+			[]aggregate.Member{
+				member("agent", "one", least(security(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = nil }), func(p *corev1.Pod) { p.Spec.HostPID = true })),
+				member("web", "one", least(func(p *corev1.Pod) { p.Spec.HostPID = true })), member("x", "one", least()),
+			},
+			nil,
+			[]string{
+				"agent high host-pid: hostPID; test " + pod + ".hostPID=false",
+				"agent medium shared-account: service account one; test " + pod + `.serviceAccountName="agent"`,
+				"agent low writable-root c: writable root file system; test " + containers + ".securityContext.readOnlyRootFilesystem=true",
+				"web high host-pid: hostPID; test " + pod + ".hostPID=false",
+				"web medium shared-account: service account one; test " + pod + `.serviceAccountName="web"`,
+			},
+		},
+		{
+			"the default account, and a workload of its name",
+			[]aggregate.Member{member("default", "default", least())},
+			nil,
+			[]string{"default low default-account: service account default; test " + pod + `.serviceAccountName="default-deployment"`},
+		},
+		{
 			"an account of two workloads that ask for the same", []aggregate.Member{member("a", "one", least()), member("b", "one", least())}, nil, nil,
 		},
 		{

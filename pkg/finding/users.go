@@ -102,48 +102,6 @@ func nonRoot(s *subject, found func(Finding)) {
 	}
 }
 
-// defaultAccount finds workloads that run as the service account default.
-func defaultAccount(s *subject, found func(Finding)) {
-	if slices.Contains(s.ServiceAccounts, "default") {
-		found(Finding{Subject: "service account default", Remedy: s.ownAccount()})
-	}
-}
-
-// ownAccount returns the remedy that gives a workload a service account of its own.
-func (s *subject) ownAccount() *Remedy {
-	return &Remedy{Confidence: Test, Patch: ofPod(Patch{"serviceAccountName": AccountName(s.Name)})}
-}
-
-// AccountName returns the name of the service account that a remedy gives to a workload.
-func AccountName(workload string) string { return strings.Trim(workload, "-.") }
-
-// defaultToken finds workloads with the token of the account default: nothing says that
-// they use it, and in most clusters it may do nothing.
-func defaultToken(s *subject, found func(Finding)) {
-	byManifest := s.Profile.Mounts.Any(func(m profile.Mount) bool { return m.HostPath == "" && m.MountPath == "" })
-	if byManifest || !slices.Contains(s.ServiceAccounts, "default") {
-		return
-	}
-	s.each(exactly(privilege.TokenVolume), func(line, container string) {
-		found(Finding{Subject: line, Container: container, Remedy: &Remedy{
-			Confidence: Likely, Patch: ofPod(Patch{"automountServiceAccountToken": false}),
-		}})
-	})
-}
-
-// sharedAccount finds workloads that ask for more than others under their account. That
-// of default is another rule's.
-func sharedAccount(s *subject, found func(Finding)) {
-	for account, severity := range s.beyond {
-		if account != "default" {
-			found(Finding{
-				Severity: slices.MinFunc([]privilege.Severity{severity, privilege.Medium}, privilege.Severity.Compare),
-				Subject:  "service account " + account, Remedy: s.ownAccount(),
-			})
-		}
-	}
-}
-
 // mutableTag finds images that may change without a change of the manifest.
 func mutableTag(s *subject, found func(Finding)) {
 	for container, list := range s.containers {

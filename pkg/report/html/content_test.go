@@ -125,7 +125,17 @@ func read(t *testing.T, d document, w report.FindingWorkload, details *nethtml.N
 	var list []string
 	paragraphs := elements(details, atom.P)
 	names := []string{""}
-	variables := map[string]string{"account": finding.AccountName(w.Name)}
+	variables := map[string]string{}
+	for _, f := range w.Findings {
+		if f.Remedy == nil {
+			continue
+		}
+		for _, c := range f.Remedy.Changes {
+			if account, ok := c.Value.(string); ok && strings.HasSuffix(c.Path, "spec.serviceAccountName") {
+				variables["account"] = account
+			}
+		}
+	}
 	for _, p := range paragraphs[1:] {
 		for _, a := range elements(p, atom.A) {
 			variables[fmt.Sprint("container ", len(names))] = textOf(a, nil)

@@ -153,7 +153,7 @@ func (p *parts) workload(w report.FindingWorkload) workload {
 	containers := slices.DeleteFunc(sortedKeys(kinds), func(c string) bool { return c == "" })
 	findings := map[string][]reference{}
 	for _, f := range w.Findings {
-		n := names{container: f.Container, containers: containers, account: finding.AccountName(w.Name)}
+		n := names{container: f.Container, containers: containers, account: accountOf(f.Remedy)}
 		findings[f.Container] = append(findings[f.Container], p.finding(f, n))
 	}
 	id := func(container string) string {
@@ -290,12 +290,26 @@ func (n names) path(path string) []segment {
 	return []segment{{Text: text(path)}}
 }
 
+// accountOf returns the service account that a remedy gives to a workload; empty if it gives
+// none.
+func accountOf(r *finding.Remedy) string {
+	if r == nil {
+		return ""
+	}
+	for _, c := range r.Changes {
+		if account, ok := c.Value.(string); ok && strings.HasSuffix(c.Path, "spec.serviceAccountName") {
+			return account
+		}
+	}
+	return ""
+}
+
 // value returns the value of a change as JSON.
 func (n names) value(c finding.Change) []segment {
 	if c.Remove {
 		return nil
 	}
-	if strings.HasSuffix(c.Path, "spec.serviceAccountName") && c.Value == n.account {
+	if n.account != "" && strings.HasSuffix(c.Path, "spec.serviceAccountName") && c.Value == n.account {
 		return []segment{{Text: `"`}, {Var: varAccount}, {Text: `"`}}
 	}
 	return []segment{{Text: printable.Short(jsonOf(c.Value), textLimit)}}

@@ -99,7 +99,7 @@ func (y *yamlWriter) object(p finding.Patch, field, indent string) {
 			switch {
 			case known && key == "name" && strings.HasSuffix(field, "ontainers"):
 				y.variable(variable)
-			case key == "serviceAccountName" && x == y.names.account:
+			case key == "serviceAccountName" && x != "" && x == y.names.account:
 				y.variable(varAccount)
 			default:
 				y.string(x)
