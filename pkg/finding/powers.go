@@ -36,7 +36,7 @@ func addedCapabilities(s *subject, found func(Finding)) {
 				}
 			}
 			confidence := Test
-			if has(s.Profile.DroppedCapabilities, u.Container, func(n profile.Names) bool { return slices.Contains(n, string(it.Value)) }) {
+			if !has(s.Profile.DroppedCapabilities, u.Container, func(n profile.Names) bool { return !slices.Contains(n, string(it.Value)) }) {
 				confidence = Likely // most runtimes drop it after they have added it
 			}
 			patch := Patch{"add": kept}
@@ -53,15 +53,18 @@ func addedCapabilities(s *subject, found func(Finding)) {
 // defaultIn reports whether a container has an added capability anyway.
 func (s *subject) defaultIn(added profile.Name, container string) bool {
 	name := strings.TrimPrefix(privilege.Capability(string(added)), "capability ")
-	return slices.Contains(privilege.DefaultCapabilities, name) && s.keepsDefaults(container)
+	return slices.Contains(privilege.DefaultCapabilities, name) && s.keeps(container, string(added))
+}
+
+// keeps reports whether a container drops neither ALL nor a capability.
+func (s *subject) keeps(container, capability string) bool {
+	return has(s.Profile.DroppedCapabilities, container, func(n profile.Names) bool {
+		return !slices.ContainsFunc(n, func(c string) bool { return strings.EqualFold(c, "ALL") || c == capability })
+	})
 }
 
 // keepsDefaults reports whether a container does not drop ALL.
-func (s *subject) keepsDefaults(container string) bool {
-	return has(s.Profile.DroppedCapabilities, container, func(n profile.Names) bool {
-		return !slices.ContainsFunc(n, func(c string) bool { return strings.EqualFold(c, "ALL") })
-	})
-}
+func (s *subject) keepsDefaults(container string) bool { return s.keeps(container, "ALL") }
 
 // keptCapabilities finds containers that keep capabilities of the runtime.
 func keptCapabilities(s *subject, found func(Finding)) {

@@ -95,6 +95,7 @@ func TestRules(t *testing.T) {
 			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		}})
 	})
+	others := slices.DeleteFunc(slices.Clone(privilege.DefaultCapabilities), func(c string) bool { return c == "NET_RAW" })
 	for _, tc := range []struct {
 		name    string
 		members []aggregate.Member
@@ -122,6 +123,16 @@ func TestRules(t *testing.T) {
 			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_ADMIN"}, []corev1.Capability{"ALL", "NET_ADMIN"})))},
 			nil,
 			[]string{"web high capability-added c: capability NET_ADMIN; likely " + containers + ".securityContext.capabilities.add=[]"},
+		},
+		{
+			"added and dropped, of the default capabilities",
+			[]aggregate.Member{member("web", "web", least(capabilities([]corev1.Capability{"NET_RAW"}, []corev1.Capability{"NET_RAW"}), security(func(sc *corev1.SecurityContext) { sc.RunAsNonRoot, sc.RunAsUser = nil, new(int64(0)) })))},
+			nil,
+			[]string{
+				"web high root-user c: root user; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532",
+				"web medium capability-added c: capability NET_RAW; likely " + containers + ".securityContext.capabilities.add=[]",
+				"web low default-capabilities c: capability " + strings.Join(others, ", capability ") + "; test " + containers + `.securityContext.capabilities.drop=["ALL"]`,
+			},
 		},
 		{
 			"another user than root, without escalation, has no capabilities to lose",
