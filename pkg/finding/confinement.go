@@ -1,6 +1,8 @@
 package finding
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -101,8 +103,14 @@ func secretEnv(s *subject, found func(Finding)) {
 }
 
 // volumeName returns a name for the volume of a Secret: names of volumes have no dots and
-// at most 63 characters.
+// at most 63 characters. A hash keeps apart what is the same without dots and the rest.
 func volumeName(secret string) string {
+	const longest = 63
 	name := "secret-" + strings.ReplaceAll(secret, ".", "-")
-	return strings.Trim(name[:min(len(name), 63)], "-")
+	if len(name) <= longest && !strings.Contains(secret, ".") {
+		return name
+	}
+	sum := sha256.Sum256([]byte(secret))
+	hash := "-" + hex.EncodeToString(sum[:4])
+	return name[:min(len(name), longest-len(hash))] + hash
 }

@@ -218,6 +218,21 @@ func TestRules(t *testing.T) {
 			},
 		},
 		{
+			"two Secrets whose names differ in a dot only",
+			[]aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) {
+				for _, name := range []string{"d.b", "d-b"} {
+					c.Env = append(c.Env, corev1.EnvVar{Name: strings.ToUpper(name), ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "p"}}})
+				}
+			})))},
+			nil,
+			[]string{
+				"web low secret-env c: secret d-b; test " + containers + ".env[name=D-B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d-b].name="secret-d-b" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/d-b].readOnly=true " + pod + `.volumes[name=secret-d-b].secret.secretName="d-b"`,
+				"web low secret-env c: secret d.b; test " + containers + ".env[name=D.B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d.b].name="secret-d-b-cfe519d9" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/d.b].readOnly=true " + pod + `.volumes[name=secret-d-b-cfe519d9].secret.secretName="d.b"`,
+			},
+		},
+		{
 			"a Secret in variables, and one with all its keys",
 			[]aggregate.Member{member("web", "web", least(podtest.Container(func(c *corev1.Container) {
 				c.Env = []corev1.EnvVar{{Name: "P", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "db"}, Key: "p"}}}}
