@@ -10,7 +10,7 @@ import (
 
 // Image is what is known about an image.
 type Image struct {
-	// Digest of its manifest.
+	// Digest by which it can be pinned.
 	Digest string
 	// Root is true if the image runs as root unless the pod says otherwise.
 	Root bool

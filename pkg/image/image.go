@@ -28,8 +28,9 @@ import (
 
 // Facts are what is known about an image.
 type Facts struct {
-	// Digest of the manifest for the platform, by which the image can be pinned. Empty
-	// for archives of docker save without a manifest.
+	// Digest of what the name of the image stands for, by which it can be pinned: of an
+	// index if the image is for several platforms. Empty for archives of docker save
+	// without a manifest.
 	Digest string
 	// User as in the configuration: a name or number, with a group after a colon.
 	User string

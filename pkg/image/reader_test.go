@@ -222,6 +222,9 @@ func TestReadIndex(t *testing.T) {
 	inner, innerDigest := s.push(t, "app:1", index)
 	nested, _ := s.push(t, "nested:1", outer)
 	tooDeep, _ := s.push(t, "deep:1", deep)
+	others := map[string]struct{ platform, user string }{
+		inner: {"linux/arm64", "arm"}, innerDigest: {"linux/arm64", "arm"}, nested: {"linux/s390x", "s390x"},
+	}
 	for _, tc := range []struct{ name, ref, platform, user string }{
 		{"default", inner, "", "amd"},
 		{"by digest", innerDigest, "", "amd"},
@@ -235,14 +238,16 @@ func TestReadIndex(t *testing.T) {
 			if got.User != tc.user {
 				t.Errorf("user is %s, want %s", got.User, tc.user)
 			}
-			// What is pinned is the image, not the index.
+			// What is pinned is the index: nodes of other platforms run it, too.
 			pinned := strings.TrimSuffix(tc.ref, ":1") + "@" + got.Digest
 			if tc.name == "by digest" {
 				pinned, _, _ = strings.Cut(tc.ref, "@")
 				pinned += "@" + got.Digest
 			}
-			if tc.name != "nested" && mustRead(t, Options{Sources: []string{Registry}}, pinned).User != tc.user {
-				t.Errorf("%s is another image", pinned)
+			for platform, user := range map[string]string{tc.platform: tc.user, others[tc.ref].platform: others[tc.ref].user} {
+				if again := mustRead(t, Options{Sources: []string{Registry}, Platform: platform}, pinned); again.User != user {
+					t.Errorf("user of %s is %s for %s, want %s", pinned, again.User, platform, user)
+				}
 			}
 		})
 	}

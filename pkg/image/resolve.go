@@ -24,13 +24,18 @@ type content interface {
 const maxDepth = 4
 
 // resolve follows indexes to the manifest for the platform, and reads its configuration.
-// It follows nothing else: neither referrers nor URLs of layers.
+// It follows nothing else: neither referrers nor URLs of layers. The digest is that of the
+// outermost index: nodes of every platform can run what it names.
 func (r *Reader) resolve(ctx context.Context, at found) (*parts, error) {
 	store, candidates := at.content, at.candidates
+	var outermost v1.Hash
 	for depth := range maxDepth {
 		d, err := choose(candidates, r.platform)
 		if err != nil {
 			return nil, err
+		}
+		if depth == 0 {
+			outermost = d.Digest
 		}
 		data, err := store.manifestOf(ctx, d.Digest)
 		if err != nil {
@@ -46,7 +51,7 @@ func (r *Reader) resolve(ctx context.Context, at found) (*parts, error) {
 			return nil, fmt.Errorf("reading its manifest: %w", err)
 		}
 		if kind.Manifests == nil {
-			return r.image(ctx, store, d.Digest, data)
+			return r.image(ctx, store, outermost, data)
 		}
 		index, err := v1.ParseIndexManifest(bytes.NewReader(data))
 		if err != nil {
@@ -57,7 +62,7 @@ func (r *Reader) resolve(ctx context.Context, at found) (*parts, error) {
 	return nil, fmt.Errorf("it has more than %d indexes within each other", maxDepth)
 }
 
-// image reads the image of a manifest.
+// image reads the image of a manifest. h is the digest by which it can be pinned.
 func (r *Reader) image(ctx context.Context, store cached, h v1.Hash, data []byte) (*parts, error) {
 	m, err := v1.ParseManifest(bytes.NewReader(data))
 	switch {

@@ -188,7 +188,7 @@ type Finding struct {
 type FindingImage struct {
 	// Image is the name that pods give it, or the name of a Dockerfile.
 	Image string `json:"image"`
-	// Digest of its manifest; empty if it is not known.
+	// Digest by which it can be pinned; empty if it is not known.
 	Digest string `json:"digest,omitempty"`
 	// Containers that run it, each as "NAMESPACE KIND/NAME container NAME", sorted.
 	Containers []string `json:"containers,omitempty"`
