@@ -3,6 +3,7 @@ package finding
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
@@ -70,10 +71,12 @@ func (s *subject) ofContainer(name string, fields Patch) Patch {
 	item["name"] = name
 	spec := Patch{}
 	for _, c := range s.containers[name] {
-		spec[lists[c.Kind]] = []any{item} // one list, unless the manifest is invalid
+		if list, known := lists[c.Kind]; known {
+			spec[list] = []any{item} // one list, unless the manifest is invalid
+		}
 	}
 	if len(spec) == 0 {
-		spec[lists[profile.Regular]] = []any{item} // an observation of an older version
+		spec[lists[profile.Regular]] = []any{item} // an observation of another version
 	}
 	return ofPod(spec)
 }
@@ -160,7 +163,7 @@ func mergeLists(key string, a, b []any) []any {
 		// Each keeps all but one: what both keep.
 		both := []any{}
 		for _, item := range a {
-			if slices.ContainsFunc(b, func(other any) bool { return equalItem(item, other) }) {
+			if slices.ContainsFunc(b, func(other any) bool { return reflect.DeepEqual(item, other) }) {
 				both = append(both, item)
 			}
 		}
@@ -172,15 +175,4 @@ func sameItem(keys []string, a, b any) bool {
 	x, _ := a.(Patch)
 	y, _ := b.(Patch)
 	return !slices.ContainsFunc(keys, func(k string) bool { return x[k] != y[k] })
-}
-
-// equalItem reports whether two items of a list that is replaced are the same: strings,
-// or objects of strings.
-func equalItem(a, b any) bool {
-	x, object := a.(Patch)
-	y, other := b.(Patch)
-	if !object || !other {
-		return !object && !other && a == b
-	}
-	return maps.EqualFunc(x, y, func(v, w any) bool { return v == w })
 }

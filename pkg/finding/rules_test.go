@@ -531,3 +531,23 @@ func BenchmarkOf(b *testing.B) {
 		}
 	}
 }
+
+// A container of a kind that this version does not know, in an observation that another one
+// or a person wrote, is patched as a regular one.
+func TestUnknownKind(t *testing.T) {
+	m := member("web", "web", least(podtest.Security(func(sc *corev1.SecurityContext) { sc.Capabilities, sc.ReadOnlyRootFilesystem = nil, nil })))
+	changed := *m.Profile
+	changed.Containers = profile.Map(changed.Containers, func(c profile.Container) profile.Container { c.Kind = "other"; return c })
+	m.Profile = &changed
+	var remedies []*finding.Remedy
+	for _, f := range finding.Of([]aggregate.Member{m}, nil)[0].Findings {
+		remedies = append(remedies, f.Remedy)
+	}
+	if len(remedies) != 2 {
+		t.Fatalf("%d remedies, want 2", len(remedies))
+	}
+	data, err := json.Marshal(finding.Combine(remedies...))
+	if want := `"containers":[{"name":"c","securityContext":{"capabilities":{"drop":["ALL"]},"readOnlyRootFilesystem":true}}]`; err != nil || !strings.Contains(string(data), want) {
+		t.Errorf("%s, %v, want %s", data, err, want)
+	}
+}
