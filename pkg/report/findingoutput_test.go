@@ -278,6 +278,8 @@ func TestWhy(t *testing.T) {
 		{"cap:net_admin", "capability NET_ADMIN", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
 		{"hostPort:80", "hostPort 80", []string{"node/net hostPort 80/TCP spec.template.spec.containers[name=c].ports"}},
 		{"hostPID", "hostPID", nil},
+		{"user:0", "root user", nil},
+		{"group:0", "root group", nil},
 	} {
 		line, err := report.ParseWhy(tc.word)
 		if err != nil || line != tc.line {

@@ -23,6 +23,9 @@ var shortForms = []struct{ short, line string }{
 	{"group:", "group "},
 }
 
+// namedZero are the lines for root, which have no number.
+var namedZero = map[string]string{"user 0": "root user", "group 0": "root group"}
+
 // ParseWhy returns the line of package privilege that a word stands for: a line, or a
 // short form such as cap:NET_ADMIN or hostPath:/var/run.
 func ParseWhy(word string) (string, error) {
@@ -35,6 +38,9 @@ func ParseWhy(word string) (string, error) {
 			}
 			break
 		}
+	}
+	if named, ok := namedZero[line]; ok {
+		line = named
 	}
 	if strings.HasSuffix(line, " ") || !privilege.Valid(line) {
 		return "", fmt.Errorf("unknown privilege %q: want a line such as hostNetwork, cap:NET_ADMIN, hostPath:/var/run, hostPort:80 or %q", word, "no seccomp profile")
