@@ -389,6 +389,20 @@ spec:
 	}
 }
 
+// Writing the patch of a pod does not change the remedy that it is made from.
+func TestPatchesChangeNothing(t *testing.T) {
+	patch := finding.Patch{"metadata": finding.Patch{"annotations": finding.Patch{"a": nil}}}
+	r := report.FindingReport{Workloads: []report.FindingWorkload{{Namespace: "shop", Kind: "Pod", Name: "web", Findings: []report.Finding{
+		{Rule: "apparmor-unconfined", Remedy: &finding.Remedy{Confidence: finding.Test, Patch: patch}},
+	}}}}
+	if _, _, err := r.Patches(finding.Test); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(finding.Patch{"metadata": finding.Patch{"annotations": finding.Patch{"a": nil}}}, patch); diff != "" {
+		t.Errorf("patch (-want +got):\n%s", diff)
+	}
+}
+
 // BenchmarkFindings is the report of the corpus, from what was observed to the table.
 func BenchmarkFindings(b *testing.B) {
 	const corpus = "../../../shared/corpus"

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,7 +63,9 @@ func (w FindingWorkload) patchDocument(p finding.Patch) ([]byte, error) {
 	}
 	for field, value := range p {
 		if metadata, ok := value.(finding.Patch); ok && field == "metadata" { // of a pod
+			metadata = maps.Clone(metadata)
 			metadata["name"], metadata["namespace"] = w.Name, w.Namespace
+			value = metadata
 		}
 		whole[field] = value
 	}
