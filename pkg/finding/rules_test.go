@@ -177,6 +177,23 @@ func TestRules(t *testing.T) {
 			[]string{"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532"},
 		},
 		{
+			"an image of a user with a name, which may be root's, has capabilities to lose",
+			[]aggregate.Member{member("web", "web", least(user(nil, nil), capabilities(nil, nil)))},
+			finding.Images{"shop/web:1.2": {}},
+			[]string{
+				"web medium default-capabilities c: default capabilities; test " + containers + `.securityContext.capabilities.drop=["ALL"]`,
+				"web medium run-as-non-root c: image user root; test " + containers + ".securityContext.runAsNonRoot=true " + containers + ".securityContext.runAsUser=65532",
+			},
+		},
+		{
+			"a user of Windows, which may be its administrator",
+			[]aggregate.Member{member("web", "web", least(user(new(int64(1000)), nil), security(func(sc *corev1.SecurityContext) {
+				sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{RunAsUserName: new("ContainerAdministrator")}
+			})))},
+			nil,
+			[]string{"web info run-as-non-root c: user 1000; test " + containers + ".securityContext.runAsNonRoot=true"},
+		},
+		{
 			"root, though the image is not",
 			[]aggregate.Member{member("web", "web", least(user(new(int64(0)), nil)))},
 			finding.Images{"shop/web:1.2": {UID: 101}},

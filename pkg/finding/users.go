@@ -44,7 +44,8 @@ func (s *subject) runsAsOther(container string) bool {
 	users := valuesOf(s.Profile.RunAsUser, container)
 	images := s.imagesOf(container)
 	for _, u := range users {
-		byImage := len(images) > 0 && !slices.ContainsFunc(images, func(i Image) bool { return i.Root })
+		// A name may be another one of root: /etc/passwd decides.
+		byImage := len(images) > 0 && !slices.ContainsFunc(images, func(i Image) bool { return i.Root || i.UID == 0 })
 		if u.UID.Set && u.UID.Number == 0 || !u.UID.Set && u.NonRoot != profile.True && !byImage {
 			return false
 		}
@@ -72,6 +73,10 @@ func rootUser(s *subject, found func(Finding)) {
 // nonRoot finds containers that nothing keeps from running as root: the image decides, or
 // the next change does.
 func nonRoot(s *subject, found func(Finding)) {
+	// On Windows the kubelet refuses ContainerAdministrator then, whatever runAsUser says
+	// (pkg/kubelet/kuberuntime/security_context_windows.go, verifyRunAsNonRoot).
+	sure := Safe
+	s.each(func(line string) bool { return strings.HasPrefix(line, "windows user ") }, func(_, _ string) { sure = Test })
 	s.each(exactly("image user root"), func(line, container string) {
 		r := &Remedy{Confidence: Test, Patch: s.security(container, Patch{"runAsNonRoot": true})}
 		severity := privilege.Medium
@@ -82,7 +87,7 @@ func nonRoot(s *subject, found func(Finding)) {
 			case slices.ContainsFunc(images, func(i Image) bool { return i.UID == 0 }):
 				r.Patch = s.asOther(container) // the kubelet needs a number
 			default:
-				severity, r.Confidence = privilege.Low, Safe
+				severity, r.Confidence = privilege.Low, sure
 			}
 		}
 		found(Finding{Severity: severity, Subject: line, Container: container, Remedy: r})
@@ -96,7 +101,7 @@ func nonRoot(s *subject, found func(Finding)) {
 				continue // see above
 			}
 			found(Finding{Severity: privilege.Info, Subject: "user " + it.Value.UID.String(), Container: u.Container, Remedy: &Remedy{
-				Confidence: Safe, Patch: s.security(u.Container, Patch{"runAsNonRoot": true}),
+				Confidence: sure, Patch: s.security(u.Container, Patch{"runAsNonRoot": true}),
 			}})
 		}
 	}
