@@ -38,17 +38,17 @@ func (u *users) excessOf(line string) privilege.Severity {
 		return severity
 	}
 	severity = privilege.Info
-	if privilege.SeverityOf(line) != privilege.Info {
-		asked := privilege.SetOf(line)
-		for _, s := range u.subjects {
-			for _, more := range s.asks.Excess(asked) {
-				severity = slices.MaxFunc([]privilege.Severity{severity, privilege.SeverityOf(more)}, privilege.Severity.Compare)
-			}
-			if severity.Compare(privilege.Medium) >= 0 {
-				severity = privilege.Medium
-				break
-			}
+	// What is under a line is not worse than it, so most searches end at the first other one.
+	worst := slices.MinFunc([]privilege.Severity{privilege.SeverityOf(line), privilege.Medium}, privilege.Severity.Compare)
+	asked := privilege.SetOf(line)
+	for _, s := range u.subjects {
+		if severity == worst {
+			break
 		}
+		for _, more := range s.asks.Excess(asked) {
+			severity = slices.MaxFunc([]privilege.Severity{severity, privilege.SeverityOf(more)}, privilege.Severity.Compare)
+		}
+		severity = slices.MinFunc([]privilege.Severity{severity, worst}, privilege.Severity.Compare)
 	}
 	u.excess[line] = severity
 	return severity
