@@ -80,7 +80,7 @@ func Of(members []aggregate.Member, images Images) []Workload {
 				s.Findings = append(s.Findings, f)
 			})
 		}
-		slices.SortFunc(s.Findings, Finding.Compare)
+		slices.SortStableFunc(s.Findings, Finding.Compare)
 		s.Findings = slices.CompactFunc(s.Findings, func(a, b Finding) bool { return a.Compare(b) == 0 })
 		workloads[i] = s.Workload
 	}

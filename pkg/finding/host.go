@@ -41,10 +41,8 @@ func hostPorts(s *subject, found func(Finding)) {
 		for _, u := range it.Uses {
 			r := &Remedy{Confidence: Test}
 			var ports []any
-			for _, p := range valuesOf(s.Profile.Ports, u.Container) {
-				if p.ContainerPort == it.Value.ContainerPort && protocol(p) != protocol(it.Value) {
-					r.unnamed = true // kubectl merges ports by their number alone
-				}
+			all := valuesOf(s.Profile.Ports, u.Container)
+			for _, p := range all {
 				if line(p) != line(it.Value) {
 					continue
 				}
@@ -56,12 +54,19 @@ func hostPorts(s *subject, found func(Finding)) {
 					port["hostIP"] = nil
 				}
 				ports = append(ports, port)
+				// kubectl merges ports by their number alone.
+				r.unnamed = r.unnamed || slices.ContainsFunc(all, func(o profile.Port) bool {
+					return o.ContainerPort == p.ContainerPort && protocol(o) != protocol(p)
+				})
 			}
 			r.Patch = s.ofContainer(u.Container, Patch{"ports": ports})
 			found(Finding{Severity: privilege.SeverityOf(line(it.Value)), Subject: line(it.Value), Container: u.Container, Remedy: r})
 		}
 	}
 }
+
+// protocol returns the protocol of a port, which is TCP by default.
+func protocol(p profile.Port) string { return cmp.Or(p.Protocol, "TCP") }
 
 // writeHostPath finds writable mounts of hostPath volumes.
 func writeHostPath(s *subject, found func(Finding)) {
