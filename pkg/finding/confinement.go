@@ -106,7 +106,7 @@ func secretEnv(s *subject, found func(Finding)) {
 // at most 63 characters. A hash keeps apart what is the same without dots and the rest.
 func volumeName(secret string) string {
 	const longest = 63
-	name := "secret-" + strings.ReplaceAll(secret, ".", "-")
+	name := "env-secret-" + strings.ReplaceAll(secret, ".", "-") // which few manifests have
 	if len(name) <= longest && !strings.Contains(secret, ".") {
 		return name
 	}

@@ -78,12 +78,15 @@ func writeHostPath(s *subject, found func(Finding)) {
 			r.Patch = s.withoutHostPath(path) // reading is as bad
 		} else {
 			var mounts []any
-			for _, m := range valuesOf(s.Profile.Mounts, container) {
+			for _, m := range s.mountsOf(container) {
 				if m.HostPath == path && !m.ReadOnly {
 					mounts = append(mounts, Patch{"mountPath": m.MountPath, "readOnly": true})
 				}
 			}
-			r.Patch = s.ofContainer(container, Patch{"volumeMounts": mounts})
+			r.Patch = s.mounted(container, mounts)
+		}
+		if r.Patch == nil {
+			r = nil
 		}
 		found(Finding{Severity: severity, Container: container, Subject: line, Remedy: r})
 	})
@@ -97,11 +100,12 @@ func readHostPath(s *subject, found func(Finding)) {
 		if !s.Profile.Mounts.Any(func(m profile.Mount) bool { return m.HostPath == path && m.MountPath != "" }) {
 			confidence = Safe
 		}
+		r := &Remedy{Confidence: confidence, Patch: s.withoutHostPath(path)}
+		if r.Patch == nil {
+			r = nil
+		}
 		line := privilege.HostPath(path, false)
-		found(Finding{
-			Severity: privilege.SeverityOf(line), Container: container, Subject: line,
-			Remedy: &Remedy{Confidence: confidence, Patch: s.withoutHostPath(path)},
-		})
+		found(Finding{Severity: privilege.SeverityOf(line), Container: container, Subject: line, Remedy: r})
 	})
 }
 
@@ -119,12 +123,26 @@ func (s *subject) eachHostPath(matches func(profile.Mount) bool, f func(path, co
 	}
 }
 
+// mountsOf returns the mounts of a container in the manifest, or in its pods if that was
+// not observed.
+func (s *subject) mountsOf(container string) []profile.Mount {
+	return slices.DeleteFunc(valuesOf(s.Profile.Mounts, container), func(m profile.Mount) bool { return s.template && !m.Template })
+}
+
+// mounted returns the patch that changes mounts of a container; nil if there are none.
+func (s *subject) mounted(container string, mounts []any) Patch {
+	if len(mounts) == 0 {
+		return nil // a webhook has added them to the pods
+	}
+	return s.ofContainer(container, Patch{"volumeMounts": mounts})
+}
+
 // withoutHostPath returns the patch that removes the volumes of a path of the host, and
-// their mounts.
+// their mounts; nil if the manifest has none.
 func (s *subject) withoutHostPath(path string) Patch {
 	var all any = Patch{}
 	for _, it := range s.Profile.Mounts.Items() {
-		if it.Value.HostPath != path {
+		if it.Value.HostPath != path || s.template && !it.Value.Template {
 			continue
 		}
 		all = merge("", all, ofPod(Patch{"volumes": []any{Patch{"name": it.Value.Volume, directive: deletion}}}))
@@ -139,7 +157,10 @@ func (s *subject) withoutHostPath(path string) Patch {
 			all = merge("", all, s.ofContainer(u.Container, Patch{"volumeMounts": []any{mount}}))
 		}
 	}
-	return all.(Patch)
+	if patch := all.(Patch); len(patch) > 0 {
+		return patch
+	}
+	return nil
 }
 
 // bidirectional finds mounts that spread to the host.
@@ -147,14 +168,16 @@ func bidirectional(s *subject, found func(Finding)) {
 	const line = "mountPropagation Bidirectional"
 	s.each(exactly(line), func(_, container string) {
 		var mounts []any
-		for _, m := range valuesOf(s.Profile.Mounts, container) {
+		for _, m := range s.mountsOf(container) {
 			if m.Propagation == "Bidirectional" {
 				mounts = append(mounts, Patch{"mountPath": m.MountPath, "mountPropagation": "HostToContainer"})
 			}
 		}
-		found(Finding{Subject: line, Container: container, Remedy: &Remedy{
-			Confidence: Test, Patch: s.ofContainer(container, Patch{"volumeMounts": mounts}),
-		}})
+		f := Finding{Subject: line, Container: container}
+		if patch := s.mounted(container, mounts); patch != nil {
+			f.Remedy = &Remedy{Confidence: Test, Patch: patch}
+		}
+		found(f)
 	})
 }
 

@@ -33,7 +33,8 @@ type Remedy struct {
 	// Changes are the fields that change, sorted by path.
 	Changes []Change `json:"changes"`
 	// Patch is the strategic merge patch with these changes, which kubectl patch and
-	// kustomize take; nil for kinds that they cannot patch, such as custom resources.
+	// kustomize take; nil for kinds that they cannot patch, such as custom resources, and
+	// for workloads whose manifest was not observed.
 	Patch Patch `json:"patch,omitempty"`
 	// unnamed is true if a patch cannot name an item of a list.
 	unnamed bool
@@ -78,7 +79,8 @@ func (r *Remedy) in(s *subject, container string) *Remedy {
 		whole = Patch{field: whole}
 	}
 	done := &Remedy{Confidence: r.Confidence, Changes: changesOf(nil, "", "", whole)}
-	if known && !r.unnamed {
+	// Without its manifest, nobody knows which containers it has.
+	if known && !r.unnamed && (s.template || s.Kind == "Pod") {
 		done.Patch = whole
 	}
 	return done

@@ -243,10 +243,10 @@ func TestRules(t *testing.T) {
 			})))},
 			nil,
 			[]string{
-				"web low secret-env c: secret d-b; test " + containers + ".env[name=D-B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d-b].name="secret-d-b" ` +
-					containers + ".volumeMounts[mountPath=/run/secrets/d-b].readOnly=true " + pod + `.volumes[name=secret-d-b].secret.secretName="d-b"`,
-				"web low secret-env c: secret d.b; test " + containers + ".env[name=D.B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d.b].name="secret-d-b-cfe519d9" ` +
-					containers + ".volumeMounts[mountPath=/run/secrets/d.b].readOnly=true " + pod + `.volumes[name=secret-d-b-cfe519d9].secret.secretName="d.b"`,
+				"web low secret-env c: secret d-b; test " + containers + ".env[name=D-B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d-b].name="env-secret-d-b" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/d-b].readOnly=true " + pod + `.volumes[name=env-secret-d-b].secret.secretName="d-b"`,
+				"web low secret-env c: secret d.b; test " + containers + ".env[name=D.B]=- " + containers + `.volumeMounts[mountPath=/run/secrets/d.b].name="env-secret-d-b-cfe519d9" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/d.b].readOnly=true " + pod + `.volumes[name=env-secret-d-b-cfe519d9].secret.secretName="d.b"`,
 			},
 		},
 		{
@@ -258,8 +258,8 @@ func TestRules(t *testing.T) {
 			nil,
 			[]string{
 				"web low secret-env c: secret all",
-				"web low secret-env c: secret db; test " + containers + ".env[name=P]=- " + containers + `.volumeMounts[mountPath=/run/secrets/db].name="secret-db" ` +
-					containers + ".volumeMounts[mountPath=/run/secrets/db].readOnly=true " + pod + `.volumes[name=secret-db].secret.secretName="db"`,
+				"web low secret-env c: secret db; test " + containers + ".env[name=P]=- " + containers + `.volumeMounts[mountPath=/run/secrets/db].name="env-secret-db" ` +
+					containers + ".volumeMounts[mountPath=/run/secrets/db].readOnly=true " + pod + `.volumes[name=env-secret-db].secret.secretName="db"`,
 			},
 		},
 		{
@@ -341,6 +341,17 @@ func TestRules(t *testing.T) {
 			[]aggregate.Member{member("web", "web", least(), sidecar)},
 			nil,
 			[]string{"web high root-user proxy: root user"},
+		},
+		{
+			"volumes that are not in the manifest", []aggregate.Member{member("web", "web", least(), least(hostPath("/var/log", true), podtest.Volume("u", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/srv"}}, nil), podtest.Volume("w", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/w"}}, &corev1.VolumeMount{MountPath: "/w"})))}, nil,
+			[]string{"web high host-path-write c: write hostPath /opt/w", "web low host-path: hostPath /srv", "web low host-path c: hostPath /var/log"},
+		},
+		{
+			"a workload whose manifest was not observed", []aggregate.Member{{
+				Workload: aggregate.Workload{Namespace: "shop", Group: "apps", Kind: "StatefulSet", Name: "db"}, ServiceAccount: "db", Pods: 1,
+				Profile: profile.Of(least(func(p *corev1.Pod) { p.Spec.HostPID = true }), profile.Options{}),
+			}}, nil,
+			[]string{"db high host-pid: hostPID; test " + pod + ".hostPID=false without a patch"},
 		},
 		{
 			"a custom resource, by its manifest and by its pods",

@@ -57,7 +57,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.Seccomp.add(seccompOf(pod, containers), "")
 	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
-	p.addMounts(pod, podSC, containers)
+	p.addMounts(pod, podSC, containers, o)
 	p.addPrivileges(pod, o)
 	p.addPodSecurity(pod, o)
 	return p

@@ -68,6 +68,8 @@ type Mount struct {
 	MountPath   string `json:"mountPath,omitempty"`
 	ReadOnly    bool   `json:"readOnly,omitempty"`
 	Propagation string `json:"mountPropagation,omitempty"`
+	// Template is true if the mount is in the manifest of the workload.
+	Template bool `json:"template,omitempty"`
 }
 
 // Compare orders by volume and path.
@@ -75,6 +77,7 @@ func (m Mount) Compare(o Mount) int {
 	return cmp.Or(
 		strings.Compare(m.Volume, o.Volume), strings.Compare(m.HostPath, o.HostPath), strings.Compare(m.MountPath, o.MountPath),
 		presence(m.ReadOnly).Compare(presence(o.ReadOnly)), strings.Compare(m.Propagation, o.Propagation),
+		presence(m.Template).Compare(presence(o.Template)),
 	)
 }
 
@@ -85,6 +88,9 @@ func (m Mount) String() string {
 	}
 	if m.Propagation != "" {
 		text += " with propagation " + strconv.Quote(m.Propagation)
+	}
+	if m.Template {
+		text += " in the template"
 	}
 	return text
 }
@@ -160,7 +166,7 @@ func (p *Profile) addPlaces(c container, o Options) {
 }
 
 // addMounts adds where the volumes of a pod are mounted, and its sysctls.
-func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, containers []container) {
+func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, containers []container, o Options) {
 	paths, mounted := map[string]string{}, map[string]bool{}
 	for i := range pod.Spec.Volumes {
 		if v := &pod.Spec.Volumes[i]; v.HostPath != nil {
@@ -172,19 +178,19 @@ func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, c
 			path, onHost := paths[m.Name]
 			mounted[m.Name] = true
 			if onHost || m.MountPropagation != nil && *m.MountPropagation != corev1.MountPropagationNone {
-				p.Mounts.add(Mount{m.Name, path, m.MountPath, m.ReadOnly, string(nameOf(m.MountPropagation))}, c.Name)
+				p.Mounts.add(Mount{m.Name, path, m.MountPath, m.ReadOnly, string(nameOf(m.MountPropagation)), o.Template}, c.Name)
 			}
 		}
 	}
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		if v.HostPath != nil && !mounted[v.Name] {
-			p.Mounts.add(Mount{Volume: v.Name, HostPath: v.HostPath.Path}, "")
+			p.Mounts.add(Mount{Volume: v.Name, HostPath: v.HostPath.Path, Template: o.Template}, "")
 		}
 		// Admission gives its own volume a name with this beginning
 		// (plugin/pkg/admission/serviceaccount/admission.go, ServiceAccountVolumeName).
 		if volumeType(v) == ServiceAccountToken && !strings.HasPrefix(v.Name, "kube-api-access-") {
-			p.Mounts.add(Mount{Volume: v.Name}, "")
+			p.Mounts.add(Mount{Volume: v.Name, Template: o.Template}, "")
 		}
 	}
 	for _, s := range podSC.Sysctls {
