@@ -277,6 +277,11 @@ func TestWhy(t *testing.T) {
 		}},
 		{"cap:net_admin", "capability NET_ADMIN", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
 		{"hostPort:80", "hostPort 80", []string{"node/net hostPort 80/TCP spec.template.spec.containers[name=c].ports"}},
+		{"hostPort:080/tcp", "hostPort 80/TCP", []string{"node/net hostPort 80/TCP spec.template.spec.containers[name=c].ports"}},
+		{"hostPath:/var//run/", "hostPath /var/run", []string{
+			"node/root hostPath / spec.template.spec.containers[name=c].volumeMounts",
+			"shop/agent write hostPath /var/run/docker.sock spec.template.spec.containers[name=c].volumeMounts",
+		}},
 		{"hostPID", "hostPID", nil},
 		{"user:0", "root user", nil},
 		{"group:0", "root group", nil},
@@ -305,7 +310,7 @@ func TestWhy(t *testing.T) {
 			t.Errorf("%s: %s", tc.word, text)
 		}
 	}
-	for _, word := range []string{"", "host", "cap:", "hostPath:", "x\ny", "everything"} {
+	for _, word := range []string{"", "host", "cap:", "hostPath:", "x\ny", "everything", "hostPath:relative", "hostPort:0", "hostPort:99999", "hostPort:http"} {
 		if line, err := report.ParseWhy(word); err == nil {
 			t.Errorf("%q is %q", word, line)
 		}
@@ -362,7 +367,10 @@ func TestOpenReports(t *testing.T) {
 
 // The patches of all workloads, as they are written.
 func TestPatches(t *testing.T) {
-	obs := observed(deployment("shop/web", "web"), deployment("shop/web-", "own"))
+	web, unnamedPod := template("shop/web", "web"), template("shop/web-", "own")
+	web.Profile = profile.Of(podtest.Pod(), profile.Options{Template: true})
+	unnamedPod.Profile = web.Profile
+	obs := observed(web, unnamedPod)
 	files, unnamed, err := report.Findings(obs, nil, 0).Patches(finding.Likely)
 	if err != nil || unnamed != 1 || len(files) != 1 {
 		t.Fatalf("%d files, %d without a name, %v", len(files), unnamed, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
+	"golang.org/x/text/width"
 )
 
 // maxName is how much of a string of a cluster is printed, in characters.
@@ -41,7 +42,7 @@ func (r FindingReport) Table(color bool) []byte {
 		line("\n%s%s", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
 		for _, g := range grouped(w.Findings) {
 			text := fmt.Sprintf("  %-8s  %-24s  %s", g.Severity, g.Rule, plainName(g.Subject))
-			if by := g.by(plainName); by != "" && len([]rune(text+by)) <= columns {
+			if by := g.by(plainName); by != "" && widthOf(text+by) <= columns {
 				text += by
 			} else if by != "" {
 				text = fit(text) + "\n" + strings.Repeat(" ", 37) + by
@@ -89,14 +90,32 @@ func (r FindingReport) headline() string {
 
 // fit cuts a line to the width of the table.
 func fit(text string) string {
-	runes := []rune(text)
 	if i := strings.LastIndex(text, "\n"); i >= 0 {
 		return text[:i+1] + fit(text[i+1:])
 	}
-	if len(runes) <= columns {
+	if widthOf(text) <= columns {
 		return text
 	}
-	return string(runes[:columns-1]) + "…"
+	at := 0
+	for i, r := range text {
+		if at += widthOf(string(r)); at > columns-1 {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// widthOf returns how many columns of a terminal a text takes: wide characters take two
+// (Unicode Standard Annex 11).
+func widthOf(text string) int {
+	n := 0
+	for _, r := range text {
+		n++
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n++
+		}
+	}
+	return n
 }
 
 // colors are those of terminals, in bold for the worst.

@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
@@ -42,6 +44,23 @@ func ParseWhy(word string) (string, error) {
 	if named, ok := namedZero[line]; ok {
 		line = named
 	}
+	if value, ok := strings.CutPrefix(line, "hostPath "); ok {
+		if !path.IsAbs(value) {
+			return "", fmt.Errorf("invalid privilege %q: want a path that begins with /", word)
+		}
+		line = "hostPath " + path.Clean(value)
+	}
+	if value, ok := strings.CutPrefix(line, "hostPort "); ok {
+		port, protocol, of := strings.Cut(value, "/")
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 {
+			return "", fmt.Errorf("invalid privilege %q: want a port from 1 to 65535, such as hostPort:80 or hostPort:53/UDP", word)
+		}
+		line = "hostPort " + strconv.Itoa(n)
+		if of {
+			line += "/" + strings.ToUpper(protocol)
+		}
+	}
 	if strings.HasSuffix(line, " ") || !privilege.Valid(line) {
 		return "", fmt.Errorf("unknown privilege %q: want a line such as hostNetwork, cap:NET_ADMIN, hostPath:/var/run, hostPort:80 or %q", word, "no seccomp profile")
 	}
@@ -80,6 +99,7 @@ func (r FindingReport) About(line string) FindingReport {
 
 // related reports whether who asks for one line has something of what the other one says.
 func related(asked, line string) bool {
+	asked = cleaned(asked)
 	related := func(line string) bool {
 		return privilege.Under(asked, line) || privilege.Under(line, asked)
 	}
@@ -87,6 +107,16 @@ func related(asked, line string) bool {
 		return strings.HasPrefix(asked, line+"/")
 	}
 	return related(line) || strings.HasPrefix(line, "hostPath ") && related("write "+line)
+}
+
+// cleaned returns a line with the shortest form of its path.
+func cleaned(line string) string {
+	for _, beginning := range []string{"hostPath ", "write hostPath "} {
+		if file, ok := strings.CutPrefix(line, beginning); ok && path.IsAbs(file) {
+			return beginning + path.Clean(file)
+		}
+	}
+	return line
 }
 
 // fieldsOf returns the fields that a privilege of the workload follows from.

@@ -183,6 +183,9 @@ func (f *reportFlags) options(given *pflag.FlagSet) (reportOptions, error) {
 			errs = append(errs, fmt.Errorf("--why: %w", err))
 		}
 		o.why = line
+		if f.remedies != "" {
+			errs = append(errs, errors.New("--why: cannot be combined with --remedies, which removes the patches of findings that are not reported"))
+		}
 	}
 	if f.failOn != failOnNothing {
 		o.failOn = privilege.Severity(f.failOn)
@@ -231,6 +234,15 @@ func (o reportOptions) run(ctx context.Context) error {
 	if o.why != "" {
 		found = found.About(o.why)
 	}
+	if len(dockerfiles) > 0 && (o.why != "" || o.flags.output == formatOpenReports) {
+		if err := printErr(o.flags.Err, "warning: images are left out: they are no workloads"); err != nil {
+			return err
+		}
+	}
+	plans, err := o.planRemedies(obs, found)
+	if err != nil {
+		return err
+	}
 	data, err := encodeFindings(o.flags.output, found, o.colored())
 	if err != nil {
 		return failureError(err)
@@ -238,8 +250,11 @@ func (o reportOptions) run(ctx context.Context) error {
 	if err := writeTo(o.flags.Out, o.flags.outputFile, data); err != nil {
 		return err
 	}
-	if o.flags.remedies != "" {
-		if err := o.writeRemedies(obs, found); err != nil {
+	for _, p := range plans {
+		if err := p.Apply(); err != nil {
+			return failureError(err)
+		}
+		if err := printErr(o.flags.Err, p.dir+": "+countChanges(p.Plan, "changed", "removed")); err != nil {
 			return err
 		}
 	}
@@ -360,9 +375,12 @@ var remedyDirs = []struct {
 	least finding.Confidence
 }{{"safe", finding.Safe}, {"likely", finding.Likely}, {"all", finding.Test}}
 
-// writeRemedies writes the patches into the directory for them. Nothing is written before
-// everything is planned.
-func (o reportOptions) writeRemedies(obs *observe.Observation, found report.FindingReport) error {
+// planRemedies returns what to write into the directory for remedies, if there is one.
+// Nothing is written before everything is planned.
+func (o reportOptions) planRemedies(obs *observe.Observation, found report.FindingReport) ([]plannedTree, error) {
+	if o.flags.remedies == "" {
+		return nil, nil
+	}
 	scope := tree.Scope{
 		Namespaces: obs.Scope.Namespaces, Excluded: obs.Scope.ExcludedNamespaces, Patches: true,
 		Keep: len(obs.Gaps) > 0 || len(obs.Skipped) > 0 || obs.Scope.Partial(),
@@ -372,26 +390,18 @@ func (o reportOptions) writeRemedies(obs *observe.Observation, found report.Find
 	for _, d := range remedyDirs {
 		files, skipped, err := found.Patches(d.least)
 		if err != nil {
-			return failureError(err)
+			return nil, failureError(err)
 		}
 		dir := filepath.Join(o.flags.remedies, d.name)
 		plan, err := tree.NewPlan(dir, tree.Marked(files), scope)
 		if err != nil {
-			return failureError(err)
+			return nil, failureError(err)
 		}
 		plans, unnamed = append(plans, plannedTree{plan, dir}), skipped
 	}
-	for _, p := range plans {
-		if err := p.Apply(); err != nil {
-			return failureError(err)
-		}
-		if err := printErr(o.flags.Err, p.dir+": "+countChanges(p.Plan, "changed", "removed")); err != nil {
-			return err
-		}
-	}
 	if unnamed == 0 {
-		return nil
+		return plans, nil
 	}
-	return printErr(o.flags.Err, fmt.Sprintf("warning: %s: %s: no patch was written for %s", o.flags.remedies,
+	return plans, printErr(o.flags.Err, fmt.Sprintf("warning: %s: %s: no patch was written for %s", o.flags.remedies,
 		report.Count(unnamed, "workload")+" without a name that a patch can have", byCount(unnamed, "it", "them")))
 }
