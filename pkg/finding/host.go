@@ -35,7 +35,6 @@ func hostPorts(s *subject, found func(Finding)) {
 	if s.Profile.HostNetwork.Has(profile.True) {
 		return
 	}
-	protocol := func(p profile.Port) string { return cmp.Or(p.Protocol, "TCP") }
 	line := func(p profile.Port) string { return privilege.HostPort(p.HostPort, protocol(p), p.HostIP) }
 	for _, it := range s.Profile.Ports.Items() {
 		for _, u := range it.Uses {

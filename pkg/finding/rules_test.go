@@ -343,14 +343,18 @@ func TestRules(t *testing.T) {
 			[]string{"web high root-user proxy: root user"},
 		},
 		{
-			"volumes that are not in the manifest", []aggregate.Member{member("web", "web", least(), least(hostPath("/var/log", true), podtest.Volume("u", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/srv"}}, nil), podtest.Volume("w", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/w"}}, &corev1.VolumeMount{MountPath: "/w"})))}, nil,
+			"volumes that are not in the manifest",
+			[]aggregate.Member{member("web", "web", least(), least(hostPath("/var/log", true), podtest.Volume("u", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/srv"}}, nil), podtest.Volume("w", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/opt/w"}}, &corev1.VolumeMount{MountPath: "/w"})))},
+			nil,
 			[]string{"web high host-path-write c: write hostPath /opt/w", "web low host-path: hostPath /srv", "web low host-path c: hostPath /var/log"},
 		},
 		{
-			"a workload whose manifest was not observed", []aggregate.Member{{
+			"a workload whose manifest was not observed",
+			[]aggregate.Member{{
 				Workload: aggregate.Workload{Namespace: "shop", Group: "apps", Kind: "StatefulSet", Name: "db"}, ServiceAccount: "db", Pods: 1,
 				Profile: profile.Of(least(func(p *corev1.Pod) { p.Spec.HostPID = true }), profile.Options{}),
-			}}, nil,
+			}},
+			nil,
 			[]string{"db high host-pid: hostPID; test " + pod + ".hostPID=false without a patch"},
 		},
 		{
