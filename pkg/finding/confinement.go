@@ -14,9 +14,6 @@ var runtimeDefault = Patch{"type": "RuntimeDefault"}
 // seccompUnset finds containers without a seccomp profile.
 func seccompUnset(s *subject, found func(Finding)) {
 	s.each(exactly("no seccomp profile"), func(line, container string) {
-		if s.isPrivileged(container) {
-			return
-		}
 		found(Finding{Subject: line, Container: container, Remedy: &Remedy{
 			Confidence: Likely, Patch: s.security(container, Patch{"seccompProfile": runtimeDefault}),
 		}})
@@ -26,9 +23,6 @@ func seccompUnset(s *subject, found func(Finding)) {
 // seccompUnconfined finds pods and containers without seccomp.
 func seccompUnconfined(s *subject, found func(Finding)) {
 	s.each(exactly("seccomp unconfined"), func(line, container string) {
-		if container != "" && s.isPrivileged(container) {
-			return
-		}
 		patch := any(s.security(container, Patch{"seccompProfile": runtimeDefault}))
 		if s.Profile.SeccompField.Any(func(f profile.Seccomp) bool { return f.Pod == "Unconfined" }) {
 			patch = merge("", patch, s.security("", Patch{"seccompProfile": runtimeDefault}))
@@ -42,9 +36,6 @@ func seccompUnconfined(s *subject, found func(Finding)) {
 // goes.
 func appArmor(s *subject, found func(Finding)) {
 	s.each(exactly("appArmor unconfined"), func(line, container string) {
-		if s.isPrivileged(container) {
-			return
-		}
 		patch := any(s.security(container, Patch{"appArmorProfile": runtimeDefault}))
 		if container != "" && has(s.Profile.AppArmor, container, func(n profile.Name) bool { return n != "" }) {
 			patch = merge("", patch, Patch{"metadata": Patch{"annotations": Patch{"container.apparmor.security.beta.kubernetes.io/" + container: nil}}})
@@ -56,9 +47,6 @@ func appArmor(s *subject, found func(Finding)) {
 // procMount finds containers that see all of /proc.
 func procMount(s *subject, found func(Finding)) {
 	s.each(func(line string) bool { return strings.HasPrefix(line, "procMount ") }, func(line, container string) {
-		if s.isPrivileged(container) {
-			return
-		}
 		found(Finding{Subject: line, Container: container, Remedy: &Remedy{
 			Confidence: Test, Patch: s.security(container, Patch{"procMount": "Default"}),
 		}})

@@ -69,6 +69,9 @@ func Of(members []aggregate.Member, images Images) []Workload {
 		for j := range rules {
 			rule := &rules[j]
 			rule.find(s, func(f Finding) {
+				if rule.implied && s.asksFor("privileged", f.Container) {
+					return
+				}
 				f.Rule = rule.ID
 				if f.Severity == "" {
 					f.Severity = rule.Severity

@@ -84,9 +84,6 @@ func writeHostPath(s *subject, found func(Finding)) {
 			}
 			r.Patch = s.mounted(container, mounts)
 		}
-		if r.Patch == nil {
-			r = nil
-		}
 		found(Finding{Severity: severity, Container: container, Subject: line, Remedy: r})
 	})
 }
@@ -99,12 +96,11 @@ func readHostPath(s *subject, found func(Finding)) {
 		if !s.Profile.Mounts.Any(func(m profile.Mount) bool { return m.HostPath == path && m.MountPath != "" }) {
 			confidence = Safe
 		}
-		r := &Remedy{Confidence: confidence, Patch: s.withoutHostPath(path)}
-		if r.Patch == nil {
-			r = nil
-		}
 		line := privilege.HostPath(path, false)
-		found(Finding{Severity: privilege.SeverityOf(line), Container: container, Subject: line, Remedy: r})
+		found(Finding{
+			Severity: privilege.SeverityOf(line), Container: container, Subject: line,
+			Remedy: &Remedy{Confidence: confidence, Patch: s.withoutHostPath(path)},
+		})
 	})
 }
 
@@ -172,11 +168,7 @@ func bidirectional(s *subject, found func(Finding)) {
 				mounts = append(mounts, Patch{"mountPath": m.MountPath, "mountPropagation": "HostToContainer"})
 			}
 		}
-		f := Finding{Subject: line, Container: container}
-		if patch := s.mounted(container, mounts); patch != nil {
-			f.Remedy = &Remedy{Confidence: Test, Patch: patch}
-		}
-		found(f)
+		found(Finding{Subject: line, Container: container, Remedy: &Remedy{Confidence: Test, Patch: s.mounted(container, mounts)}})
 	})
 }
 

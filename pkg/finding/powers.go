@@ -17,18 +17,11 @@ func privileged(s *subject, found func(Finding)) {
 	})
 }
 
-// isPrivileged reports whether a container has more than what other rules are about:
-// their remedies change nothing for it, or the API server refuses them.
-func (s *subject) isPrivileged(container string) bool { return s.asksFor("privileged", container) }
-
 // addedCapabilities finds capabilities that a container adds to those of the runtime.
 func addedCapabilities(s *subject, found func(Finding)) {
 	for _, it := range s.Profile.AddedCapabilities.Items() {
 		line := privilege.Capability(string(it.Value))
 		for _, u := range it.Uses {
-			if s.isPrivileged(u.Container) {
-				continue
-			}
 			kept := []any{}
 			for _, other := range valuesOf(s.Profile.AddedCapabilities, u.Container) {
 				if privilege.Capability(string(other)) != line {
@@ -70,7 +63,7 @@ func (s *subject) keepsDefaults(container string) bool { return s.keeps(containe
 func keptCapabilities(s *subject, found func(Finding)) {
 	kept := map[string][]string{}
 	s.each(isDefaultCapability, func(line, container string) {
-		if container != "" && !s.isPrivileged(container) && s.keepsDefaults(container) {
+		if s.keepsDefaults(container) {
 			kept[container] = append(kept[container], line)
 		}
 	})
@@ -117,7 +110,7 @@ func (s *subject) escalates(container string) bool {
 // (pkg/apis/core/validation, ValidateSecurityContext).
 func escalation(s *subject, found func(Finding)) {
 	s.each(exactly("allowPrivilegeEscalation"), func(line, container string) {
-		if s.isPrivileged(container) || has(s.Profile.AddedCapabilities, container, func(n profile.Name) bool { return n == "CAP_SYS_ADMIN" }) {
+		if has(s.Profile.AddedCapabilities, container, func(n profile.Name) bool { return n == "CAP_SYS_ADMIN" }) {
 			return
 		}
 		found(Finding{Subject: line, Container: container, Remedy: &Remedy{

@@ -65,9 +65,10 @@ var templates = map[schema.GroupKind][]string{
 }
 
 // in returns a remedy, whose patch is that of a pod template, as one of the manifest of
-// a workload; nil if the container is not in the manifest.
+// a workload; nil if nothing of the manifest changes, as where a webhook has added to the
+// pods what is wrong with them.
 func (r *Remedy) in(s *subject, container string) *Remedy {
-	if s.injected(container) {
+	if r.Patch == nil || s.injected(container) {
 		return nil
 	}
 	at, known := templates[schema.GroupKind{Group: s.Group, Kind: s.Kind}]

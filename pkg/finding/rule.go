@@ -29,14 +29,17 @@ type Rule struct {
 	// Remedy says how to mend it.
 	Remedy string `json:"remedy"`
 
-	find func(s *subject, found func(Finding))
+	// implied is true if a privileged container breaks the rule anyway: there its remedy
+	// changes nothing, or the API server refuses it.
+	implied bool
+	find    func(s *subject, found func(Finding))
 }
 
 // rules is the only table of rules, sorted by ID.
 var rules = []Rule{
 	{
 		ID: "apparmor-unconfined", Title: "AppArmor is off", Severity: privilege.High,
-		PodSecurity: "appArmorProfile", CIS: "5.7.3", Attribute: "appArmor", find: appArmor,
+		PodSecurity: "appArmorProfile", CIS: "5.7.3", Attribute: "appArmor", implied: true, find: appArmor,
 		Why:    "No AppArmor profile keeps a container that was taken over from mounts, files of the kernel and other processes.",
 		Remedy: "Use the runtime's profile.",
 	},
@@ -48,7 +51,7 @@ var rules = []Rule{
 	},
 	{
 		ID: "capability-added", Title: "a capability is added", Severity: privilege.Critical,
-		PodSecurity: "capabilities_baseline", CIS: "5.2.9", Attribute: "addedCapabilities", find: addedCapabilities,
+		PodSecurity: "capabilities_baseline", CIS: "5.2.9", Attribute: "addedCapabilities", implied: true, find: addedCapabilities,
 		Why:    "The container may do what else only root of the host may; how much depends on the capability.",
 		Remedy: "Do not add it.",
 	},
@@ -72,7 +75,7 @@ var rules = []Rule{
 	},
 	{
 		ID: "default-capabilities", Title: "default capabilities are kept", Severity: privilege.Medium,
-		PodSecurity: "capabilities_restricted", CIS: "5.2.10", Attribute: "droppedCapabilities", find: keptCapabilities,
+		PodSecurity: "capabilities_restricted", CIS: "5.2.10", Attribute: "droppedCapabilities", implied: true, find: keptCapabilities,
 		Why:    "The runtime gives 14 capabilities to a container: NET_RAW makes up packets, DAC_OVERRIDE reads any file, MKNOD makes devices.",
 		Remedy: "Drop ALL, and add what is needed.",
 	},
@@ -126,7 +129,7 @@ var rules = []Rule{
 	},
 	{
 		ID: "privilege-escalation", Title: "privilege escalation is not disabled", Severity: privilege.Medium,
-		PodSecurity: "allowPrivilegeEscalation", CIS: "5.2.6", Attribute: "allowPrivilegeEscalation", find: escalation,
+		PodSecurity: "allowPrivilegeEscalation", CIS: "5.2.6", Attribute: "allowPrivilegeEscalation", implied: true, find: escalation,
 		Why:    "A process can gain more privileges than its parent, by setuid programs or file capabilities.",
 		Remedy: "Disable it.",
 	},
@@ -138,7 +141,7 @@ var rules = []Rule{
 	},
 	{
 		ID: "proc-mount", Title: "/proc is not masked", Severity: privilege.High,
-		PodSecurity: "procMount", CIS: "5.7.3", Attribute: "procMount", find: procMount,
+		PodSecurity: "procMount", CIS: "5.7.3", Attribute: "procMount", implied: true, find: procMount,
 		Why:    "Files of the kernel in /proc, which runtimes hide, can be read and written.",
 		Remedy: "Use the default.",
 	},
@@ -156,13 +159,13 @@ var rules = []Rule{
 	},
 	{
 		ID: "seccomp-unconfined", Title: "seccomp is off", Severity: privilege.High,
-		PodSecurity: "seccompProfile_baseline", CIS: "5.7.2", Attribute: "seccompProfile", find: seccompUnconfined,
+		PodSecurity: "seccompProfile_baseline", CIS: "5.7.2", Attribute: "seccompProfile", implied: true, find: seccompUnconfined,
 		Why:    "Every system call of the kernel can be attacked.",
 		Remedy: "Use the runtime's profile.",
 	},
 	{
 		ID: "seccomp-unset", Title: "no seccomp profile", Severity: privilege.Medium,
-		PodSecurity: "seccompProfile_restricted", CIS: "5.7.2", Attribute: "seccompProfile", find: seccompUnset,
+		PodSecurity: "seccompProfile_restricted", CIS: "5.7.2", Attribute: "seccompProfile", implied: true, find: seccompUnset,
 		Why:    "Unless the kubelet has a default, every system call of the kernel can be attacked.",
 		Remedy: "Use the runtime's profile.",
 	},
