@@ -39,16 +39,16 @@ func (u *users) excessOf(line string) privilege.Severity {
 	}
 	severity = privilege.Info
 	// What is under a line is not worse than it, so most searches end at the first other one.
-	worst := slices.MinFunc([]privilege.Severity{privilege.SeverityOf(line), privilege.Medium}, privilege.Severity.Compare)
+	worst := privilege.Least(privilege.SeverityOf(line), privilege.Medium)
 	asked := privilege.SetOf(line)
 	for _, s := range u.subjects {
 		if severity == worst {
 			break
 		}
 		for _, more := range s.asks.Excess(asked) {
-			severity = slices.MaxFunc([]privilege.Severity{severity, privilege.SeverityOf(more)}, privilege.Severity.Compare)
+			severity = privilege.Worst(severity, privilege.SeverityOf(more))
 		}
-		severity = slices.MinFunc([]privilege.Severity{severity, worst}, privilege.Severity.Compare)
+		severity = privilege.Least(severity, worst)
 	}
 	u.excess[line] = severity
 	return severity
@@ -71,7 +71,7 @@ func sharedAccount(s *subject, found func(Finding)) {
 		users := s.accounts.users[aggregate.Account{Namespace: s.Namespace, Name: account}]
 		severity := privilege.Info
 		for _, line := range s.asks.Lines() {
-			severity = slices.MaxFunc([]privilege.Severity{severity, users.excessOf(line)}, privilege.Severity.Compare)
+			severity = privilege.Worst(severity, users.excessOf(line))
 		}
 		if severity != privilege.Info {
 			found(Finding{Severity: severity, Subject: "service account " + account, Remedy: s.ownAccount()})

@@ -77,7 +77,7 @@ func keptCapabilities(s *subject, found func(Finding)) {
 		}
 		severity := privilege.Info
 		for _, line := range lines {
-			severity = slices.MaxFunc([]privilege.Severity{severity, privilege.SeverityOf(line)}, privilege.Severity.Compare)
+			severity = privilege.Worst(severity, privilege.SeverityOf(line))
 		}
 		confidence := Test
 		switch {

@@ -32,6 +32,12 @@ func (s Severity) Compare(o Severity) int {
 	return cmp.Compare(slices.Index(Severities(), s), slices.Index(Severities(), o))
 }
 
+// Worst returns the worst of severities, of which there is one at least.
+func Worst(list ...Severity) Severity { return slices.MaxFunc(list, Severity.Compare) }
+
+// Least returns the least of severities, of which there is one at least.
+func Least(list ...Severity) Severity { return slices.MinFunc(list, Severity.Compare) }
+
 // SeverityOf returns the severity of a line. No line that is under another one is worse
 // than that.
 func SeverityOf(line string) Severity {
@@ -168,11 +174,11 @@ func severityOfPath(file string, writable bool) Severity {
 		switch {
 		case within(known.path, file):
 		case within(file, known.path):
-			s = slices.MinFunc([]Severity{s, High}, Severity.Compare)
+			s = Least(s, High)
 		default:
 			continue
 		}
-		worst = slices.MaxFunc([]Severity{worst, s}, Severity.Compare)
+		worst = Worst(worst, s)
 	}
 	return worst
 }
