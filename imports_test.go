@@ -84,7 +84,7 @@ var imports = map[string][]string{
 	},
 	"pkg/report": {
 		module + "pkg/aggregate", module + "pkg/finding", module + "pkg/generate", module + "pkg/image", module + "pkg/observe", module + "pkg/podsecurity", module + "pkg/printable",
-		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "golang.org/x/text/width", "k8s.io/apimachinery/pkg/util/validation",
+		module + "pkg/privilege", module + "pkg/profile", module + "pkg/sarif", "golang.org/x/text/width", "k8s.io/apimachinery/pkg/runtime/schema", "k8s.io/apimachinery/pkg/util/validation",
 	},
 	"pkg/report/html": {
 		module + "pkg/finding", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile", module + "pkg/report",

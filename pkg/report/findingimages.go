@@ -42,6 +42,9 @@ func usersOf(images map[string]image.Facts) finding.Images {
 
 // imagesOf returns the images with what is wrong with them.
 func (r FindingReport) imagesOf(images map[string]image.Facts) []FindingImage {
+	if len(images) == 0 {
+		return nil // none was read, as for reports of a cluster
+	}
 	containers := map[string][]string{}
 	for _, w := range r.Workloads {
 		for _, c := range w.Containers {

@@ -54,7 +54,7 @@ func (r FindingReport) Markdown() []byte {
 		if len(w.Findings) == 0 && r.Why == "" {
 			continue
 		}
-		text := r.markdownOf(w)
+		text := w.markdown()
 		if first {
 			text = "\n**Workloads**\n\n" + text
 			first = false
@@ -80,7 +80,7 @@ func (r FindingReport) Markdown() []byte {
 	return []byte(out.String())
 }
 
-func (r FindingReport) markdownOf(w FindingWorkload) string {
+func (w FindingWorkload) markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "- %s %s", code(w.Namespace), code(w.Kind+"/"+w.Name))
 	if w.File != "" {
@@ -100,7 +100,7 @@ func (r FindingReport) markdownOf(w FindingWorkload) string {
 		case len(g.containers) > 1:
 			fmt.Fprintf(&out, ". %s (%s)", rule.Remedy, g.Remedy.Confidence.Text())
 		default:
-			fmt.Fprintf(&out, ". %s (%s)", code(r.remedyOf(g.Finding)), g.Remedy.Confidence.Text())
+			fmt.Fprintf(&out, ". %s (%s)", code(g.mends()), g.Remedy.Confidence.Text())
 		}
 		out.WriteString("\n")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // The type of a FindingReport as a document.
@@ -89,6 +90,14 @@ func (c Counts) Worst() privilege.Severity {
 	return ""
 }
 
+// Compare orders by the number of the worst findings, then by that of the next ones.
+func (c Counts) Compare(o Counts) int {
+	return cmp.Or(
+		cmp.Compare(c.Critical, o.Critical), cmp.Compare(c.High, o.High), cmp.Compare(c.Medium, o.Medium),
+		cmp.Compare(c.Low, o.Low), cmp.Compare(c.Info, o.Info),
+	)
+}
+
 // String returns the counts in words, the worst first.
 func (c Counts) String() string {
 	var words []string
@@ -155,6 +164,17 @@ type Container struct {
 // Workload returns the identity of the workload.
 func (w FindingWorkload) Workload() aggregate.Workload {
 	return aggregate.Workload{Namespace: w.Namespace, Group: w.Group, Kind: w.Kind, Name: w.Name}
+}
+
+// group returns the group that the workload forms alone, by which it is named.
+func (w FindingWorkload) group() aggregate.Group {
+	identity := w.Workload()
+	return aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &identity}
+}
+
+// apiVersion returns the version of the kind: built-in kinds are all at v1.
+func (w FindingWorkload) apiVersion() string {
+	return schema.GroupVersion{Group: w.Group, Version: "v1"}.String()
 }
 
 // Counts returns the numbers of findings of the workload.
@@ -266,7 +286,7 @@ func workloadOf(w finding.Workload, places map[aggregate.Workload]observe.Place)
 func (n *FindingNamespace) judge(members []aggregate.Member, minor int) {
 	profiles := make([]*profile.Profile, len(members))
 	for i, m := range members {
-		profiles[i] = m.Profile
+		profiles[i] = &profile.Profile{PodSecurity: m.Profile.PodSecurity} // the only attribute that is united
 		if !m.Profile.PodSecurity.Any(podsecurity.Verdict.Judged) {
 			return // by an observation of another version
 		}

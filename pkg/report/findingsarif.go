@@ -24,7 +24,7 @@ func (r FindingReport) SARIF() ([]byte, error) {
 				message += " (container " + plainName(f.Container) + ")"
 			}
 			if f.Remedy != nil {
-				message += ". " + plainName(r.remedyOf(f)) + " (" + f.Remedy.Confidence.Text() + ")"
+				message += ". " + plainName(f.mends()) + " (" + f.Remedy.Confidence.Text() + ")"
 			}
 			results = append(results, sarif.Result{
 				Rule: f.Rule, Severity: f.Severity, Message: message, Subject: workload, File: w.File, Line: w.Line,

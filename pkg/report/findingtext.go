@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -151,17 +152,13 @@ func (w FindingWorkload) place() string {
 
 // worstFirst returns the workloads, those with the worst findings first.
 func (r FindingReport) worstFirst() []FindingWorkload {
-	sorted := slices.Clone(r.Workloads)
-	slices.SortStableFunc(sorted, func(a, b FindingWorkload) int {
-		x, y := a.Counts(), b.Counts()
-		for _, s := range slices.Backward(privilege.Severities()) {
-			if n := y.Of(s) - x.Of(s); n != 0 {
-				return n
-			}
-		}
-		return 0
+	counts := make(map[aggregate.Workload]Counts, len(r.Workloads))
+	for _, w := range r.Workloads {
+		counts[w.Workload()] = w.Counts()
+	}
+	return slices.SortedStableFunc(slices.Values(r.Workloads), func(a, b FindingWorkload) int {
+		return counts[b.Workload()].Compare(counts[a.Workload()])
 	})
-	return sorted
 }
 
 // findingGroup is a finding of several containers.
@@ -245,7 +242,7 @@ func (r FindingReport) Rows() [][]string {
 	rows := [][]string{{"NAMESPACE", "WORKLOAD", "CONTAINER", "SEVERITY", "RULE", "SUBJECT", "REMEDY", "CONFIDENCE"}}
 	for _, w := range r.worstFirst() {
 		for _, f := range w.Findings {
-			remedy, confidence := r.remedyOf(f), "<none>"
+			remedy, confidence := f.mends(), "<none>"
 			if f.Remedy != nil {
 				confidence = f.Remedy.Confidence.Text()
 			}
@@ -270,21 +267,21 @@ func orDash(text string) string {
 	return text
 }
 
-// remedyOf says what mends a finding: the fields to change, or what else to do.
-func (r FindingReport) remedyOf(f Finding) string {
+// mends says what mends a finding: the fields to change, or what else to do.
+func (f Finding) mends() string {
 	if f.Remedy == nil {
 		rule, _ := ruleOf(f.Rule)
 		return rule.Remedy
 	}
 	var changes []string
 	for _, c := range f.Remedy.Changes {
-		changes = append(changes, TextOf(c))
+		changes = append(changes, textOf(c))
 	}
 	return strings.Join(changes, "; ")
 }
 
-// TextOf returns a change in words: "PATH: VALUE" or "remove PATH".
-func TextOf(c finding.Change) string {
+// textOf returns a change in words: "PATH: VALUE" or "remove PATH".
+func textOf(c finding.Change) string {
 	if c.Remove {
 		return "remove " + c.Path
 	}

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 
-	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
@@ -70,18 +69,12 @@ func (r FindingReport) OpenReports() ([]byte, error) {
 }
 
 func openReportOf(r FindingReport, w FindingWorkload) openReport {
-	identity := w.Workload()
-	apiVersion := "v1"
-	if w.Group != "" {
-		apiVersion = w.Group + "/v1"
-	}
 	o := openReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "Report", Source: "psp-advisor",
 		Metadata: openReportMeta{
-			Name:      generate.Name(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &identity}),
-			Namespace: w.Namespace, Labels: generate.Labels(),
+			Name: generate.Name(w.group()), Namespace: w.Namespace, Labels: generate.Labels(),
 		},
-		Scope:   openReference{apiVersion, w.Kind, w.Namespace, w.Name},
+		Scope:   openReference{w.apiVersion(), w.Kind, w.Namespace, w.Name},
 		Results: []openReportRow{},
 	}
 	broken := map[string]bool{}
@@ -90,7 +83,7 @@ func openReportOf(r FindingReport, w FindingWorkload) openReport {
 		row := rowOf(f.Rule, "fail")
 		row.Severity = f.Severity
 		row.Message += ": " + plainName(f.Subject)
-		row.Properties = map[string]string{"subject": plainName(f.Subject), "remedy": plainName(r.remedyOf(f))}
+		row.Properties = map[string]string{"subject": plainName(f.Subject), "remedy": plainName(f.mends())}
 		if f.Container != "" {
 			row.Properties["container"] = plainName(f.Container)
 		}

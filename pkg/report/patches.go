@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -34,7 +33,7 @@ func (r FindingReport) Patches(least finding.Confidence) (files map[string][]byt
 			if f.Container != "" {
 				where = " of container " + printable.Text(f.Container)
 			}
-			comments = append(comments, fmt.Sprintf("# %s, %s%s: %s\n", f.Remedy.Confidence.Text(), f.Rule, where, printable.Text(r.remedyOf(f))))
+			comments = append(comments, fmt.Sprintf("# %s, %s%s: %s\n", f.Remedy.Confidence.Text(), f.Rule, where, printable.Text(f.mends())))
 		}
 		if len(remedies) == 0 {
 			continue
@@ -48,8 +47,7 @@ func (r FindingReport) Patches(least finding.Confidence) (files map[string][]byt
 		if err != nil {
 			return nil, 0, err
 		}
-		identity := w.Workload()
-		key := generate.KeyOf(aggregate.Group{Level: aggregate.ByWorkload, Namespace: w.Namespace, Workload: &identity})
+		key := generate.KeyOf(w.group())
 		files[key.Namespace+"/"+key.Name+".yaml"] = append([]byte(strings.Join(slices.Compact(comments), "")), doc...)
 	}
 	return files, unnamed, nil
@@ -57,10 +55,7 @@ func (r FindingReport) Patches(least finding.Confidence) (files map[string][]byt
 
 // patchDocument returns a patch with the type and name of its target.
 func (w FindingWorkload) patchDocument(p finding.Patch) ([]byte, error) {
-	whole := finding.Patch{"apiVersion": "v1", "kind": w.Kind, "metadata": finding.Patch{"name": w.Name, "namespace": w.Namespace}}
-	if w.Group != "" {
-		whole["apiVersion"] = w.Group + "/v1"
-	}
+	whole := finding.Patch{"apiVersion": w.apiVersion(), "kind": w.Kind, "metadata": finding.Patch{"name": w.Name, "namespace": w.Namespace}}
 	for field, value := range p {
 		if metadata, ok := value.(finding.Patch); ok && field == "metadata" { // of a pod
 			metadata = maps.Clone(metadata)

@@ -156,5 +156,5 @@ func (h *heatmap) finish() {
 
 // String returns the cell in words.
 func (c cell) String() string {
-	return fmt.Sprintf("%s, worst: %s", count(c.Count, "finding"), word(c.Worst))
+	return fmt.Sprintf("%s, worst: %s", report.Count(c.Count, "finding"), word(c.Worst))
 }

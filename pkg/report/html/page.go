@@ -42,7 +42,7 @@ var (
 	style, script = compact(styleSource), compact(scriptSource)
 
 	layout = template.Must(template.New("page").Funcs(template.FuncMap{
-		"letter": letter, "word": word, "title": title, "count": count,
+		"letter": letter, "word": word, "title": title, "count": report.Count,
 	}).Parse(source))
 )
 
@@ -230,10 +230,7 @@ func worstFirst[T any](list []T, key func(T) (report.Counts, string)) []T {
 	return slices.SortedStableFunc(slices.Values(list), func(a, b T) int {
 		x, nameX := key(a)
 		y, nameY := key(b)
-		return cmp.Or(
-			y.Critical-x.Critical, y.High-x.High, y.Medium-x.Medium, y.Low-x.Low, y.Info-x.Info,
-			strings.Compare(nameX, nameY),
-		)
+		return cmp.Or(y.Compare(x), strings.Compare(nameX, nameY))
 	})
 }
 
@@ -272,12 +269,4 @@ func letter(s privilege.Severity) string { return strings.ToUpper(word(s)[:1]) }
 func title(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:]
-}
-
-// count returns a number with a noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

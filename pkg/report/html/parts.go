@@ -204,10 +204,10 @@ func asksOf(w report.FindingWorkload) map[string][]ask {
 func (p *parts) facts(w report.FindingWorkload) string {
 	var list []string
 	if w.Pods > 0 {
-		list = append(list, count(w.Pods, "pod"))
+		list = append(list, report.Count(w.Pods, "pod"))
 	}
 	if w.Templates > 0 && (w.Templates > 1 || w.Pods > 0) {
-		list = append(list, count(w.Templates, "template"))
+		list = append(list, report.Count(w.Templates, "template"))
 	}
 	for _, a := range w.ServiceAccounts {
 		list = append(list, "account "+name(a))

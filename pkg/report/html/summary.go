@@ -60,7 +60,7 @@ func fixesOf(r report.FindingReport) []fix {
 		rule, known := ruleOf(r, id)
 		list = append(list, fix{
 			Rule: name(id), Title: text(rule.Title), Remedy: text(rule.Remedy), Severity: b.worst, Known: known,
-			Where: count(b.workloads, "workload") + " in " + where(b.namespaces),
+			Where: report.Count(b.workloads, "workload") + " in " + where(b.namespaces),
 		})
 	}
 	return list
@@ -78,7 +78,7 @@ func where(namespaces map[string]int) string {
 		words = append(words, name(n))
 	}
 	if more > 0 {
-		words = append(words, count(more, "more namespace"))
+		words = append(words, report.Count(more, "more namespace"))
 	}
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -103,5 +103,5 @@ func mendedOf(r report.FindingReport) string {
 	}
 	safe, likely, test := byConfidence[finding.Safe], byConfidence[finding.Likely], byConfidence[finding.Test]
 	return fmt.Sprintf("Of %s in manifests, %d can be mended by a change that is safe by construction, %d by one that is likely safe and %d by one to test; %d need a change that is not a field of a manifest.",
-		count(all, "finding"), safe, likely, test, all-safe-likely-test)
+		report.Count(all, "finding"), safe, likely, test, all-safe-likely-test)
 }
