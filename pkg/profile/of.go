@@ -42,7 +42,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 		p.addCapabilities(c)
 		p.addAppArmor(c)
 		p.addUngoverned(c)
-		p.addPlaces(c, o)
+		p.Containers.add(Container{Kind: c.kind, Image: c.Image, Template: o.Template && c.kind != DebugContainer}, c.Name)
 	}
 	p.HostNetwork.add(presence(pod.Spec.HostNetwork), "")
 	p.HostPID.add(presence(pod.Spec.HostPID), "")
@@ -50,6 +50,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.RuntimeClass.add(nameOf(pod.Spec.RuntimeClassName), "")
 	for _, s := range podSC.Sysctls {
 		p.Sysctls.add(Name(s.Name), "")
+		p.Settings.add(Setting{s.Name, s.Value}, "")
 	}
 	p.addGroups(podSC)
 	p.addVolumes(pod, containers)
@@ -57,7 +58,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.Seccomp.add(seccompOf(pod, containers), "")
 	p.SeccompField.add(seccompFieldOf(podSC, containers), "")
 	p.addUngovernedPod(pod, podSC)
-	p.addMounts(pod, podSC, containers, o)
+	p.addMounts(pod, containers, o)
 	p.addPrivileges(pod, o)
 	p.addPodSecurity(pod, o)
 	return p

@@ -144,29 +144,8 @@ func (s Setting) Compare(o Setting) int {
 
 func (s Setting) String() string { return strconv.Quote(s.Name) + "=" + strconv.Quote(s.Value) }
 
-// addPlaces adds where the values of a container stand.
-func (p *Profile) addPlaces(c container, o Options) {
-	p.Containers.add(Container{Kind: c.kind, Image: c.Image, Template: o.Template && c.kind != DebugContainer}, c.Name)
-	for _, port := range c.Ports {
-		if port.HostPort > 0 {
-			p.Ports.add(Port{int64(port.HostPort), int64(port.ContainerPort), string(port.Protocol), port.HostIP}, c.Name)
-		}
-	}
-	for _, e := range c.EnvFrom {
-		if e.SecretRef != nil {
-			p.Variables.add(Variable{Secret: e.SecretRef.Name}, c.Name)
-		}
-	}
-	for _, e := range c.Env {
-		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
-			ref := e.ValueFrom.SecretKeyRef
-			p.Variables.add(Variable{e.Name, ref.Name, ref.Key}, c.Name)
-		}
-	}
-}
-
-// addMounts adds where the volumes of a pod are mounted, and its sysctls.
-func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, containers []container, o Options) {
+// addMounts adds where the volumes of a pod are mounted.
+func (p *Profile) addMounts(pod *corev1.Pod, containers []container, o Options) {
 	paths, mounted := map[string]string{}, map[string]bool{}
 	for i := range pod.Spec.Volumes {
 		if v := &pod.Spec.Volumes[i]; v.HostPath != nil {
@@ -192,8 +171,5 @@ func (p *Profile) addMounts(pod *corev1.Pod, podSC *corev1.PodSecurityContext, c
 		if volumeType(v) == ServiceAccountToken && !strings.HasPrefix(v.Name, "kube-api-access-") {
 			p.Mounts.add(Mount{Volume: v.Name, Template: o.Template}, "")
 		}
-	}
-	for _, s := range podSC.Sysctls {
-		p.Settings.add(Setting{s.Name, s.Value}, "")
 	}
 }

@@ -52,11 +52,14 @@ func (p *Profile) addUngoverned(c container) {
 	for _, e := range c.EnvFrom {
 		if e.SecretRef != nil {
 			p.SecretEnv.add(Name(e.SecretRef.Name), c.Name)
+			p.Variables.add(Variable{Secret: e.SecretRef.Name}, c.Name)
 		}
 	}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
-			p.SecretEnv.add(Name(e.ValueFrom.SecretKeyRef.Name), c.Name)
+			ref := e.ValueFrom.SecretKeyRef
+			p.SecretEnv.add(Name(ref.Name), c.Name)
+			p.Variables.add(Variable{e.Name, ref.Name, ref.Key}, c.Name)
 		}
 	}
 }
