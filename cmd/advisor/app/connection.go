@@ -83,3 +83,24 @@ func (f *connectionFlags) podNamespace() (string, error) {
 	}
 	return namespace, nil
 }
+
+// connectUnlessFiles returns the connection of a command that reads manifests instead if
+// it is given some.
+func connectUnlessFiles(restConfig func() (*rest.Config, error)) (*rest.Config, error) {
+	config, err := restConfig()
+	if errors.Is(err, errNoCluster) {
+		err = fmt.Errorf("%w, or pass manifests with --filename", err)
+	}
+	if err != nil {
+		return nil, failureError(fmt.Errorf("connecting: %w", err))
+	}
+	return config, nil
+}
+
+// onlyFlags refuses arguments: manifests are flags.
+func onlyFlags(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q: pass manifests with --filename", args[0])
+	}
+	return nil
+}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
-	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"k8s.io/client-go/rest"
 )
 
@@ -82,17 +81,9 @@ func (c engineChoice) forServer(ctx context.Context, config *rest.Config) (chose
 	if c.options.minor > 0 {
 		return unknown, nil
 	}
-	server, err := cluster.NewServer(config)
+	server, version, minor, err := askVersion(ctx, config)
 	if err != nil {
-		return unknown, err //nolint:wrapcheck // it says what failed
-	}
-	version, err := server.Version(ctx)
-	if err != nil {
-		return unknown, err //nolint:wrapcheck // it says what failed
-	}
-	minor, ok := minorOf(version)
-	if !ok {
-		return unknown, fmt.Errorf("reading the server's version: %q is not a version of Kubernetes", version)
+		return unknown, err
 	}
 	c.options.minor = minor
 	if !slices.Contains(c.names, autoEngine) {

@@ -106,12 +106,7 @@ in what the admitted workloads need.
 			"2  wrong flags, or input that cannot be read: no policy was printed",
 			"3  the server or the file system failed, or something cannot be observed",
 		),
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unexpected argument %q: pass manifests with --filename", args[0])
-			}
-			return nil
-		},
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.options(cmd.Flags())
 			if err != nil {
@@ -244,12 +239,9 @@ func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, []ge
 		chosen := o.engines.forManifests()
 		return obs, chosen.build(), printLines(o.streams.Err, chosen.notes)
 	}
-	config, err := o.restConfig()
-	if errors.Is(err, errNoCluster) {
-		err = fmt.Errorf("%w, or pass manifests with --filename", err)
-	}
+	config, err := connectUnlessFiles(o.restConfig)
 	if err != nil {
-		return nil, nil, failureError(fmt.Errorf("connecting: %w", err))
+		return nil, nil, err
 	}
 	return observeCluster(ctx, config, o.scope, o.engines, o.streams.Err)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/finding"
 	"github.com/psp-advisor/psp-advisor/pkg/image"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
-	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
@@ -22,7 +21,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
-	"k8s.io/client-go/rest"
 )
 
 // The formats of findings alone: a page for a browser, and reports of openreports.io.
@@ -120,12 +118,7 @@ kustomize: safe, likely (with those that are safe), and all. Nothing in the clus
 			"2  wrong flags, or input that cannot be read: nothing was printed",
 			"3  the server or the file system failed, or something cannot be observed",
 		),
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unexpected argument %q: pass manifests with --filename", args[0])
-			}
-			return nil
-		},
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.options(cmd.Flags())
 			if err != nil {
@@ -281,42 +274,21 @@ func (o reportOptions) observe(ctx context.Context, manifests []string) (*observ
 		}
 		return obs, o.minor, nil
 	}
-	config, err := o.flags.restConfig()
-	if errors.Is(err, errNoCluster) {
-		err = fmt.Errorf("%w, or pass manifests with --filename", err)
-	}
+	config, err := connectUnlessFiles(o.flags.restConfig)
 	if err != nil {
-		return nil, 0, failureError(fmt.Errorf("connecting: %w", err))
+		return nil, 0, err
 	}
 	seen, err := listCluster(ctx, config, o.scope, o.flags.Err)
 	if err != nil {
 		return nil, 0, err
 	}
-	minor, err := o.serverMinor(ctx, config)
-	if err != nil {
-		err = printErr(o.flags.Err, fmt.Sprintf("warning: %v: pods are judged by Pod Security of 1.%d", err, newestMinor))
+	minor := o.minor
+	if minor == 0 {
+		if _, _, minor, err = askVersion(ctx, config); err != nil {
+			err = printErr(o.flags.Err, fmt.Sprintf("warning: %v: pods are judged by Pod Security of 1.%d", err, newestMinor))
+		}
 	}
 	return seen.Observe(), minor, err
-}
-
-// serverMinor returns the minor version of the server, unless --server-version says one.
-func (o reportOptions) serverMinor(ctx context.Context, config *rest.Config) (int, error) {
-	if o.minor > 0 {
-		return o.minor, nil
-	}
-	server, err := cluster.NewServer(config)
-	if err != nil {
-		return 0, err //nolint:wrapcheck // it says what failed
-	}
-	version, err := server.Version(ctx)
-	if err != nil {
-		return 0, err //nolint:wrapcheck // it says what failed
-	}
-	minor, ok := minorOf(version)
-	if !ok {
-		return 0, fmt.Errorf("reading the server's version: %q is not a version of Kubernetes", version)
-	}
-	return minor, nil
 }
 
 // notes returns what to know about what was observed, a line each.

@@ -1,9 +1,13 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
+	"k8s.io/client-go/rest"
 )
 
 // The minor versions of Kubernetes that --server-version can name. The newest is that
@@ -24,6 +28,22 @@ func minorOf(version string) (minor int, ok bool) {
 	}
 	minor, err := strconv.Atoi(match[1])
 	return minor, err == nil
+}
+
+// askVersion returns the server that config connects to, its version, and the minor
+// version in it.
+func askVersion(ctx context.Context, config *rest.Config) (server *cluster.Server, version string, minor int, err error) {
+	if server, err = cluster.NewServer(config); err != nil {
+		return nil, "", 0, err //nolint:wrapcheck // it says what failed
+	}
+	if version, err = server.Version(ctx); err != nil {
+		return nil, "", 0, err //nolint:wrapcheck // it says what failed
+	}
+	minor, ok := minorOf(version)
+	if !ok {
+		return nil, "", 0, fmt.Errorf("reading the server's version: %q is not a version of Kubernetes", version)
+	}
+	return server, version, minor, nil
 }
 
 // parseServerVersion returns the minor version that --server-version names; 0, if it
