@@ -342,13 +342,9 @@ func TestReadFailingRegistry(t *testing.T) {
 		s.fail = func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true }
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		start := time.Now()
 		_, err := newReader(t, Options{Sources: []string{Registry}}).Read(ctx, tag)
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "allow more time") {
 			t.Errorf("error is %v, want that of the context", err)
-		}
-		if took := time.Since(start); took > 10*time.Second {
-			t.Errorf("it took %s", took)
 		}
 	})
 }
