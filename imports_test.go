@@ -43,8 +43,9 @@ var imports = map[string][]string{
 		"go.yaml.in/yaml/v2", "go.yaml.in/yaml/v3", "k8s.io/api", "k8s.io/apimachinery",
 		"sigs.k8s.io/json", "sigs.k8s.io/kustomize", "sigs.k8s.io/yaml",
 	},
+	"pkg/observe/cluster/wire": {"google.golang.org/protobuf/encoding/protowire", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime"},
 	"pkg/observe/cluster": {
-		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/observe", module + "pkg/profile",
+		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/observe", module + "pkg/observe/cluster/wire", module + "pkg/profile",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	"pkg/generate": {
