@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"crypto/sha256"
 	"runtime"
 	"sync"
 	"weak"
@@ -12,9 +13,12 @@ import (
 // and safe for concurrent use.
 type Interner struct {
 	mu       sync.Mutex
-	profiles map[string]weak.Pointer[Profile]
+	profiles map[key]weak.Pointer[Profile]
 	scratch  []byte // reused for each lookup
 }
+
+// key is the digest of a profile, which is a tenth of its size.
+type key [sha256.Size]byte
 
 // Intern returns the first profile that was interned and is equal to p, evidence
 // included.
@@ -22,15 +26,15 @@ func (in *Interner) Intern(p *Profile) *Profile {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.scratch = p.appendKey(in.scratch[:0])
-	if known := in.profiles[string(in.scratch)].Value(); known != nil {
+	k := key(sha256.Sum256(in.scratch))
+	if known := in.profiles[k].Value(); known != nil {
 		return known
 	}
-	key := string(in.scratch)
 	if in.profiles == nil {
-		in.profiles = map[string]weak.Pointer[Profile]{}
+		in.profiles = map[key]weak.Pointer[Profile]{}
 	}
-	in.profiles[key] = weak.Make(p)
-	runtime.AddCleanup(p, in.forget, key)
+	in.profiles[k] = weak.Make(p)
+	runtime.AddCleanup(p, in.forget, k)
 	return p
 }
 
@@ -42,10 +46,10 @@ func (in *Interner) Len() int {
 }
 
 // forget removes a collected profile unless an equal one has replaced it.
-func (in *Interner) forget(key string) {
+func (in *Interner) forget(k key) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.profiles[key].Value() == nil {
-		delete(in.profiles, key)
+	if in.profiles[k].Value() == nil {
+		delete(in.profiles, k)
 	}
 }

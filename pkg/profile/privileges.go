@@ -25,7 +25,9 @@ func (p *Profile) addPrivileges(pod *corev1.Pod, o Options) {
 // WithVolume returns the profile of the same pods, with a volume of that type in each.
 func (p *Profile) WithVolume(kind Name) *Profile {
 	line := "volume " + string(kind)
-	with := Join(p, &Profile{Volumes: SetOf(kind), Privileges: SetOf(Name(line))})
+	with := *p
+	with.Volumes = union([]Set[Name]{p.Volumes, SetOf(kind)}, false)
+	with.Privileges = union([]Set[Name]{p.Privileges, SetOf(Name(line))}, false)
 	with.PodPrivileges = Map(p.PodPrivileges, func(n Names) Names { return namesOf(append(slices.Clone(n), line)) })
-	return with
+	return &with
 }

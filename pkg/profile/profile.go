@@ -22,6 +22,7 @@
 package profile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 
@@ -92,6 +93,7 @@ type attribute interface {
 	json.Unmarshaler
 	// unite makes the set the union of others; see union.
 	unite(others []attribute, members bool)
+	compact(known *[][]Use)
 	equal(other attribute) bool
 	covers(other attribute) bool
 	text() []string
@@ -203,6 +205,15 @@ func unite(profiles []*Profile, members bool) *Profile {
 	return united
 }
 
+// compact gives up memory that the profile does not need.
+func (p *Profile) compact() *Profile {
+	var known [][]Use
+	for _, r := range p.rows() {
+		r.set.compact(&known)
+	}
+	return p
+}
+
 // Equal reports whether p and o have the same values; evidence is ignored.
 func (p *Profile) Equal(o *Profile) bool {
 	others := o.rows()
@@ -224,6 +235,10 @@ func (p *Profile) Covers(o *Profile) bool {
 	}
 	return true
 }
+
+// Mentions reports whether a text of letters, digits and dashes is in a value or in the
+// name of a container.
+func (p *Profile) Mentions(text string) bool { return bytes.Contains(p.appendKey(nil), []byte(text)) }
 
 // appendKey appends a key that two profiles share if and only if their values and
 // evidence are the same.

@@ -155,8 +155,12 @@ func (s *Set[T]) add(v T, container string) {
 
 // union returns the values of all sets. If members is true, the Member of a use is
 // the index of its set. The distinct values are sorted only once, whatever the
-// number of sets.
+// number of sets. The union of sets that are the same, which most sets of one workload
+// are, takes no memory.
 func union[T Value[T]](sets []Set[T], members bool) Set[T] {
+	if !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.same(sets[0]) }) {
+		return sets[0]
+	}
 	var values []T
 	for _, s := range sets {
 		for _, it := range s.items {
@@ -187,6 +191,32 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 		}
 	}
 	return u
+}
+
+// compact gives up memory that the set does not need: room for more values, and lists of
+// uses that are among the known ones, to which it adds its own. Few lists of containers
+// occur in a profile, each many times.
+func (s *Set[T]) compact(known *[][]Use) {
+	if len(s.items) == 0 {
+		return
+	}
+	s.items = slices.Clone(s.items)
+	for i := range s.items {
+		uses := &s.items[i].Uses
+		at := slices.IndexFunc(*known, func(k []Use) bool { return slices.Equal(k, *uses) })
+		if at < 0 {
+			at = len(*known)
+			*known = append(*known, slices.Clone(*uses))
+		}
+		*uses = (*known)[at]
+	}
+}
+
+// same reports whether s and o have the same values with the same uses.
+func (s Set[T]) same(o Set[T]) bool {
+	return slices.EqualFunc(s.items, o.items, func(a, b Item[T]) bool {
+		return a.Value.Compare(b.Value) == 0 && slices.Equal(a.Uses, b.Uses)
+	})
 }
 
 func (s Set[T]) find(v T) (int, bool) {
