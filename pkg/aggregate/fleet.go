@@ -12,7 +12,9 @@ type Pod struct {
 	Workload       Workload
 	ServiceAccount string // see Member
 	Template       bool
-	Profile        *profile.Profile
+	// More is the number of further pods like this one.
+	More    int
+	Profile *profile.Profile
 }
 
 // Fleet collects pods. The zero Fleet is empty and ready for use.
@@ -41,7 +43,7 @@ func (f *Fleet) Add(p Pod) {
 	if p.Template {
 		t.templates++
 	} else {
-		t.pods++
+		t.pods += 1 + p.More
 	}
 	if !slices.Contains(t.profiles, p.Profile) {
 		t.profiles = append(t.profiles, p.Profile)

@@ -153,7 +153,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 			continue
 		}
 		if !scope.Includes(r.Namespace) {
-			obs.Elsewhere++
+			obs.Elsewhere += 1 + r.More
 			continue
 		}
 		workload, known := owners.workload(r)
@@ -165,6 +165,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 			Workload:       workload,
 			ServiceAccount: r.ServiceAccount,
 			Template:       !r.isPod(),
+			More:           r.More,
 			Profile:        accounts.complete(r, interner),
 		})
 	}

@@ -34,6 +34,27 @@ type Record struct {
 	Profile *profile.Profile
 	// Place of the object in files; nil on a server.
 	Place *Place
+	// More is the number of further pods that the record stands for: they differ from
+	// this one in their names only.
+	More int
+}
+
+// Alike is what two pods of one controller must have in common to be counted by one
+// record: all that an observation shows of them.
+type Alike struct {
+	Namespace, ServiceAccount string
+	Controller                Owner
+	Token                     Token
+	Profile                   *profile.Profile
+}
+
+// Alike returns what the record has in common with those of pods that are alike; ok is
+// false for what is not the pod of a controller, whose name is shown.
+func (r *Record) Alike() (a Alike, ok bool) {
+	if !r.isPod() || r.Controller == nil {
+		return Alike{}, false
+	}
+	return Alike{r.Namespace, r.ServiceAccount, *r.Controller, r.Token, r.Profile}, true
 }
 
 // Owner is a reference to the controller of an object.
@@ -131,30 +152,70 @@ func controllerOf(meta metav1.Object) *Owner {
 // record of a manifest, which has no uid, is that of the pod that the API server would
 // create from it.
 func (r Recorder) Pod(pod *corev1.Pod) *Record {
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || !r.Scope.matches(pod.Labels) {
+	if !r.Scope.matches(pod.Labels) {
+		return nil
+	}
+	return r.PodOf(r.Shape(pod), pod)
+}
+
+// Shape is the part of the record of a pod that does not depend on its names, labels,
+// owners and node: the pods of one template have it in common.
+type Shape struct {
+	// ServiceAccount, Token and Profile are those of the Record.
+	ServiceAccount string
+	Token          Token
+	Profile        *profile.Profile
+	// Completed is true for a pod that will not run again, which has no record.
+	Completed bool
+	// Mirror is true for the mirror of a static pod.
+	Mirror bool
+}
+
+// Mentions reports whether the shape of a pod that has not completed depends on a text of
+// letters, digits and dashes other than by which of the pod's values have it in common.
+func (s Shape) Mentions(text string) bool {
+	return strings.Contains(s.ServiceAccount, text) || s.Profile.Mentions(text)
+}
+
+// Shape returns the shape of a pod.
+func (r Recorder) Shape(pod *corev1.Pod) Shape {
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return Shape{Completed: true}
+	}
+	var s Shape
+	manifest := pod.UID == ""
+	// A mirror pod has no service account
+	// (plugin/pkg/admission/serviceaccount/admission.go, 1.24).
+	if _, s.Mirror = pod.Annotations[corev1.MirrorPodAnnotationKey]; !s.Mirror {
+		s.ServiceAccount = accountOf(&pod.Spec)
+		if manifest {
+			s.Token = tokenOf(&pod.Spec)
+		}
+	}
+	if manifest {
+		pod = withHostPorts(pod)
+	}
+	s.Profile = r.profile(pod, !manifest, manifest)
+	return s
+}
+
+// PodOf returns the record of a pod with that shape, or nil if it has completed or is not
+// selected. Of the pod itself it reads only the metadata and the name of the node.
+func (r Recorder) PodOf(s Shape, pod *corev1.Pod) *Record {
+	if s.Completed || !r.Scope.matches(pod.Labels) {
 		return nil
 	}
 	record := Link(pod, schema.GroupKind{Kind: "Pod"})
-	switch _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; {
-	case mirror:
-		// The mirror of a static pod has the names of its manifest and node, is owned
-		// by the node, and has no service account
-		// (plugin/pkg/admission/serviceaccount/admission.go, 1.24).
+	record.ServiceAccount, record.Token, record.Profile = s.ServiceAccount, s.Token, s.Profile
+	if s.Mirror {
+		// The mirror of a static pod has the names of its manifest and node, and is owned
+		// by the node.
 		record.Name = strings.TrimSuffix(pod.Name, "-"+pod.Spec.NodeName)
 		record.Controller = nil
-	case pod.UID != "":
-		record.ServiceAccount = accountOf(&pod.Spec)
-	default:
-		record.ServiceAccount = accountOf(&pod.Spec)
-		record.Token = tokenOf(&pod.Spec)
 	}
 	if record.Controller != nil && record.Controller.Kind == replicaSet {
 		record.Controller.Deployment = deploymentOf(record.Controller.Name, pod.Labels)
 	}
-	if pod.UID == "" {
-		pod = withHostPorts(pod)
-	}
-	record.Profile = r.profile(pod, pod.UID != "", pod.UID == "")
 	return record
 }
 
