@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,11 +29,14 @@ const (
 // requests whole objects and metadata in the same way.
 type client struct {
 	http       *http.Client
+	codec      runtime.Decoder
+	tables     *tables
 	groups     map[schema.GroupVersion]*rest.RESTClient
 	parameters runtime.ParameterCodec
 }
 
-func newClient(config *rest.Config) (*client, error) {
+// newClient returns a client for what is read in a scope.
+func newClient(config *rest.Config, scope observe.Scope) (*client, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, batchv1.AddToScheme, metav1.AddMetaToScheme,
@@ -42,7 +46,9 @@ func newClient(config *rest.Config) (*client, error) {
 		}
 	}
 	config = rest.CopyConfig(config)
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	codecs := serializer.NewCodecFactory(scheme)
+	tables := tablesFor(scope)
+	config.NegotiatedSerializer = pruning{codecs.WithoutConversion(), tables}
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	config.ContentType = runtime.ContentTypeProtobuf
 	// Priority and fairness in the server limits the rate of requests.
@@ -57,6 +63,8 @@ func newClient(config *rest.Config) (*client, error) {
 	}
 	c := &client{
 		http:       httpClient,
+		codec:      codecs.UniversalDeserializer(),
+		tables:     tables,
 		groups:     map[schema.GroupVersion]*rest.RESTClient{},
 		parameters: runtime.NewParameterCodec(scheme),
 	}

@@ -574,7 +574,10 @@ func TestItems(t *testing.T) {
 			t.Fatalf("%T is no object", o)
 		}
 		want := recorder.Record(whole, r.groupKind())
-		got := l.item(o)
+		got, err := l.item(o)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if (want == nil) != (got == nil) {
 			t.Fatalf("%T: item %v, record %v", o, got, want)
 		}

@@ -1,13 +1,17 @@
 package cluster
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster/wire"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +33,9 @@ type lister struct {
 	resource  resource
 	namespace string
 	recorder  observe.Recorder
+	shapes    *shapes
+	// count counts pods that are alike instead of keeping an item of each.
+	count bool
 	// progress is called with the number of objects listed so far.
 	progress func(n int)
 }
@@ -61,51 +68,212 @@ type listed struct {
 }
 
 // list returns all items. An expired page is an error: the rest of the list would be
-// of another moment.
+// of another moment. The next page is requested as soon as the current one says how,
+// which is where it begins.
 func (l *lister) list(ctx context.Context) (listed, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var all listed
-	options := metav1.ListOptions{Limit: pageSize, FieldSelector: l.resource.fieldSelector(l.recorder.Scope, l.namespace)}
-	last, n := &item{}, 0
-	for {
-		page, err := l.client.list(l.resource, l.namespace, options).Do(ctx).Get()
+	c := collector{lister: l, decoder: decoder{tables: l.tables}, all: &all, last: &item{}}
+	for next := l.request(ctx, ""); next != nil; {
+		current := next
+		next = nil
+		err := current.read(func(response *bufio.Reader) error {
+			return c.page(ctx, response, func(m metav1.ListMeta) {
+				all.resourceVersion = m.ResourceVersion
+				if m.Continue != "" {
+					next = l.request(ctx, m.Continue)
+				}
+			})
+		})
 		if err != nil {
-			return listed{}, err
-		}
-		objects, err := l.complete(ctx, page, &all)
-		if err != nil {
-			return listed{}, err
-		}
-		for _, object := range objects {
-			if i := l.item(object); i != nil {
-				i.share(&last.Record)
-				last = i
-				all.items = append(all.items, i)
+			cancel()
+			if next != nil {
+				next.discard()
 			}
+			return listed{}, err
 		}
-		n += len(objects)
-		l.progress(n)
-		list, err := meta.ListAccessor(page)
-		if err != nil {
-			return listed{}, fmt.Errorf("reading the response: %w", err)
-		}
-		all.resourceVersion, options.Continue = list.GetResourceVersion(), list.GetContinue()
-		if options.Continue == "" {
-			return all, nil
-		}
+		l.progress(c.n)
+	}
+	return all, nil
+}
+
+// page is the response to the request for a page, which may be in progress.
+type page struct {
+	ctx  context.Context //nolint:containedctx // of the request
+	done chan struct{}
+	body io.ReadCloser
+	err  error
+}
+
+// request begins a request for a page.
+func (l *lister) request(ctx context.Context, token string) *page {
+	o := metav1.ListOptions{Limit: pageSize, Continue: token, FieldSelector: l.resource.fieldSelector(l.recorder.Scope, l.namespace)}
+	p := &page{ctx: ctx, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.body, p.err = l.client.list(l.resource, l.namespace, o).Stream(ctx)
+	}()
+	return p
+}
+
+// read calls take with the response.
+func (p *page) read(take func(*bufio.Reader) error) error {
+	<-p.done
+	if p.err != nil {
+		return p.err
+	}
+	defer p.body.Close() //nolint:errcheck // only read
+	return take(bufio.NewReaderSize(p, 1<<16))
+}
+
+// Read implements io.Reader. A response that fails halfway was interrupted, whatever the
+// transport calls it.
+func (p *page) Read(data []byte) (int, error) {
+	n, err := p.body.Read(data)
+	if err != nil && !errors.Is(err, io.EOF) && p.ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
+	}
+	return n, err //nolint:wrapcheck // io.EOF has a meaning
+}
+
+// discard ends a request whose context has ended.
+func (p *page) discard() {
+	if <-p.done; p.err == nil {
+		_ = p.body.Close() // nobody reads it
 	}
 }
 
+// collector adds the objects of pages to a list.
+type collector struct {
+	*lister
+	decoder
+	all *listed
+	// alike are the first of the pods that are alike, if pods are counted.
+	alike map[observe.Alike]*item
+	// last item, which shares memory with the next.
+	last *item
+	// n is the number of objects so far.
+	n int
+}
+
+// page reads the response to the request for a page, and calls head with its metadata.
+func (c *collector) page(ctx context.Context, response *bufio.Reader, head func(metav1.ListMeta)) error {
+	var links []runtime.Object
+	take := func(object runtime.Object) error {
+		c.n++
+		if c.fetches() {
+			links = append(links, object)
+			return nil
+		}
+		return c.add(object)
+	}
+	var err error
+	if wire.IsProtobuf(response) {
+		err = c.protobuf(response, head, take)
+	} else {
+		err = c.json(response, head, take)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the response: %w", err)
+	}
+	if err := c.complete(ctx, links, c.all); err != nil {
+		return err
+	}
+	for _, object := range links {
+		if err := c.add(object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// protobuf reads a page object by object.
+func (c *collector) protobuf(response *bufio.Reader, head func(metav1.ListMeta), take func(runtime.Object) error) error {
+	kind := ""
+	begin := func(h wire.Head) error {
+		var isList bool
+		if kind, isList = strings.CutSuffix(h.Kind, "List"); !isList || !c.client.tables.has(kind) {
+			return fmt.Errorf("an object of kind %q is no list of %s", h.Kind, c.resource)
+		}
+		head(h.ListMeta)
+		return nil
+	}
+	return wire.ReadList(response, begin, func(raw []byte) error { //nolint:wrapcheck // the caller does
+		if kind == "" {
+			return errors.New("the items of the list precede its metadata")
+		}
+		object, err := c.decode(kind, raw)
+		if err != nil {
+			return err
+		}
+		return take(object)
+	})
+}
+
+// json reads a page that is not in protobuf: not every server has that.
+func (c *collector) json(response *bufio.Reader, head func(metav1.ListMeta), take func(runtime.Object) error) error {
+	data, err := io.ReadAll(response)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller does
+	}
+	list, err := runtime.Decode(c.codec, data)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller does
+	}
+	m, err := meta.ListAccessor(list)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller does
+	}
+	head(metav1.ListMeta{ResourceVersion: m.GetResourceVersion(), Continue: m.GetContinue()})
+	return meta.EachListItem(list, take) //nolint:wrapcheck // the caller does
+}
+
+// add adds the item of an object, if it needs one.
+func (c *collector) add(object runtime.Object) error {
+	i, err := c.item(object)
+	if err != nil || i == nil {
+		return err
+	}
+	i.share(&c.last.Record)
+	if a, ok := i.Alike(); ok && c.count {
+		if first := c.alike[a]; first != nil {
+			first.More++
+			return nil
+		}
+		if c.alike == nil {
+			c.alike = map[observe.Alike]*item{}
+		}
+		c.alike[a] = i
+	}
+	c.last = i
+	c.all.items = append(c.all.items, i)
+	return nil
+}
+
 // item returns the item of an object, or nil if it needs none.
-func (l *lister) item(object runtime.Object) *item {
+func (l *lister) item(object runtime.Object) (*item, error) {
 	m, err := meta.Accessor(object)
-	if err != nil || !l.recorder.Scope.Includes(m.GetNamespace()) {
-		return nil
+	if err != nil {
+		return nil, fmt.Errorf("reading the response: %w", err)
 	}
-	r := l.recorder.Record(m, l.resource.groupKind())
+	if !l.recorder.Scope.Includes(m.GetNamespace()) {
+		return nil, nil //nolint:nilnil // none is needed
+	}
+	var r *observe.Record
+	if p, ok := object.(*wirePod); ok {
+		shape, err := l.shape(p)
+		if err != nil {
+			return nil, err
+		}
+		r = l.recorder.PodOf(shape, &p.Pod)
+	} else {
+		r = l.recorder.Record(m, l.resource.groupKind())
+	}
 	if r == nil {
-		return nil
+		return nil, nil //nolint:nilnil // likewise
 	}
-	return newItem(m, r)
+	return newItem(m, r), nil
 }
 
 // fetches reports whether the lister lists metadata and needs some whole objects.
@@ -132,17 +300,10 @@ func (l *lister) fetch(ctx context.Context, m *metav1.PartialObjectMetadata) (ru
 	return whole, nil
 }
 
-// complete returns the objects of a page, with whole objects where metadata is not
-// enough. An object that was deleted since, or that is forbidden, stays with its
-// metadata; the latter is recorded in all.
-func (l *lister) complete(ctx context.Context, page runtime.Object, all *listed) ([]runtime.Object, error) {
-	objects, err := meta.ExtractList(page)
-	if err != nil {
-		return nil, fmt.Errorf("reading the response: %w", err)
-	}
-	if !l.fetches() {
-		return objects, nil
-	}
+// complete replaces metadata by whole objects where it is not enough. An object that was
+// deleted since, or that is forbidden, stays with its metadata; the latter is recorded in
+// all.
+func (l *lister) complete(ctx context.Context, objects []runtime.Object, all *listed) error {
 	errs := make([]error, len(objects))
 	metadata := make([]*metav1.PartialObjectMetadata, len(objects))
 	var group sync.WaitGroup
@@ -168,10 +329,10 @@ func (l *lister) complete(ctx context.Context, page runtime.Object, all *listed)
 		switch {
 		case e == nil || apierrors.IsNotFound(e):
 		case !apierrors.IsForbidden(e):
-			return nil, e
+			return e
 		case all.unread == nil:
 			all.unread, all.refusal = metadata[n], e
 		}
 	}
-	return objects, nil
+	return nil
 }

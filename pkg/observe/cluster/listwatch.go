@@ -143,7 +143,11 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 			return l.broken(ctx, err)
 		}
 	}
-	if i := l.item(object); i != nil {
+	i, err := l.item(object)
+	if err != nil {
+		return l.broken(ctx, err)
+	}
+	if i != nil {
 		return watch.Event{Type: e.Type, Object: i}
 	}
 	// An object that is no longer in the scope is deleted from the store.

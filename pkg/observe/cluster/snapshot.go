@@ -39,16 +39,17 @@ type Snapshot struct {
 // does not know the user, or if ctx ends before all resources are listed, List returns
 // an error.
 func List(ctx context.Context, config *rest.Config, scope observe.Scope, progress func(resource string, n int)) (*Snapshot, error) {
-	client, err := newClient(config)
+	client, err := newClient(config, scope)
 	if err != nil {
 		return nil, err
 	}
 	defer client.close()
 	s := &Snapshot{scope: scope, interner: &profile.Interner{}, records: map[string][]*observe.Record{}, accounts: observe.Accounts{}}
+	seen := &shapes{}
 	l := &listing{snapshot: s, pending: map[*lister]error{}, counts: counter{report: progress}}
 	for _, namespace := range namespacesOf(scope) {
 		for _, r := range resourcesOf(scope) {
-			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}})
+			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, count: true})
 		}
 	}
 	if err := l.run(ctx); err != nil {

@@ -55,17 +55,18 @@ type informer struct {
 
 // NewWatcher returns a watcher of the cluster that config connects to.
 func NewWatcher(config *rest.Config, scope observe.Scope) (*Watcher, error) {
-	client, err := newClient(config)
+	client, err := newClient(config, scope)
 	if err != nil {
 		return nil, err
 	}
 	w := &Watcher{scope: scope, client: client, interner: &profile.Interner{}, calls: newCalls()}
+	seen := &shapes{}
 	for _, namespace := range namespacesOf(scope) {
 		for _, r := range resourcesOf(scope) {
 			i, err := w.newInformer(&listWatch{
 				lister: lister{
 					client: client, resource: r, namespace: namespace,
-					recorder: observe.Recorder{Scope: scope, Interner: w.interner}, progress: func(int) {},
+					recorder: observe.Recorder{Scope: scope, Interner: w.interner}, shapes: seen, progress: func(int) {},
 				},
 				calls: w.calls,
 			})
