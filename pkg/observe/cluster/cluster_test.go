@@ -420,6 +420,48 @@ func TestListErrors(t *testing.T) {
 	}
 }
 
+// TestListWithoutContent: a response in protobuf that ends after its type can be decoded,
+// and is an error nevertheless: as a list it would have no objects.
+func TestListWithoutContent(t *testing.T) {
+	for name, resource := range map[string]string{"a list": "pods", "an object": "replicasets"} {
+		bubble(t, name, func(t *testing.T) {
+			server, config := apitest.Serve(t, shop("shop")...)
+			cut := 0
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				if q.Resource != resource || (q.Name == "") != (resource == "pods") || cut == 0 {
+					return false
+				}
+				cut--
+				kind := "PodList"
+				if q.Name != "" {
+					kind = "ReplicaSet"
+				}
+				version := q.GroupVersion.String()
+				typeMeta := fmt.Appendf(nil, "\x0a%c%s\x12%c%s", len(version), version, len(kind), kind)
+				w.Header().Set("Content-Type", apiruntime.ContentTypeProtobuf)
+				_, _ = w.Write(fmt.Appendf(nil, "k8s\x00\x0a%c%s", len(typeMeta), typeMeta)) // the client may be gone
+				return true
+			})
+			want, err := look(within(t), config, both())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut = 1
+			got, err := look(within(t), config, both())
+			if err != nil {
+				t.Fatalf("a second attempt succeeds, and yet: %v", err)
+			}
+			if diff := cmp.Diff(workloads(want), workloads(got)); diff != "" {
+				t.Errorf("(-undisturbed +got):\n%s", diff)
+			}
+			cut = 1000
+			if obs, err := look(within(t), config, both()); err == nil || !strings.Contains(err.Error(), "no content") {
+				t.Errorf("got %v and error %v", workloads(obs), err)
+			}
+		})
+	}
+}
+
 // start runs a cluster until the test ends; the channel brings changes.
 func start(t *testing.T, config *rest.Config, o observe.Scope) (*Watcher, chan string) {
 	t.Helper()

@@ -57,6 +57,12 @@ func (l *lister) gap(err error) observe.Gap {
 	return observe.Gap{Resource: l.resource.String(), Namespace: l.namespace, Reason: reason, Err: err}
 }
 
+// errIncomplete is the error of a response that ended early without an error of the
+// connection: a protobuf response that ends after its type is a valid object without
+// content, which every server gives a resource version and a name. The request may
+// succeed later, as after a lost connection.
+var errIncomplete = fmt.Errorf("reading the response: it has no content: %w", io.ErrUnexpectedEOF)
+
 // listed is the result of a list.
 type listed struct {
 	items           []*item
@@ -77,7 +83,7 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	c := collector{lister: l, decoder: decoder{tables: l.tables}, all: &all, last: &item{}}
 	for next := l.request(ctx, ""); next != nil; {
 		current := next
-		next = nil
+		next, all.resourceVersion = nil, ""
 		err := current.read(func(response *bufio.Reader) error {
 			return c.page(ctx, response, func(m metav1.ListMeta) {
 				all.resourceVersion = m.ResourceVersion
@@ -86,6 +92,9 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 				}
 			})
 		})
+		if err == nil && all.resourceVersion == "" {
+			err = errIncomplete
+		}
 		if err != nil {
 			cancel()
 			if next != nil {
@@ -296,6 +305,9 @@ func (l *lister) fetch(ctx context.Context, m *metav1.PartialObjectMetadata) (ru
 	whole, err := l.get(l.resource, m.Namespace).Name(m.Name).Do(ctx).Get()
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", m.Name, err)
+	}
+	if o, err := meta.Accessor(whole); err != nil || o.GetName() != m.Name {
+		return nil, fmt.Errorf("reading %s: %w", m.Name, errIncomplete)
 	}
 	return whole, nil
 }

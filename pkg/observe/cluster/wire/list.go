@@ -89,10 +89,12 @@ func ReadList(response *bufio.Reader, head func(Head) error, item func([]byte) e
 	var h Head
 	for {
 		number, size, err := r.field()
-		if errors.Is(err, io.EOF) && found {
+		switch {
+		case errors.Is(err, io.EOF) && found:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("it has no content: %w", io.ErrUnexpectedEOF)
+		case err != nil:
 			return unexpected(err)
 		}
 		switch number {
