@@ -462,6 +462,28 @@ func TestListWithoutContent(t *testing.T) {
 	}
 }
 
+// TestListNoLongerServed: an object of a resource that the server no longer serves was not
+// deleted, so the resource is a gap.
+func TestListNoLongerServed(t *testing.T) {
+	bubble(t, "replicasets", func(t *testing.T) {
+		server, config := apitest.Serve(t, shop("shop")...)
+		server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+			unserved := q.Resource == "replicasets" && q.Name != ""
+			if unserved {
+				http.NotFound(w, q.Request)
+			}
+			return unserved
+		})
+		obs, err := look(within(t), config, both())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(obs.Gaps) != 1 || obs.Gaps[0].Resource != "replicasets.apps" || obs.Gaps[0].Reason != apierror.NotServed {
+			t.Errorf("gaps %v", obs.Gaps)
+		}
+	})
+}
+
 // start runs a cluster until the test ends; the channel brings changes.
 func start(t *testing.T, config *rest.Config, o observe.Scope) (*Watcher, chan string) {
 	t.Helper()

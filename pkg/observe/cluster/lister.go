@@ -312,6 +312,12 @@ func (l *lister) fetch(ctx context.Context, m *metav1.PartialObjectMetadata) (ru
 	return whole, nil
 }
 
+// isDeleted reports whether the server says that an object does not exist. If it does not
+// serve the resource, its response is no Status.
+func isDeleted(err error) bool {
+	return apierrors.IsNotFound(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
 // complete replaces metadata by whole objects where it is not enough. An object that was
 // deleted since, or that is forbidden, stays with its metadata; the latter is recorded in
 // all.
@@ -339,7 +345,7 @@ func (l *lister) complete(ctx context.Context, objects []runtime.Object, all *li
 	group.Wait()
 	for n, e := range errs {
 		switch {
-		case e == nil || apierrors.IsNotFound(e):
+		case e == nil || isDeleted(e):
 		case !apierrors.IsForbidden(e):
 			return e
 		case all.unread == nil:

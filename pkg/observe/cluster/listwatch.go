@@ -136,7 +136,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 		switch {
 		case err == nil:
 			object = whole
-		case apierrors.IsNotFound(err): // its deletion follows
+		case isDeleted(err): // its deletion follows
 		case apierrors.IsForbidden(err):
 			l.health.missed(m, err)
 		default:
@@ -172,7 +172,7 @@ func (l *listWatch) retryMissing(ctx context.Context) {
 	if m == nil {
 		return
 	}
-	if _, err := l.fetch(ctx, m); err != nil && !apierrors.IsNotFound(err) {
+	if _, err := l.fetch(ctx, m); err != nil && !isDeleted(err) {
 		return
 	}
 	l.health.watching(ctx, errNotListed)
