@@ -101,7 +101,7 @@ func compareRecords(t *testing.T, scopes map[*tables]observe.Scope, name string,
 	}
 	for tables, scope := range scopes {
 		recorder := observe.Recorder{Scope: scope, Interner: &profile.Interner{}}
-		l := &lister{resource: resource{kind: name}, recorder: recorder, shapes: &shapes{}}
+		l := &lister{resource: resource{kind: name}, recorder: recorder, shapes: &shapes{}, records: &records{}}
 		for try := range 2 { // the second time, the shape of a pod is known
 			decoded, err := (&decoder{tables: tables}).decode(name, raw)
 			if err != nil {
@@ -119,7 +119,7 @@ func compareRecords(t *testing.T, scopes map[*tables]observe.Scope, name string,
 				continue
 			}
 			pointer := cmp.Comparer(func(a, b *profile.Profile) bool { return a == b })
-			if diff := cmp.Diff(*want, got.Record, pointer); diff != "" {
+			if diff := cmp.Diff(want, got.Record, pointer); diff != "" {
 				for _, a := range append(profile.Attributes(), "containers", "mounts", "ports", "variables", "sysctlSettings", "privileges", "podSecurity") {
 					if d := cmp.Diff(want.Profile.Text(a), got.Profile.Text(a)); d != "" {
 						diff += fmt.Sprintf("%s: %s", a, d)

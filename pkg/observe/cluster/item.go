@@ -1,62 +1,86 @@
 package cluster
 
 import (
+	"runtime"
+	"sync"
+	"weak"
+
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // item is what an informer stores of an object: its record, and what the informer
 // itself needs. The informer never has the object.
 type item struct {
-	observe.Record
-	// key is the name of the object: that in the record of a mirror pod differs.
-	key             string
+	// Record is that of several pods, if they are alike: it has the name of one of them.
+	*observe.Record
+	name            string
 	resourceVersion string
-}
-
-func newItem(object metav1.Object, r *observe.Record) *item {
-	return &item{Record: *r, key: object.GetName(), resourceVersion: object.GetResourceVersion()}
 }
 
 // GetObjectMeta implements metav1.ObjectMetaAccessor. The metadata is created for each
 // call, because it is many times the size of an item.
 func (i *item) GetObjectMeta() metav1.Object {
-	return &metav1.ObjectMeta{Namespace: i.Namespace, Name: i.key, UID: i.UID, ResourceVersion: i.resourceVersion}
+	return &metav1.ObjectMeta{Namespace: i.Namespace, Name: i.name, ResourceVersion: i.resourceVersion}
 }
 
 // GetObjectKind implements runtime.Object.
 func (i *item) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-// DeepCopyObject implements runtime.Object. The copy shares what the record points to,
-// which never changes.
-func (i *item) DeepCopyObject() runtime.Object {
+// DeepCopyObject implements runtime.Object. The copy shares the record, which never
+// changes.
+func (i *item) DeepCopyObject() apiruntime.Object {
 	c := *i
 	return &c
 }
 
-// share makes the item share memory with an equal part of another record. Lists are
-// sorted by name, so the pods of a workload are adjacent.
-func (i *item) share(other *observe.Record) {
-	r := &i.Record
-	if r.Namespace == other.Namespace {
-		r.Namespace = other.Namespace
+// same reports whether the records of two states of an object are equal. Profiles are
+// interned, so their pointers are compared.
+func (i *item) same(other *item) bool {
+	if i.Record == other.Record {
+		return true
 	}
-	if r.ServiceAccount == other.ServiceAccount {
-		r.ServiceAccount = other.ServiceAccount
-	}
-	if r.Controller != nil && other.Controller != nil && *r.Controller == *other.Controller {
-		r.Controller = other.Controller
-	}
-}
-
-// same reports whether two records of an object are equal. Profiles are interned, so
-// their pointers are compared.
-func (i *item) same(other *observe.Record) bool {
-	a, b := i.Record, *other
+	a, b := *i.Record, *other.Record
 	if a.Controller != nil && b.Controller != nil && *a.Controller == *b.Controller {
 		a.Controller = b.Controller
 	}
 	return a == b
+}
+
+// records keeps one record of the pods that are alike, for as long as one of them is
+// used: memory grows with their number by what an item has beside its record. The zero
+// records is ready for use, and safe for concurrent use.
+type records struct {
+	mu    sync.Mutex
+	alike map[observe.Alike]weak.Pointer[observe.Record]
+}
+
+// share returns the record of a pod that is like that of r, or r itself.
+func (s *records) share(r *observe.Record) *observe.Record {
+	key, ok := r.Alike()
+	if !ok {
+		return r
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.alike[key].Value(); known != nil {
+		return known
+	}
+	if s.alike == nil {
+		s.alike = map[observe.Alike]weak.Pointer[observe.Record]{}
+	}
+	s.alike[key] = weak.Make(r)
+	runtime.AddCleanup(r, s.forget, key)
+	return r
+}
+
+// forget removes a record that is not used, unless another one has replaced it.
+func (s *records) forget(key observe.Alike) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.alike[key].Value() == nil {
+		delete(s.alike, key)
+	}
 }

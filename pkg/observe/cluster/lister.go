@@ -34,6 +34,7 @@ type lister struct {
 	namespace string
 	recorder  observe.Recorder
 	shapes    *shapes
+	records   *records
 	// count counts pods that are alike instead of keeping an item of each.
 	count bool
 	// progress is called with the number of objects listed so far.
@@ -80,7 +81,10 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all listed
-	c := collector{lister: l, decoder: decoder{tables: l.tables}, all: &all, last: &item{}}
+	c := collector{lister: *l, decoder: decoder{tables: l.tables}, all: &all}
+	if l.count {
+		c.records = &records{} // those of an earlier attempt have counted
+	}
 	for next := l.request(ctx, ""); next != nil; {
 		current := next
 		next, all.resourceVersion = nil, ""
@@ -155,13 +159,11 @@ func (p *page) discard() {
 
 // collector adds the objects of pages to a list.
 type collector struct {
-	*lister
+	lister
 	decoder
 	all *listed
-	// alike are the first of the pods that are alike, if pods are counted.
-	alike map[observe.Alike]*item
-	// last item, which shares memory with the next.
-	last *item
+	// counted are the records that are in the list, if pods are counted.
+	counted map[*observe.Record]bool
 	// n is the number of objects so far.
 	n int
 }
@@ -244,18 +246,16 @@ func (c *collector) add(object runtime.Object) error {
 	if err != nil || i == nil {
 		return err
 	}
-	i.share(&c.last.Record)
-	if a, ok := i.Alike(); ok && c.count {
-		if first := c.alike[a]; first != nil {
-			first.More++
+	if c.count {
+		if c.counted[i.Record] {
+			i.More++
 			return nil
 		}
-		if c.alike == nil {
-			c.alike = map[observe.Alike]*item{}
+		if c.counted == nil {
+			c.counted = map[*observe.Record]bool{}
 		}
-		c.alike[a] = i
+		c.counted[i.Record] = true
 	}
-	c.last = i
 	c.all.items = append(c.all.items, i)
 	return nil
 }
@@ -282,7 +282,7 @@ func (l *lister) item(object runtime.Object) (*item, error) {
 	if r == nil {
 		return nil, nil //nolint:nilnil // likewise
 	}
-	return newItem(m, r), nil
+	return &item{l.records.share(r), m.GetName(), m.GetResourceVersion()}, nil
 }
 
 // fetches reports whether the lister lists metadata and needs some whole objects.

@@ -155,7 +155,7 @@ func (l *listWatch) event(ctx context.Context, e watch.Event) watch.Event {
 	if err != nil {
 		return l.broken(ctx, err)
 	}
-	return watch.Event{Type: watch.Deleted, Object: newItem(m, observe.Link(m, l.resource.groupKind()))}
+	return watch.Event{Type: watch.Deleted, Object: &item{observe.Link(m, l.resource.groupKind()), m.GetName(), m.GetResourceVersion()}}
 }
 
 // broken records that the watch has missed something, and returns an event that ends

@@ -28,12 +28,12 @@ func recordOf(t *testing.T, l *lister, pod *corev1.Pod) *observe.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &i.Record
+	return i.Record
 }
 
 func newPodLister() *lister {
 	return &lister{
-		resource: podResource, shapes: &shapes{},
+		resource: podResource, shapes: &shapes{}, records: &records{},
 		recorder: observe.Recorder{Scope: observe.Scope{Pods: true}, Interner: &profile.Interner{}},
 	}
 }

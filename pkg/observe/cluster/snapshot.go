@@ -45,11 +45,11 @@ func List(ctx context.Context, config *rest.Config, scope observe.Scope, progres
 	}
 	defer client.close()
 	s := &Snapshot{scope: scope, interner: &profile.Interner{}, records: map[string][]*observe.Record{}, accounts: observe.Accounts{}}
-	seen := &shapes{}
+	seen, shared := &shapes{}, &records{}
 	l := &listing{snapshot: s, pending: map[*lister]error{}, counts: counter{report: progress}}
 	for _, namespace := range namespacesOf(scope) {
 		for _, r := range resourcesOf(scope) {
-			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, count: true})
+			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, records: shared, count: true})
 		}
 	}
 	if err := l.run(ctx); err != nil {
@@ -188,7 +188,7 @@ func (s *Snapshot) keep(one *lister, all listed) {
 			s.accounts[aggregate.Account{Namespace: i.Namespace, Name: i.Name}] = true
 			continue
 		}
-		s.records[i.Namespace] = append(s.records[i.Namespace], &i.Record)
+		s.records[i.Namespace] = append(s.records[i.Namespace], i.Record)
 	}
 	if all.refusal != nil {
 		s.gaps = append(s.gaps, one.gap(all.refusal))

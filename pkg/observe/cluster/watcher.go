@@ -60,13 +60,13 @@ func NewWatcher(config *rest.Config, scope observe.Scope) (*Watcher, error) {
 		return nil, err
 	}
 	w := &Watcher{scope: scope, client: client, interner: &profile.Interner{}, calls: newCalls()}
-	seen := &shapes{}
+	seen, shared := &shapes{}, &records{}
 	for _, namespace := range namespacesOf(scope) {
 		for _, r := range resourcesOf(scope) {
 			i, err := w.newInformer(&listWatch{
 				lister: lister{
 					client: client, resource: r, namespace: namespace,
-					recorder: observe.Recorder{Scope: scope, Interner: w.interner}, shapes: seen, progress: func(int) {},
+					recorder: observe.Recorder{Scope: scope, Interner: w.interner}, shapes: seen, records: shared, progress: func(int) {},
 				},
 				calls: w.calls,
 			})
@@ -102,7 +102,7 @@ func (w *Watcher) handler() cache.ResourceEventHandler {
 		AddFunc:    func(object any) { w.changed(namespaceOf(object)) },
 		DeleteFunc: func(object any) { w.changed(namespaceOf(object)) },
 		UpdateFunc: func(before, after any) {
-			if b, a := before.(*item), after.(*item); !b.same(&a.Record) {
+			if b, a := before.(*item), after.(*item); !b.same(a) {
 				w.changed(a.Namespace)
 			}
 		},
@@ -218,7 +218,7 @@ func (w *Watcher) Observe(namespaces ...string) *observe.Observation {
 		case accountKind:
 			accounts[aggregate.Account{Namespace: i.Namespace, Name: i.Name}] = true
 		default:
-			records = append(records, &i.Record)
+			records = append(records, i.Record)
 		}
 	}
 	for _, i := range w.informers {
