@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/psp-advisor/psp-advisor/hack/bench/replay"
+)
+
+// bench is one run of the harness.
+type bench struct {
+	rounds int
+	pods   int
+	only   *regexp.Regexp
+	// self and advisor are programs, dir is for what is not needed afterwards.
+	self, advisor, dir string
+}
+
+// way is one way to do what a section is about.
+type way struct {
+	name string
+	// args are the command. {kubeconfig} is replaced.
+	args []string
+	// run, if set, runs the way instead.
+	run func(ctx context.Context, args []string) (sample, error)
+}
+
+// section compares ways against the same server, or on the same files.
+type section struct {
+	name, title string
+	// reference is the way that the others are compared with.
+	reference string
+	ways      []way
+	results   map[string]sample
+}
+
+// target is where a section runs.
+type target struct {
+	kubeconfig string
+	counts     func(context.Context) (counts, error)
+}
+
+func compare(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	b := &bench{}
+	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs every way once")
+	flags.IntVar(&b.pods, "pods", 20_000, "number of pods")
+	only := flags.String("only", "", "regular expression for the ways to run, such as ^cluster/(raw|loop|inspect)$")
+	growth := flags.String("growth", "1000,5000,20000,50000,150000", "numbers of pods to compare growth at")
+	out := flags.String("out", "", "file for the table; standard output, if empty")
+	flags.StringVar(&b.advisor, "advisor", "", "the advisor's binary; built from the sources, if empty")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("parsing flags: %w", err)
+	}
+	if b.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	sizes, err := parseSizes(*growth)
+	if err != nil {
+		return err
+	}
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir) //nolint:errcheck // a leftover in the temporary directory
+	report, err := b.report(ctx, sizes)
+	if err != nil {
+		return err
+	}
+	if *out == "" {
+		_, err = fmt.Fprint(os.Stdout, report)
+		return err //nolint:wrapcheck // of standard output
+	}
+	return errors.New("-out: to do")
+}
+
+func parseSizes(list string) (sizes []int, err error) {
+	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-growth: invalid number %q", text)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
+}
+
+// prepare finds or builds the programs.
+func (b *bench) prepare(ctx context.Context) (err error) {
+	if b.self, err = os.Executable(); err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	if b.dir, err = os.MkdirTemp("", "bench-"); err != nil {
+		return fmt.Errorf("creating a directory: %w", err)
+	}
+	if b.advisor != "" {
+		return nil
+	}
+	b.advisor = filepath.Join(b.dir, "advisor")
+	build := command(ctx, "go", "build", "-o", b.advisor, "./cmd/advisor")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the advisor: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// report runs all sections.
+func (b *bench) report(ctx context.Context, sizes []int) (string, error) {
+	var r report
+	cluster := b.cluster()
+	if err := b.replayed(ctx, cluster, b.pods); err != nil {
+		return "", err
+	}
+	r.sections = append(r.sections, cluster)
+	for _, n := range sizes {
+		s := b.growth(n)
+		if err := b.replayed(ctx, s, n); err != nil {
+			return "", err
+		}
+		r.growth = append(r.growth, grown{n, s})
+	}
+	return r.markdown(), nil
+}
+
+// replayed runs a section against a server of its own.
+func (b *bench) replayed(ctx context.Context, s *section, pods int) error {
+	if !b.selects(s) {
+		return nil
+	}
+	kubeconfig := filepath.Join(b.dir, "replay.kubeconfig")
+	server, err := startServer(ctx, b.self, "serve", "-pods", strconv.Itoa(pods), "-kubeconfig", kubeconfig)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	return b.run(ctx, s, target{kubeconfig, server.counts})
+}
+
+// counts asks a replaying server.
+func (s *server) counts(ctx context.Context) (counts, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.address+replay.CountsPath, nil)
+	if err != nil {
+		return counts{}, fmt.Errorf("asking for counts: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return counts{}, fmt.Errorf("asking for counts: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it is read only
+	var c replay.Counts
+	if err := json.NewDecoder(response.Body).Decode(&c); err != nil {
+		return counts{}, fmt.Errorf("reading counts: %w", err)
+	}
+	return counts{c.Requests, c.Bytes, c.Writes}, nil
+}
+
+// selects keeps the ways that are wanted, and what they are compared with.
+func (b *bench) selects(s *section) bool {
+	var kept []way
+	wanted := false
+	for _, w := range s.ways {
+		match := b.only.MatchString(s.name + "/" + w.name)
+		wanted = wanted || match
+		if match || w.name == s.reference {
+			kept = append(kept, w)
+		}
+	}
+	s.ways = kept
+	return wanted
+}
+
+// run runs the ways of a section in rounds. Each round begins with another way, so that
+// none always runs after the same one.
+func (b *bench) run(ctx context.Context, s *section, t target) error {
+	samples := map[string][]sample{}
+	for round := range b.rounds {
+		for i := range s.ways {
+			w := s.ways[(round+i)%len(s.ways)]
+			one, err := w.measure(ctx, t)
+			if err != nil {
+				return fmt.Errorf("%s/%s: %w", s.name, w.name, err)
+			}
+			fmt.Fprintf(os.Stderr, "%d/%d %s/%s: %.2fs user, %.2fs wall, %d MiB\n", round+1, b.rounds, s.name, w.name, one.user.Seconds(), one.wall.Seconds(), one.peak>>20)
+			samples[w.name] = append(samples[w.name], one)
+		}
+	}
+	s.results = map[string]sample{}
+	for name, all := range samples {
+		s.results[name] = median(all)
+	}
+	return nil
+}
+
+// measure runs a way once.
+func (w way) measure(ctx context.Context, t target) (sample, error) {
+	var args []string
+	for _, a := range w.args {
+		args = append(args, strings.ReplaceAll(a, "{kubeconfig}", t.kubeconfig))
+	}
+	run := w.run
+	if run == nil {
+		run = func(ctx context.Context, args []string) (sample, error) { return measure(ctx, args...) }
+	}
+	if t.counts == nil {
+		return run(ctx, args)
+	}
+	before, err := t.counts(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	one, err := run(ctx, args)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := t.counts(ctx)
+	one.counts = after.since(before)
+	return one, err
+}
