@@ -262,6 +262,10 @@ func (c *Cluster) componentKubeconfig(user string, groups ...string) (string, er
 	return c.writeKubeconfig(user, config)
 }
 
+// Etcd is the URL of etcd, for who stores more objects than a client would create one by
+// one.
+func (c *Cluster) Etcd() string { return c.etcdURL }
+
 // Kubectl is the path of a kubectl that fits the control plane.
 func (c *Cluster) Kubectl() string { return filepath.Join(c.binaries.psp, "kubectl") }
 
