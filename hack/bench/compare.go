@@ -3,17 +3,19 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/psp-advisor/psp-advisor/hack/bench/replay"
+	e2e "github.com/psp-advisor/psp-advisor/hack/e2e/cluster"
 )
 
 // bench is one run of the harness.
@@ -21,6 +23,8 @@ type bench struct {
 	rounds int
 	pods   int
 	only   *regexp.Regexp
+	// phase is how long a controller is watched, idle and under events.
+	phase time.Duration
 	// self and advisor are programs, dir is for what is not needed afterwards.
 	self, advisor, dir string
 }
@@ -31,7 +35,7 @@ type way struct {
 	// args are the command. {kubeconfig} is replaced.
 	args []string
 	// run, if set, runs the way instead.
-	run func(ctx context.Context, args []string) (sample, error)
+	run func(ctx context.Context, t target, args []string) (sample, error)
 }
 
 // section compares ways against the same server, or on the same files.
@@ -40,13 +44,17 @@ type section struct {
 	// reference is the way that the others are compared with.
 	reference string
 	ways      []way
-	results   map[string]sample
+	// matrix: the names of ways are those of a row and a column.
+	matrix  bool
+	results map[string]sample
 }
 
 // target is where a section runs.
 type target struct {
 	kubeconfig string
-	counts     func(context.Context) (counts, error)
+	// address is that of a replaying server.
+	address string
+	counts  func(context.Context) (counts, error)
 }
 
 func compare(ctx context.Context, args []string) (err error) {
@@ -55,6 +63,8 @@ func compare(ctx context.Context, args []string) (err error) {
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs every way once")
 	flags.IntVar(&b.pods, "pods", 20_000, "number of pods")
 	only := flags.String("only", "", "regular expression for the ways to run, such as ^cluster/(raw|loop|inspect)$")
+	live := flags.Bool("live", true, "read a real API server, not only replayed pages")
+	flags.DurationVar(&b.phase, "phase", 20*time.Second, "how long to watch a controller, idle and under events")
 	growth := flags.String("growth", "1000,5000,20000,50000,150000", "numbers of pods to compare growth at")
 	out := flags.String("out", "", "file for the table; standard output, if empty")
 	flags.StringVar(&b.advisor, "advisor", "", "the advisor's binary; built from the sources, if empty")
@@ -72,7 +82,7 @@ func compare(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir) //nolint:errcheck // a leftover in the temporary directory
-	report, err := b.report(ctx, sizes)
+	report, err := b.report(ctx, sizes, *live)
 	if err != nil {
 		return err
 	}
@@ -80,7 +90,7 @@ func compare(ctx context.Context, args []string) (err error) {
 		_, err = fmt.Fprint(os.Stdout, report)
 		return err //nolint:wrapcheck // of standard output
 	}
-	return errors.New("-out: to do")
+	return insert(*out, report)
 }
 
 func parseSizes(list string) (sizes []int, err error) {
@@ -115,13 +125,19 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 }
 
 // report runs all sections.
-func (b *bench) report(ctx context.Context, sizes []int) (string, error) {
-	var r report
+func (b *bench) report(ctx context.Context, sizes []int, live bool) (string, error) {
+	r := report{machine: machine(), rounds: b.rounds}
 	cluster := b.cluster()
-	if err := b.replayed(ctx, cluster, b.pods); err != nil {
-		return "", err
+	if live {
+		r.kubernetes = string(e2e.PSPRelease)
+		cluster.title += ", real API server"
+	} else {
+		cluster.title += ", replayed"
 	}
 	r.sections = append(r.sections, cluster)
+	if err := b.readCluster(ctx, cluster, live); err != nil {
+		return "", err
+	}
 	for _, n := range sizes {
 		s := b.growth(n)
 		if err := b.replayed(ctx, s, n); err != nil {
@@ -129,7 +145,63 @@ func (b *bench) report(ctx context.Context, sizes []int) (string, error) {
 		}
 		r.growth = append(r.growth, grown{n, s})
 	}
+	for _, n := range slices.Compact([]int{b.pods, max(b.pods, slices.Max(append(sizes, 0)))}) {
+		s := b.controllers(n)
+		r.sections = append(r.sections, s)
+		if err := b.replayed(ctx, s, n); err != nil {
+			return "", err
+		}
+	}
+	for _, form := range []string{formJSON, formYAML, formStream, formDir} {
+		s, err := b.files(ctx, form)
+		if err != nil {
+			return "", err
+		}
+		r.sections = append(r.sections, s)
+	}
+	generation, err := b.generation(ctx)
+	if err != nil {
+		return "", err
+	}
+	r.sections = append(r.sections, generation)
 	return r.markdown(), nil
+}
+
+func (b *bench) readCluster(ctx context.Context, s *section, live bool) error {
+	if live {
+		return b.live(ctx, s)
+	}
+	return b.replayed(ctx, s, b.pods)
+}
+
+// files runs the section of a form of dumps. The dump is removed then.
+func (b *bench) files(ctx context.Context, form string) (*section, error) {
+	path := filepath.Join(b.dir, "dump-"+form)
+	s := b.fileSection(form, path)
+	if !b.selects(s) {
+		return s, nil
+	}
+	defer os.RemoveAll(path) //nolint:errcheck // a leftover in the temporary directory
+	if _, err := b.measure(ctx, b.self, "dump", "-form", form, "-path", path, "-pods", strconv.Itoa(b.pods)); err != nil {
+		return nil, err
+	}
+	return s, b.run(ctx, s, target{})
+}
+
+// generation runs the section of what is generated from an Observation.
+func (b *bench) generation(ctx context.Context) (*section, error) {
+	whole, half := filepath.Join(b.dir, "observation.json"), filepath.Join(b.dir, "half.json")
+	s := b.generationSection(whole, half)
+	if !b.selects(s) {
+		return s, nil
+	}
+	for path, pods := range map[string]int{whole: b.pods, half: b.pods / 2} {
+		defer os.Remove(path) //nolint:errcheck // a leftover in the temporary directory
+		if _, err := b.measure(ctx, b.self, "dump", "-form", formObservation, "-path", path, "-pods", strconv.Itoa(pods)); err != nil {
+			return nil, err
+		}
+	}
+	return s, b.replayed(ctx, s, b.pods)
 }
 
 // replayed runs a section against a server of its own.
@@ -143,7 +215,7 @@ func (b *bench) replayed(ctx context.Context, s *section, pods int) error {
 		return err
 	}
 	defer server.stop()
-	return b.run(ctx, s, target{kubeconfig, server.counts})
+	return b.run(ctx, s, target{kubeconfig, server.address, server.counts})
 }
 
 // counts asks a replaying server.
@@ -161,7 +233,7 @@ func (s *server) counts(ctx context.Context) (counts, error) {
 	if err := json.NewDecoder(response.Body).Decode(&c); err != nil {
 		return counts{}, fmt.Errorf("reading counts: %w", err)
 	}
-	return counts{c.Requests, c.Bytes, c.Writes}, nil
+	return counts{c.Requests, c.Bytes, c.Writes, c.Events}, nil
 }
 
 // selects keeps the ways that are wanted, and what they are compared with.
@@ -186,7 +258,7 @@ func (b *bench) run(ctx context.Context, s *section, t target) error {
 	for round := range b.rounds {
 		for i := range s.ways {
 			w := s.ways[(round+i)%len(s.ways)]
-			one, err := w.measure(ctx, t)
+			one, err := b.runOnce(ctx, w, t)
 			if err != nil {
 				return fmt.Errorf("%s/%s: %w", s.name, w.name, err)
 			}
@@ -201,24 +273,24 @@ func (b *bench) run(ctx context.Context, s *section, t target) error {
 	return nil
 }
 
-// measure runs a way once.
-func (w way) measure(ctx context.Context, t target) (sample, error) {
+// runOnce runs a way once.
+func (b *bench) runOnce(ctx context.Context, w way, t target) (sample, error) {
 	var args []string
 	for _, a := range w.args {
 		args = append(args, strings.ReplaceAll(a, "{kubeconfig}", t.kubeconfig))
 	}
 	run := w.run
 	if run == nil {
-		run = func(ctx context.Context, args []string) (sample, error) { return measure(ctx, args...) }
+		run = func(ctx context.Context, _ target, args []string) (sample, error) { return b.measure(ctx, args...) }
 	}
 	if t.counts == nil {
-		return run(ctx, args)
+		return run(ctx, t, args)
 	}
 	before, err := t.counts(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	one, err := run(ctx, args)
+	one, err := run(ctx, t, args)
 	if err != nil {
 		return sample{}, err
 	}

@@ -13,9 +13,14 @@ import (
 // commands are what the harness runs as processes of their own.
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"serve":    serve,
+	"launch":   launch,
 	"raw":      rawGet,
 	"loop":     loop,
 	"informer": informer,
+	"load":     load,
+	"dump":     dump,
+	"decode":   decode,
+	"parse":    parse,
 }
 
 func main() {

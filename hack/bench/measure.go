@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,10 +27,10 @@ type sample struct {
 }
 
 // counts are what a server has sent.
-type counts struct{ requests, bytes, writes int64 }
+type counts struct{ requests, bytes, writes, events int64 }
 
 func (c counts) since(o counts) counts {
-	return counts{c.requests - o.requests, c.bytes - o.bytes, c.writes - o.writes}
+	return counts{c.requests - o.requests, c.bytes - o.bytes, c.writes - o.writes, c.events - o.events}
 }
 
 // runTimeout is how long one run of a way may take.
@@ -42,29 +43,46 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// measure runs a command to its end. What it prints is thrown away.
-func measure(ctx context.Context, args ...string) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout)
-	defer cancel()
-	var last tail
-	cmd := command(ctx, args...)
-	cmd.Stderr = &last
-	begin := time.Now()
-	if err := cmd.Run(); err != nil {
-		return sample{}, fmt.Errorf("running %s: %w\n%s", strings.Join(args, " "), err, last.String())
-	}
-	return sampleOf(cmd.ProcessState, time.Since(begin)), nil
+// usage is what a launched process has used.
+type usage struct {
+	Wall, User time.Duration
+	Peak       int64
 }
 
-// sampleOf returns what a process has used that has ended. The peak of a process is at
-// least that of its parent (fs/exec.c in Linux, exec_mmap), so the harness itself holds
-// nothing of size.
-func sampleOf(state *os.ProcessState, wall time.Duration) sample {
-	s := sample{wall: wall, user: state.UserTime()}
-	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
-		s.peak = usage.Maxrss << 10
+// launch runs a command to its end, and prints what it has used. What it prints itself is
+// thrown away. A process of its own does this, because the peak of a process is at least
+// what its parent holds (fs/exec.c in Linux, exec_mmap), and the harness grows.
+func launch(ctx context.Context, args []string) error {
+	cmd := command(ctx, args...)
+	cmd.Stderr = os.Stderr
+	begin := time.Now()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("running %s: %w", strings.Join(args, " "), err)
 	}
-	return s
+	u := usage{Wall: time.Since(begin), User: cmd.ProcessState.UserTime()}
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		u.Peak = r.Maxrss << 10
+	}
+	return json.NewEncoder(os.Stdout).Encode(u) //nolint:wrapcheck // of standard output
+}
+
+// measure launches a command.
+func (b *bench) measure(ctx context.Context, args ...string) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	defer cancel()
+	var out bytes.Buffer
+	var last tail
+	cmd := command(ctx, append([]string{b.self, "launch"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &last
+	var u usage
+	err := cmd.Run()
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &u)
+	}
+	if err != nil {
+		return sample{}, fmt.Errorf("running %s: %w\n%s", strings.Join(args, " "), err, last.String())
+	}
+	return sample{wall: u.Wall, user: u.User, peak: u.Peak}, nil
 }
 
 // tail keeps the end of what is written.

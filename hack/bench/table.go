@@ -1,14 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 )
 
 // report is the result of a run.
 type report struct {
-	sections []*section
-	growth   []grown
+	// machine and kubernetes say where it ran; kubernetes is empty without a real server.
+	machine, kubernetes string
+	rounds              int
+	sections            []*section
+	growth              []grown
 }
 
 // grown is a section for a number of pods.
@@ -21,6 +29,11 @@ type grown struct {
 // ratios.
 func (r report) markdown() string {
 	var text strings.Builder
+	fmt.Fprintf(&text, "Medians of %d interleaved rounds on %s", r.rounds, r.machine)
+	if r.kubernetes != "" {
+		fmt.Fprintf(&text, "; the real API server is Kubernetes %s", r.kubernetes)
+	}
+	text.WriteString(".\n")
 	for _, s := range r.sections {
 		if len(s.results) > 0 {
 			s.table(&text)
@@ -31,12 +44,73 @@ func (r report) markdown() string {
 }
 
 func (s *section) table(text *strings.Builder) {
-	fmt.Fprintf(text, "\n### %s\n\n| way | user CPU | wall | peak RSS | bytes | requests |\n|---|---|---|---|---|---|\n", s.title)
+	fmt.Fprintf(text, "\n### %s\n\n", s.title)
+	if s.matrix {
+		s.matrixTable(text)
+		return
+	}
 	base := s.results[s.reference]
+	served := base.requests > 0
+	header, line := "| way | user CPU | wall | peak RSS |", "|---|---|---|---|"
+	if served {
+		header, line = header+" bytes | requests |", line+"---|---|"
+	}
+	fmt.Fprintf(text, "%s\n%s\n", header, line)
 	for _, w := range s.ways {
 		one := s.results[w.name]
-		fmt.Fprintf(text, "| %s | %s | %s | %d MiB | %s | %s |\n", w.name,
-			ratio(one.user, base.user), ratio(one.wall, base.wall), one.peak>>20, ratio(one.bytes, base.bytes), ratio(one.requests, base.requests))
+		fmt.Fprintf(text, "| %s | %s | %s | %d MiB |", w.name, ratio(one.user, base.user), ratio(one.wall, base.wall), one.peak>>20)
+		if served {
+			fmt.Fprintf(text, " %s | %s |", ratio(one.bytes, base.bytes), ratio(one.requests, base.requests))
+		}
+		text.WriteString("\n")
+	}
+	s.notes(text)
+}
+
+// matrixTable has the user CPU and the peak of all ways but the reference, whose names are
+// those of a row and a column.
+func (s *section) matrixTable(text *strings.Builder) {
+	var rows, columns []string
+	for _, w := range s.ways {
+		if row, column, ok := strings.Cut(w.name, "-"); ok {
+			rows, columns = append(rows, row), append(columns, column)
+		}
+	}
+	unique := func(names []string) (list []string) {
+		for _, n := range names {
+			if !slices.Contains(list, n) {
+				list = append(list, n)
+			}
+		}
+		return list
+	}
+	rows, columns = unique(rows), unique(columns)
+	fmt.Fprintf(text, "User CPU and peak RSS:\n\n| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+	for _, row := range rows {
+		fmt.Fprintf(text, "| %s |", row)
+		for _, column := range columns {
+			one, ok := s.results[row+"-"+column]
+			if !ok {
+				text.WriteString(" |")
+				continue
+			}
+			fmt.Fprintf(text, " %s, %d MiB |", ratio(one.user, s.results[s.reference].user), one.peak>>20)
+		}
+		text.WriteString("\n")
+	}
+}
+
+// notes has the other figures of a section.
+func (s *section) notes(text *strings.Builder) {
+	for _, w := range s.ways {
+		notes := s.results[w.name].notes
+		if len(notes) == 0 {
+			continue
+		}
+		fmt.Fprintf(text, "\n| %s | |\n|---|---|\n", w.name)
+		for _, name := range slices.Sorted(maps.Keys(notes)) {
+			fmt.Fprintf(text, "| %s | %.4g |\n", name, notes[name])
+		}
 	}
 }
 
@@ -72,4 +146,44 @@ func (r report) growthTable(text *strings.Builder) {
 		}
 		text.WriteString("\n")
 	}
+}
+
+// The lines between which a document has the tables.
+const (
+	beginMark = "<!-- begin of what make bench writes -->\n"
+	endMark   = "<!-- end of what make bench writes -->\n"
+)
+
+// insert writes the tables into a document.
+func insert(path, tables string) error {
+	data, err := os.ReadFile(path) //nolint:gosec // named by the user
+	if err != nil {
+		return fmt.Errorf("reading the document: %w", err)
+	}
+	before, rest, ok := bytes.Cut(data, []byte(beginMark))
+	_, after, ok2 := bytes.Cut(rest, []byte(endMark))
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no lines to write between: %s%s", path, beginMark, endMark)
+	}
+	text := string(before) + beginMark + "\n" + tables + "\n" + endMark + string(after)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // a document
+		return fmt.Errorf("writing the document: %w", err)
+	}
+	return nil
+}
+
+// machine describes this machine.
+func machine() string {
+	value := func(file, name string) string {
+		data, _ := os.ReadFile(file) //nolint:gosec // of /proc; it may not exist
+		for line := range strings.Lines(string(data)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+				return strings.TrimSpace(value)
+			}
+		}
+		return "unknown"
+	}
+	memory := 0
+	_, _ = fmt.Sscanf(value("/proc/meminfo", "MemTotal"), "%d", &memory) // 0, if it is unknown
+	return fmt.Sprintf("%s, %d cores, %d GiB of memory, %s, %s", value("/proc/cpuinfo", "model name"), runtime.NumCPU(), (memory+1<<19)>>20, runtime.GOOS, runtime.Version())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -55,5 +56,58 @@ func others() []way {
 func (b *bench) growth(pods int) *section {
 	s := &section{name: fmt.Sprintf("growth-%d", pods), reference: "loop", ways: append(b.stock(), b.inspect("inspect", "--engine", "psp"))}
 	s.ways = append(s.ways, others()...)
+	return s
+}
+
+// controllers returns the section of the controller, which needs a server that has events.
+func (b *bench) controllers(pods int) *section {
+	run := func(ctx context.Context, t target, args []string) (sample, error) {
+		return b.controller(ctx, t, args, pods)
+	}
+	return &section{
+		name: fmt.Sprintf("controller-%d", pods), title: fmt.Sprintf("Controller: %d pods, replayed, %d events a second", pods, eventRate),
+		reference: "loop", ways: append(b.stock()[1:], way{name: "controller", run: run, args: []string{
+			b.advisor, "controller", "--kubeconfig", "{kubeconfig}", "--report-namespace", reportNamespace, "--engine", "psp",
+		}}),
+	}
+}
+
+// fileSection returns the section of a dump.
+func (b *bench) fileSection(form, path string) *section {
+	titles := map[string]string{
+		formJSON: "a JSON List", formYAML: "a YAML List", formStream: "a stream of YAML documents", formDir: "a directory of files",
+	}
+	s := &section{name: "files-" + form, title: fmt.Sprintf("Files: %d pods in %s", b.pods, titles[form]), reference: "decode"}
+	if form != formJSON {
+		s.ways = append(s.ways, way{name: "parse", args: []string{b.self, "parse", "-form", form, "-path", path}})
+	}
+	inspect := []string{b.advisor, "inspect", "--engine", "psp", "-f", path}
+	if form == formDir {
+		inspect = append(inspect, "-R")
+	}
+	s.ways = append(
+		s.ways,
+		way{name: "decode", args: []string{b.self, "decode", "-form", form, "-path", path}},
+		way{name: "inspect", args: inspect},
+	)
+	return s
+}
+
+// generationSection returns the section of the engines and levels.
+func (b *bench) generationSection(whole, half string) *section {
+	s := &section{
+		name: "generation", title: fmt.Sprintf("Generation: %d distinct workloads of an Observation", b.pods), reference: "loop",
+		ways: b.stock()[1:2], matrix: true,
+	}
+	for _, engine := range []string{"psp", "psa", "vap", "kyverno", "gatekeeper"} {
+		for _, level := range []string{"workload", "serviceaccount", "namespace", "cluster"} {
+			s.ways = append(s.ways, way{
+				name: engine + "-" + level, args: []string{b.advisor, "inspect", "-f", whole, "--engine", engine, "--level", level, "--output", "yaml"},
+			})
+		}
+		s.ways = append(s.ways, way{
+			name: engine + "-half", args: []string{b.advisor, "inspect", "-f", half, "--engine", engine, "--level", "workload"},
+		})
+	}
 	return s
 }

@@ -219,7 +219,7 @@ func (s *spool) stream(ctx context.Context, w http.ResponseWriter, namespace str
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(s.form.event(string(watch.Added), s.form.whole(s.resource, data))); err != nil {
+		if _, err := w.Write(s.form.event(string(watch.Added), s.form.whole(s.resource, data))); err != nil { //nolint:gosec // no browser
 			return fmt.Errorf("sending an object: %w", err)
 		}
 	}
