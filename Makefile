@@ -46,9 +46,10 @@ update: ## regenerate what is generated
 fuzz: ## run each fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
-bench: ## run the benchmarks, and what admission takes on a current server
+bench: ## run the benchmarks, and write docs/performance.md, which takes an hour
 	go test -run '^$$' -bench . -benchmem ./...
 	go test -tags e2e -run '^$$' -bench . -benchtime 1000x -timeout 20m ./hack/e2e
+	go run ./hack/bench -out docs/performance.md
 
 kube: ## build Kubernetes 1.24, a current API server and the judges, which takes minutes
 	cd hack/kube124 && go build -tags providerless -o ../../.cache/judge ./cmd/judge
