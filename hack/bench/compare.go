@@ -262,7 +262,8 @@ func (b *bench) run(ctx context.Context, s *section, t target) error {
 			if err != nil {
 				return fmt.Errorf("%s/%s: %w", s.name, w.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "%d/%d %s/%s: %.2fs user, %.2fs wall, %d MiB\n", round+1, b.rounds, s.name, w.name, one.user.Seconds(), one.wall.Seconds(), one.peak>>20)
+			fmt.Fprintf(os.Stderr, "%d/%d %s/%s: %.2fs user, %.2fs wall, %d MiB; %d requests, %d MiB sent\n",
+				round+1, b.rounds, s.name, w.name, one.user.Seconds(), one.wall.Seconds(), one.peak>>20, one.requests, one.bytes>>20)
 			samples[w.name] = append(samples[w.name], one)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/psp-advisor/psp-advisor/hack/bench/replay"
 )
 
-// reportNamespace is where the controller publishes.
-const reportNamespace = "psp-advisor"
+// settling is how long a controller may take until it is idle.
+const settling = time.Minute
 
 // eventRate is the number of pod events a second under load.
 const eventRate = 200
@@ -39,12 +39,18 @@ func (b *bench) controller(ctx context.Context, t target, args []string, pods in
 	if err != nil {
 		return s, err
 	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return s, fmt.Errorf("finding a free port: %w", err)
+	}
 	before, err := t.counts(ctx)
 	if err != nil {
 		return s, err
 	}
 	var last tail
-	cmd := command(ctx, append(args, "--listen-address", address)...)
+	// Each run publishes into a namespace of its own: the reports of another would not
+	// have to be written. The replaying server has any namespace.
+	cmd := command(ctx, append(args, "--listen-address", address, "--report-namespace", "bench-"+port)...)
 	cmd.Stderr = &last
 	begin := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -95,6 +101,9 @@ func (b *bench) phases(ctx context.Context, t target, url string, pid, pods int,
 		then, err := userTime(pid)
 		return 100 * (then - first).Seconds() / time.Since(begin).Seconds(), err
 	}
+	if err := settle(pid); err != nil {
+		return s, err
+	}
 	if s.notes[idleCPU], err = share(); err != nil {
 		return s, err
 	}
@@ -122,6 +131,20 @@ func (b *bench) phases(ctx context.Context, t target, url string, pid, pods int,
 	}
 	s.peak, err = peakOf(pid)
 	return s, err
+}
+
+// settle waits until a process does nothing: after the first reports come those about what
+// has changed meanwhile.
+func settle(pid int) error {
+	last := time.Duration(-1)
+	for begin := time.Now(); time.Since(begin) < settling; time.Sleep(6 * time.Second) { // more than --debounce
+		now, err := userTime(pid)
+		if err != nil || now-last < 50*time.Millisecond && last >= 0 {
+			return err
+		}
+		last = now
+	}
+	return nil
 }
 
 // setRate sets the number of pod events a second of a replaying server.

@@ -121,7 +121,7 @@ func load(ctx context.Context, args []string) error {
 	}
 	f := fleet.Fleet{Seed: *seed, Pods: *pods}
 	w := &etcdWriter{url: *etcd + "/v3/kv/txn"}
-	for _, name := range append(f.Namespaces(), reportNamespace) {
+	for _, name := range f.Namespaces() {
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("namespace-" + name)}, Status: corev1.NamespaceStatus{Phase: corev1.NamespaceActive}}
 		if err := w.put(ctx, "/registry/namespaces/"+name, "v1", "Namespace", n); err != nil {
 			return err

@@ -67,7 +67,7 @@ func (b *bench) controllers(pods int) *section {
 	return &section{
 		name: fmt.Sprintf("controller-%d", pods), title: fmt.Sprintf("Controller: %d pods, replayed, %d events a second", pods, eventRate),
 		reference: "loop", ways: append(b.stock()[1:], way{name: "controller", run: run, args: []string{
-			b.advisor, "controller", "--kubeconfig", "{kubeconfig}", "--report-namespace", reportNamespace, "--engine", "psp",
+			b.advisor, "controller", "--kubeconfig", "{kubeconfig}", "--engine", "psp",
 		}}),
 	}
 }

@@ -61,7 +61,7 @@ func TestPods(t *testing.T) {
 		if len(names) != n {
 			t.Errorf("%d pods have %d names", n, len(names))
 		}
-		if size := total / n; n == 1000 && (size < 8000 || size > 10_000) {
+		if size := total / n; n == 1000 && (size < 8500 || size > 9500) {
 			t.Errorf("pods have %d bytes on average", size)
 		}
 		if !slices.IsSortedFunc(first, func(a, b *corev1.Pod) int {

@@ -98,7 +98,7 @@ func secure(r *rand.Rand, s *corev1.PodSpec) {
 
 // mainContainer makes up a container with the configuration of a service.
 func (w *workload) mainContainer(r *rand.Rand, namespace string) corev1.Container {
-	c := small(r, "app", "registry.example.com/"+namespace+"/"+w.name, 32)
+	c := small(r, "app", "registry.example.com/"+namespace+"/"+w.name, 40)
 	for _, secret := range []string{"DATABASE_PASSWORD", "API_TOKEN", "SIGNING_KEY"} {
 		c.Env = append(c.Env, corev1.EnvVar{Name: secret, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: w.name + "-secrets"}, Key: strings.ToLower(secret),
