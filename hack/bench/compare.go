@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,7 @@ type target struct {
 }
 
 func compare(ctx context.Context, args []string) (err error) {
+	runtime.LockOSThread() // see command
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	b := &bench{}
 	flags.IntVar(&b.rounds, "rounds", 5, "rounds; each runs every way once")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,7 +37,8 @@ func (c counts) since(o counts) counts {
 // runTimeout is how long one run of a way may take.
 const runTimeout = 15 * time.Minute
 
-// command returns a process that ends with the harness.
+// command returns a process that ends with the harness: with the thread that starts it,
+// which must be locked.
 func command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the ways of this program
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -53,6 +55,7 @@ type usage struct {
 // thrown away. A process of its own does this, because the peak of a process is at least
 // what its parent holds (fs/exec.c in Linux, exec_mmap), and the harness grows.
 func launch(ctx context.Context, args []string) error {
+	runtime.LockOSThread() // see command
 	cmd := command(ctx, args...)
 	cmd.Stderr = os.Stderr
 	begin := time.Now()
@@ -100,6 +103,8 @@ func (t *tail) Write(data []byte) (int, error) {
 type server struct {
 	cmd     *exec.Cmd
 	address string
+	// ended is closed when the process has ended.
+	ended chan struct{}
 }
 
 // startServer starts a command that prints its address when it is ready.
@@ -118,12 +123,19 @@ func startServer(ctx context.Context, args ...string) (*server, error) {
 	if err != nil && !errors.Is(err, io.EOF) || n == 0 {
 		return nil, errors.Join(fmt.Errorf("waiting for %s: %w", strings.Join(args, " "), err), cmd.Wait())
 	}
-	return &server{cmd, strings.TrimSpace(string(line[:n]))}, nil
+	s := &server{cmd, strings.TrimSpace(string(line[:n])), make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		if err := cmd.Wait(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", strings.Join(args, " "), err)
+		}
+	}()
+	return s, nil
 }
 
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	_ = s.cmd.Wait()                          // ended by a signal
+	<-s.ended
 }
 
 // median returns the sample whose figures are the medians of all, each by itself.
