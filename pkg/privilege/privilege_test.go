@@ -430,10 +430,21 @@ func TestUnderIsTransitive(t *testing.T) {
 			}
 		}
 	}
+	for _, line := range []string{
+		"hostPath /", "write hostPath /", "hostPath /a", "hostPath /a/", "hostPath /a//b", "write hostPath /a/b/c", "hostPath a/b", "hostPath a",
+		"hostPath ", "write hostPath ", "hostPort 80", "hostPort 80 on 127.0.0.1", "hostPort 8", "user 0", "group 1", "image group", "default capabilities",
+	} {
+		seen[line] = true
+	}
 	above := map[string][]string{}
 	for line := range seen {
 		for other := range seen {
-			if line != other && privilege.Under(line, other) {
+			under := privilege.Under(line, other)
+			// A set finds what permits a line without comparing it with each of its own.
+			if got := privilege.SetOf(other, "hostIPC", "write hostPath /zz").Permits(privilege.SetOf(line)); got != under && line != "hostIPC" && line != "write hostPath /zz" {
+				t.Errorf("a set of %q permits %q: %t, want %t", other, line, got, under)
+			}
+			if line != other && under {
 				above[line] = append(above[line], other)
 				if privilege.Under(other, line) {
 					t.Errorf("%q and %q are under each other", line, other)

@@ -22,11 +22,38 @@ func SetOf(lines ...string) Set {
 	}
 	kept := make([]string, 0, len(all))
 	for _, line := range all {
-		if !slices.ContainsFunc(all, func(o string) bool { return o != line && Under(line, o) }) {
+		if !isUnder(line, all) {
 			kept = append(kept, line)
 		}
 	}
 	return Set{kept}
+}
+
+// isUnder reports whether a line is under another one of a sorted list. It looks for
+// those that may permit it: to compare it with each would take quadratic time for a set.
+func isUnder(line string, list []string) bool {
+	permits := func(o string) bool {
+		_, found := slices.BinarySearch(list, o)
+		return found && o != line && Under(line, o)
+	}
+	for o := range Implied {
+		if permits(o) {
+			return true
+		}
+	}
+	if permits(defaultCapabilities) || permits("write "+line) {
+		return true
+	}
+	// A line that permits it otherwise is how it begins: the path of a directory, with or
+	// without the slash, or a port without the address.
+	for i := range len(line) {
+		switch {
+		case line[i] == '/' && (permits(line[:i]) || permits(line[:i+1]) || permits("write "+line[:i]) || permits("write "+line[:i+1])),
+			line[i] == ' ' && permits(line[:i]):
+			return true
+		}
+	}
+	return false
 }
 
 // Lines returns the lines in order. The caller must not change them.
@@ -78,7 +105,7 @@ func (s Set) has(line string) bool {
 	if _, found := slices.BinarySearch(s.lines, line); found {
 		return true
 	}
-	return slices.ContainsFunc(s.lines, func(permitted string) bool { return Under(line, permitted) })
+	return isUnder(line, s.lines)
 }
 
 // Union returns the set that permits what any of the sets permits.
