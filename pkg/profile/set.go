@@ -73,6 +73,15 @@ func (s Set[T]) Has(v T) bool {
 	return found
 }
 
+// UsesOf returns the containers that have a value, sorted, without duplicates.
+func (s Set[T]) UsesOf(v T) []Use {
+	i, found := s.find(v)
+	if !found {
+		return nil
+	}
+	return s.items[i].Uses
+}
+
 // Uses returns the containers that have a value that satisfies f, sorted, without
 // duplicates.
 func (s Set[T]) Uses(f func(T) bool) []Use {

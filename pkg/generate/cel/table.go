@@ -303,7 +303,7 @@ func (a Alternative) text(comments bool) string {
 // stands for several is needed by those who need one of them.
 func (a Alternative) who(line string) string {
 	privileges := a.Group.Profile.Privileges
-	uses := privileges.Uses(func(n profile.Name) bool { return string(n) == line })
+	uses := privileges.UsesOf(profile.Name(line))
 	if len(uses) == 0 {
 		uses = privileges.Uses(func(n profile.Name) bool { return privilege.Under(string(n), line) })
 	}
