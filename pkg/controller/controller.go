@@ -4,7 +4,9 @@
 // package publish) and HTTP endpoints (see Handler). Laws, each tested:
 //   - Level-triggered: a pass publishes what is observed when it runs, whatever the
 //     number of changes before it. Without changes nothing is written.
-//   - Two passes begin at least Debounce apart.
+//   - Two passes begin at least Debounce apart. A report is made again in the first one
+//     after something that it shows has changed; if that is only the number of pods, once
+//     a minute.
 //   - At most one replica publishes: the one that holds the lease. On shutdown it
 //     releases the lease after its work has ended, never before.
 //   - When Run returns, everything that it started has ended.

@@ -40,9 +40,11 @@ import (
 type fleet struct {
 	mu        sync.Mutex
 	workloads map[string]int
-	gaps      []observe.Gap
-	unsynced  error
-	ended     bool
+	// more is the number of pods of each workload beside the first.
+	more     int
+	gaps     []observe.Gap
+	unsynced error
+	ended    bool
 }
 
 func (f *fleet) set(change func()) {
@@ -83,7 +85,7 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 		for n := range f.workloads[namespace] {
 			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
-				ServiceAccount: "web", Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{}), Privileges: profile.SetOf(profile.Name("hostPID"))},
+				ServiceAccount: "web", More: f.more, Profile: &profile.Profile{RunAsUser: profile.SetOf(profile.User{}), Privileges: profile.SetOf(profile.Name("hostPID"))},
 			})
 		}
 	}
@@ -319,6 +321,41 @@ func TestDebounce(t *testing.T) {
 		}
 		if n, most := passes(server)-before, int(100*time.Second/debounce)+1; n > most || n < most-3 {
 			t.Errorf("%d passes in 100 s, want %d at most", n, most)
+		}
+	})
+}
+
+// Where only the number of pods changes, the report is made again once a minute, not with
+// each pass; with anything else, at once.
+func TestNumbersOfPods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, config := apitest.Serve(t)
+		f := &fleet{workloads: map[string]int{"monitoring": 1, "shop": 1}}
+		r := start(t, config, f, "one")
+		eventually(t, "two reports", func() bool { return len(reports(t, server)) == 2 })
+		pass(2 * time.Minute)
+
+		server.TakeWrites()
+		const minutes = 10
+		for range minutes * 60 {
+			f.set(func() { f.more++ })
+			r.Changed("shop")
+			pass(time.Second)
+		}
+		pass(time.Minute + debounce)
+		// A report, the index and the report before.
+		if writes := server.TakeWrites(); len(writes) > 3*(minutes+1) || len(writes) < 3*(minutes-2) {
+			t.Errorf("%d minutes of other numbers were written as %q", minutes, writes)
+		}
+		if got, want := reports(t, server)["shop"].Pods, minutes*60+1; got != want {
+			t.Errorf("%d pods, want %d", got, want)
+		}
+
+		f.set(func() { f.workloads["shop"], f.more = 2, 0 })
+		r.Changed("shop")
+		pass(2 * debounce)
+		if got := reports(t, server)["shop"]; got.Workloads != 2 || got.Pods != 2 {
+			t.Errorf("another workload is not shown at once: %+v", got)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 const (
 	// checkEvery is the time between passes without a change, because another client
-	// may have deleted ConfigMaps.
+	// may have deleted ConfigMaps. Numbers of pods are brought up to date then.
 	checkEvery = time.Minute
 	// firstRetry is the time before a pass that did not succeed is repeated. It doubles
 	// each time.
@@ -68,6 +69,12 @@ type term struct {
 	last time.Time
 	// known has the entries of namespaces with current reports.
 	known map[string]publish.Entry
+	// shown has the digests of the observations that were last rendered.
+	shown map[string][sha256.Size]byte
+	// recount has the namespaces whose reports have other numbers of pods than there are,
+	// and nothing else that has changed; numbers is true when these are due.
+	recount map[string]bool
+	numbers bool
 	// everything is true if all reports must be rendered again.
 	everything bool
 	// notBefore is when a deferred pass is due: no other reason makes it earlier while
@@ -87,7 +94,7 @@ type term struct {
 func (c *Controller) lead(ctx context.Context) {
 	c.metrics.leader.Set(1)
 	defer c.metrics.leader.Set(0)
-	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}}
+	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}, shown: map[string][sha256.Size]byte{}, recount: map[string]bool{}}
 	defer t.due.Stop()
 	resync, check, retry := time.NewTicker(c.options.Resync), time.NewTicker(checkEvery), time.NewTicker(c.options.Lease.Retry)
 	defer resync.Stop()
@@ -106,6 +113,7 @@ func (c *Controller) lead(ctx context.Context) {
 			t.everything = true
 			t.schedule(0)
 		case <-check.C:
+			t.numbers = true
 			t.schedule(0)
 		case <-retry.C:
 			// Changed is called for objects, but not for gaps.
@@ -149,13 +157,8 @@ func (t *term) publish(ctx context.Context) {
 		}
 	}
 	t.last, t.deferrals = time.Now(), 0
-	for namespace := range t.changes.take() {
-		delete(t.known, namespace)
-	}
-	if t.everything {
-		clear(t.known)
-	}
-	p := t.options.Publish.NewPass(t.observer)
+	t.invalidate(t.changes.take())
+	p := t.options.Publish.NewPass(showing{t.observer, t.shown})
 	p.Known = t.known
 	r, err := t.writer.Publish(ctx, p)
 	if ctx.Err() != nil {
@@ -186,6 +189,52 @@ func (t *term) publish(ctx context.Context) {
 	default:
 		t.known, t.everything, t.retries = r.Entries, false, 0
 	}
+}
+
+// invalidate forgets the reports that must be rendered again. Where only the numbers of
+// pods have changed, as whenever pods are replaced, that can wait: each report that is
+// written makes work for all who watch them.
+func (t *term) invalidate(changed map[string]bool) {
+	for namespace := range changed {
+		if _, known := t.known[namespace]; known && t.shown[namespace] == t.observer.Observe(in(namespace)...).Digest() {
+			t.recount[namespace] = true
+		} else {
+			delete(t.known, namespace)
+		}
+	}
+	if t.numbers {
+		for namespace := range t.recount {
+			delete(t.known, namespace)
+		}
+		clear(t.recount)
+		t.numbers = false
+	}
+	if t.everything {
+		clear(t.known)
+		clear(t.shown)
+		clear(t.recount)
+	}
+}
+
+// in returns the namespaces to observe for a report.
+func in(namespace string) []string {
+	if namespace == "" {
+		return nil
+	}
+	return []string{namespace}
+}
+
+// showing is a source that remembers what was rendered.
+type showing struct {
+	publish.Source
+	shown map[string][sha256.Size]byte
+}
+
+// Observe implements publish.Source.
+func (s showing) Observe(namespaces ...string) *observe.Observation {
+	obs := s.Source.Observe(namespaces...)
+	s.shown[strings.Join(namespaces, ",")] = obs.Digest() // one, or none
+	return obs
 }
 
 // retry schedules another pass, each time later.

@@ -15,6 +15,7 @@ package observe
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -136,6 +137,22 @@ func (o *Observation) Namespaces() []string {
 		list = append(list, m.Workload.Namespace)
 	}
 	return slices.Compact(list)
+}
+
+// Digest identifies what was observed, but for the numbers of pods: those of two
+// observations are the same if they differ in these alone.
+func (o *Observation) Digest() [sha256.Size]byte {
+	hash := sha256.New()
+	for _, m := range o.Members {
+		w := m.Workload
+		names := []string{w.Namespace, w.Group, w.Kind, w.Name, m.ServiceAccount}
+		hash.Write(fmt.Appendf(nil, "%q %t %d %x\n", names, m.Pods > 0, m.Templates, m.Profile.Digest()))
+	}
+	hash.Write(fmt.Appendf(nil, "%q\n", o.UnknownOwners))
+	for _, g := range o.Gaps {
+		hash.Write(fmt.Appendf(nil, "%q %q\n", g.Where(), g.Reason))
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
 }
 
 // Resolve returns the observation of records, in any order: it finds the workload of

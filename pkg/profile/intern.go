@@ -13,12 +13,15 @@ import (
 // and safe for concurrent use.
 type Interner struct {
 	mu       sync.Mutex
-	profiles map[key]weak.Pointer[Profile]
+	profiles map[Digest]weak.Pointer[Profile]
 	scratch  []byte // reused for each lookup
 }
 
-// key is the digest of a profile, which is a tenth of its size.
-type key [sha256.Size]byte
+// Digest identifies a profile by its values and evidence: it is a tenth of their size.
+type Digest [sha256.Size]byte
+
+// Digest returns the digest of the profile.
+func (p *Profile) Digest() Digest { return sha256.Sum256(p.appendKey(nil)) }
 
 // Intern returns the first profile that was interned and is equal to p, evidence
 // included.
@@ -26,12 +29,12 @@ func (in *Interner) Intern(p *Profile) *Profile {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.scratch = p.appendKey(in.scratch[:0])
-	k := key(sha256.Sum256(in.scratch))
+	k := Digest(sha256.Sum256(in.scratch))
 	if known := in.profiles[k].Value(); known != nil {
 		return known
 	}
 	if in.profiles == nil {
-		in.profiles = map[key]weak.Pointer[Profile]{}
+		in.profiles = map[Digest]weak.Pointer[Profile]{}
 	}
 	in.profiles[k] = weak.Make(p)
 	runtime.AddCleanup(p, in.forget, k)
@@ -46,7 +49,7 @@ func (in *Interner) Len() int {
 }
 
 // forget removes a collected profile unless an equal one has replaced it.
-func (in *Interner) forget(k key) {
+func (in *Interner) forget(k Digest) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.profiles[k].Value() == nil {
