@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,6 +25,11 @@ const (
 	acceptMetadataList = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
 		"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
+
+// requestTimeout is how long a request may take that is no watch. A server gives up
+// earlier (kube-apiserver --request-timeout, a minute by default), but what is between may
+// never respond.
+const requestTimeout = 2 * time.Minute
 
 // client requests objects from a server, in protobuf if possible. Unlike a clientset it
 // requests whole objects and metadata in the same way.
@@ -85,7 +91,8 @@ func newClient(config *rest.Config, scope observe.Scope) (*client, error) {
 func (c *client) get(r resource, namespace string) *rest.Request {
 	return c.groups[r.GroupVersion()].Get().
 		NamespaceIfScoped(namespace, namespace != metav1.NamespaceAll).
-		Resource(r.Resource)
+		Resource(r.Resource).
+		Timeout(requestTimeout)
 }
 
 // list returns a request for a page of objects.

@@ -793,6 +793,59 @@ func TestWatcherEndedByAnError(t *testing.T) {
 	}
 }
 
+// silence swallows the first n requests of a verb for a resource: a connection that is
+// there, and on which nothing comes any more.
+func silence(verb, resource string, n int32) func(http.ResponseWriter, apitest.Request) bool {
+	var seen atomic.Int32
+	return func(w http.ResponseWriter, q apitest.Request) bool {
+		if q.Verb != verb || q.Resource != resource || seen.Add(1) > n {
+			return false
+		}
+		if q.Verb == "watch" {
+			w.WriteHeader(http.StatusOK)
+		}
+		<-q.Context().Done()
+		return true
+	}
+}
+
+// TestSilence: no request waits forever for a response.
+func TestSilence(t *testing.T) {
+	for _, tc := range []struct{ verb, resource string }{{"list", "pods"}, {"get", "replicasets"}} {
+		bubble(t, tc.verb, func(t *testing.T) {
+			server, config := apitest.Serve(t, shop("shop")...)
+			server.Intercept(silence(tc.verb, tc.resource, 1))
+			obs, err := look(t.Context(), config, both())
+			if err != nil || obs.Gaps != nil || !has("shop/Pod/bare as default")(obs) {
+				t.Errorf("got %v and error %v", obs, err)
+			}
+		})
+	}
+	bubble(t, "watch", func(t *testing.T) {
+		server, config := apitest.Serve(t, shop("shop")...)
+		server.Intercept(silence("watch", "pods", 2)) // the first attempt is to stream
+		w, err := NewWatcher(config, both())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Run(ctx)
+		}()
+		time.Sleep(time.Minute)
+		server.Put(pod("shop", "unheard"))
+		// The server ends a watch after ten minutes at most, which is silent too.
+		time.Sleep(25 * time.Minute)
+		if obs := w.Observe(); obs.Gaps != nil || !has("shop/Pod/unheard as default")(obs) {
+			t.Errorf("got %v, gaps %v", workloads(obs), obs.Gaps)
+		}
+		stop()
+		<-done
+	})
+}
+
 // An object that appears during the watch and cannot be read because the server fails
 // is a gap at once.
 func TestWatcherFetchFails(t *testing.T) {

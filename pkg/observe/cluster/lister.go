@@ -114,6 +114,7 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 // page is the response to the request for a page, which may be in progress.
 type page struct {
 	ctx  context.Context //nolint:containedctx // of the request
+	end  context.CancelFunc
 	done chan struct{}
 	body io.ReadCloser
 	err  error
@@ -122,16 +123,18 @@ type page struct {
 // request begins a request for a page.
 func (l *lister) request(ctx context.Context, token string) *page {
 	o := metav1.ListOptions{Limit: pageSize, Continue: token, FieldSelector: l.resource.fieldSelector(l.recorder.Scope, l.namespace)}
-	p := &page{ctx: ctx, done: make(chan struct{})}
+	p := &page{done: make(chan struct{})}
+	p.ctx, p.end = context.WithTimeout(ctx, requestTimeout)
 	go func() {
 		defer close(p.done)
-		p.body, p.err = l.client.list(l.resource, l.namespace, o).Stream(ctx)
+		p.body, p.err = l.client.list(l.resource, l.namespace, o).Stream(p.ctx)
 	}()
 	return p
 }
 
 // read calls take with the response.
 func (p *page) read(take func(*bufio.Reader) error) error {
+	defer p.end()
 	<-p.done
 	if p.err != nil {
 		return p.err
@@ -150,8 +153,9 @@ func (p *page) Read(data []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.EOF has a meaning
 }
 
-// discard ends a request whose context has ended.
+// discard ends a request.
 func (p *page) discard() {
+	p.end()
 	if <-p.done; p.err == nil {
 		_ = p.body.Close() // nobody reads it
 	}

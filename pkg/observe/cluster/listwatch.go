@@ -16,6 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
+// patience is how long a watch may go on after the server should have ended it. If what is
+// between has lost it, no event and no end ever come.
+const patience = 30 * time.Second
+
 // listWatch is the source of an informer. It converts objects to items page by page and
 // event by event, so neither the informer nor client-go's reflector ever holds more
 // than a page of objects.
@@ -89,19 +93,24 @@ func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) 
 	if o.TimeoutSeconds != nil {
 		timeout = time.Duration(*o.TimeoutSeconds) * time.Second
 	}
-	whole, err := l.client.watch(l.resource, l.namespace, o).Timeout(timeout).Watch(ctx)
-	switch {
-	case err != nil && streaming:
-		// For some errors the reflector would retry silently, and ignore ctx. It does
-		// not recognize a formatted error, and lists instead.
-		return nil, fmt.Errorf("streaming: %v", err) //nolint:errorlint // see above
-	case !streaming:
+	limit := requestTimeout // the reflector always has a timeout
+	if timeout > 0 {
+		limit = timeout + patience
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	whole, err := l.client.watch(l.resource, l.namespace, o).Timeout(timeout).Watch(limited)
+	if !streaming {
 		l.health.watching(ctx, err)
 	}
 	if err != nil {
+		cancel()
+		if streaming {
+			// For some errors the reflector would retry silently, and ignore ctx. It does
+			// not recognize a formatted error, and lists instead.
+			err = fmt.Errorf("streaming: %v", err) //nolint:errorlint // see above
+		}
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	w := &itemWatch{Interface: whole, cancel: cancel, events: make(chan watch.Event)}
 	if !l.calls.begin() {
 		w.Stop()
@@ -112,7 +121,8 @@ func (l *listWatch) WatchWithContext(ctx context.Context, o metav1.ListOptions) 
 	l.mu.Unlock()
 	go func() {
 		defer l.calls.end()
-		w.run(ctx, l.event)
+		defer w.Stop()
+		w.run(limited, l.event)
 	}()
 	return w, nil
 }

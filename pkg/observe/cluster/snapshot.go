@@ -133,7 +133,7 @@ func (l *listing) one(ctx context.Context, one *lister, stop func()) {
 func (l *listing) retry(ctx context.Context, one *lister) (listed, error) {
 	for attempt := 1; ; attempt++ {
 		all, err := one.list(ctx)
-		if err == nil || attempt == attempts || !retriable(err) {
+		if err == nil || attempt == attempts || !retriable(err) || ctx.Err() != nil {
 			return all, err
 		}
 		l.mu.Lock()
@@ -152,10 +152,10 @@ func (l *listing) retry(ctx context.Context, one *lister) (listed, error) {
 }
 
 // retriable reports whether a first list may succeed soon: the server responded with a
-// transient error, or the connection was lost.
+// transient error or not in time, or the connection was lost.
 func retriable(err error) bool {
 	reason := apierror.Of(err)
-	return reason.Transient() && reason != apierror.Unreachable && reason != apierror.Timeout
+	return reason.Transient() && reason != apierror.Unreachable
 }
 
 // unfinished returns an error with the resources that were not listed when ctx ended.
