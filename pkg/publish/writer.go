@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
@@ -25,6 +26,11 @@ import (
 // FieldManager is the field manager of the advisor's writes.
 const FieldManager = "psp-advisor"
 
+// requestTimeout is how long a request may take. A server gives up earlier
+// (kube-apiserver --request-timeout, a minute by default), but what is between may never
+// respond.
+const requestTimeout = 2 * time.Minute
+
 // Writer writes the ConfigMaps of one namespace.
 type Writer struct {
 	namespace string
@@ -40,6 +46,7 @@ func NewWriter(config *rest.Config, namespace string) (*Writer, error) {
 	config = rest.CopyConfig(config)
 	// Priority and fairness in the server limits the rate of requests.
 	config.QPS, config.RateLimiter = -1, nil
+	config.Timeout = requestTimeout
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection: %w", err)

@@ -1,7 +1,11 @@
 package publish
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
@@ -38,5 +42,30 @@ func TestWriterForgets(t *testing.T) {
 	// The one that the last pass has deleted goes with the next list.
 	if len(w.verified) > 2 {
 		t.Errorf("%d reports remembered: %v", len(w.verified), w.verified)
+	}
+}
+
+// TestSilentServer: a request on which no response comes fails: the controller can try
+// again.
+func TestSilentServer(t *testing.T) {
+	for _, verb := range []string{"get", "list", "create", "patch"} {
+		synctest.Test(t, func(t *testing.T) {
+			server, config := apitest.Serve(t)
+			server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
+				if q.Verb != verb {
+					return false
+				}
+				<-q.Context().Done()
+				return true
+			})
+			w, err := NewWriter(config, "advisor")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := Options{Scope: observe.Scope{Pods: true}, Level: aggregate.ByWorkload}
+			if _, err := w.Publish(t.Context(), o.NewPass(reportOf{"a"})); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: error %v", verb, err)
+			}
+		})
 	}
 }
