@@ -181,6 +181,9 @@ func (o controllerOptions) prepare(config *rest.Config, namespace string) (*cont
 	// A lease that waits for other requests is a lease that is lost.
 	forLeases := rest.CopyConfig(config)
 	forLeases.UserAgent += "/leader-election"
+	// Nor may one request take all the time that there is to renew it; client-go limits
+	// renewing only, not acquiring.
+	forLeases.Timeout = o.controller.Lease.Deadline / 2
 	leases, err := coordinationv1client.NewForConfig(forLeases)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection: %w", err)
