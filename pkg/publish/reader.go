@@ -88,6 +88,9 @@ func (r *Reader) files(ctx context.Context, e Entry) (map[string][]byte, error) 
 // get returns a ConfigMap of the advisor.
 func (r *Reader) get(ctx context.Context, name string) (*corev1.ConfigMap, error) {
 	cm, err := r.maps.Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		err = checkContent(cm)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading ConfigMap %s/%s: %w", r.namespace, name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +100,15 @@ func owned(o metav1.Object) bool { return findingOf(o).owned }
 // errNotOurs is the error for a ConfigMap of another client.
 var errNotOurs = errors.New("it was not written by the advisor")
 
+// checkContent returns an error for a response without content. In protobuf it is a valid
+// one that was cut short; every server gives objects and lists a resource version.
+func checkContent(o interface{ GetResourceVersion() string }) error {
+	if o.GetResourceVersion() == "" {
+		return fmt.Errorf("reading the response: it has no content: %w", io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
 // foreign returns the error for a ConfigMap of another client.
 func (w *Writer) foreign(name string) error {
 	return fmt.Errorf("ConfigMap %s/%s: %w: delete it or choose another report namespace", w.namespace, name, errNotOurs)
@@ -107,6 +117,9 @@ func (w *Writer) foreign(name string) error {
 // readIndex returns the index, or nil if there is none.
 func (w *Writer) readIndex(ctx context.Context) (index *corev1.ConfigMap, err error) {
 	index, err = w.maps.Get(ctx, IndexName, metav1.GetOptions{})
+	if err == nil {
+		err = checkContent(index)
+	}
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // see above
@@ -126,6 +139,9 @@ func (w *Writer) createIndex(ctx context.Context) (*corev1.ConfigMap, error) {
 	cm := content{}.configMap(LabelIndex, "")
 	cm.Name = IndexName
 	index, err := w.maps.Create(ctx, cm, metav1.CreateOptions{FieldManager: FieldManager})
+	if err == nil {
+		err = checkContent(index)
+	}
 	doing := fmt.Sprintf("creating ConfigMap %s/%s", w.namespace, IndexName)
 	switch {
 	case apierrors.IsAlreadyExists(err):
@@ -144,6 +160,9 @@ func (w *Writer) list(ctx context.Context) (map[string]found, error) {
 	options := metav1.ListOptions{Limit: 500}
 	for {
 		page, err := w.metadata.List(ctx, options)
+		if err == nil {
+			err = checkContent(page)
+		}
 		if err != nil {
 			return nil, request{"listing the ConfigMaps of namespace " + w.namespace, err}
 		}
@@ -164,6 +183,9 @@ func (w *Writer) isWhole(ctx context.Context, name string, f found) (bool, error
 		return true, nil
 	}
 	list, err := w.maps.List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
+	if err == nil {
+		err = checkContent(list)
+	}
 	if err != nil {
 		return false, request{fmt.Sprintf("reading ConfigMap %s/%s", w.namespace, name), err}
 	}
@@ -219,6 +241,9 @@ func (w *Writer) apply(ctx context.Context, cm *corev1.ConfigMap, force bool) (*
 	var got *corev1.ConfigMap
 	err = retry.OnError(retry.DefaultBackoff, isTransient, func() error {
 		got, err = w.maps.Patch(ctx, cm.Name, types.ApplyPatchType, data, metav1.PatchOptions{FieldManager: FieldManager, Force: &force})
+		if err == nil {
+			err = checkContent(got)
+		}
 		return err //nolint:wrapcheck // wrapped below
 	})
 	switch {
