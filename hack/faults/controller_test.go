@@ -68,7 +68,7 @@ func (c *control) options() publish.Options {
 func newControl(t *testing.T) *control {
 	t.Helper()
 	c := &control{right: map[string]bool{}, hits: map[faults.Kind]int{}}
-	inBubble(t, fleet(), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop"), func(t *testing.T, server *apitest.Server) {
 		config := &rest.Config{Host: "http://api.example", Transport: server}
 		for i := range len(changes) + 1 {
 			if i > 0 {
@@ -185,7 +185,7 @@ const recovery = 40 * time.Minute
 // check runs a controller with a schedule, and returns what is wrong.
 func (c *control) check(t *testing.T, s faults.Schedule, streams bool) (err error) {
 	t.Helper()
-	inBubble(t, fleet(), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop"), func(t *testing.T, server *apitest.Server) {
 		server.Streams = streams
 		server.AfterWrite = func(write string, stored map[string]*corev1.ConfigMap) {
 			if wrong := c.checkStored(stored); wrong != nil && err == nil {
@@ -256,7 +256,7 @@ func TestController(t *testing.T) {
 	for name, streams := range map[string]bool{"pages": false, "streams": true} {
 		t.Run(name, func(t *testing.T) {
 			c := newControl(t)
-			random(t, *schedules/20, controlled, func(s faults.Schedule) error { return c.check(t, s, streams) })
+			random(t, *schedules/32, controlled, func(s faults.Schedule) error { return c.check(t, s, streams) })
 			t.Logf("faults %v", c.hits)
 		})
 	}

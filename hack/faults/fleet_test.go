@@ -45,11 +45,9 @@ func deployment(namespace, name string, user int64) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: meta(namespace, name), Spec: appsv1.DeploymentSpec{Template: template("web-0", user)}}
 }
 
-// namespaces have a bit of everything.
-var namespaces = []string{"shop", "team"}
-
 // fleet is a cluster of which every object shows in the output: see TestEveryObjectShows.
-func fleet() []runtime.Object {
+// Each namespace has a bit of everything.
+func fleet(namespaces ...string) []runtime.Object {
 	var list []runtime.Object
 	user := int64(1000)
 	next := func() int64 {
@@ -57,7 +55,7 @@ func fleet() []runtime.Object {
 		return user
 	}
 	for _, ns := range namespaces {
-		for i := range 3 {
+		for i := range 2 {
 			name := func(kind string) string { return fmt.Sprintf("%s-%d", kind, i) }
 			web, set, cron, run := name("web"), name("web")+"-1", name("cron"), name("cron")+"-1"
 			template := func() corev1.PodTemplateSpec { return template(web, next()) }

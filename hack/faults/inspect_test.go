@@ -54,7 +54,7 @@ func newInspection(t *testing.T, a *advisor, args []string) *inspection {
 // try runs the command with a schedule.
 func (i *inspection) try(t *testing.T, s faults.Schedule) (r result, way *faults.Transport) {
 	t.Helper()
-	inBubble(t, fleet(), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop", "team"), func(t *testing.T, server *apitest.Server) {
 		way = faults.NewTransport(server, s)
 		way.PageSize = pageSize
 		r = i.run(t.Context(), way, i.args...)
@@ -119,7 +119,7 @@ func TestInspect(t *testing.T) {
 	for _, args := range inspections {
 		t.Run(strings.Join(args[1:], " "), func(t *testing.T) {
 			i := newInspection(t, a, args)
-			random(t, *schedules/8, inspected, func(s faults.Schedule) error {
+			random(t, 3**schedules/20, inspected, func(s faults.Schedule) error {
 				r, _ := i.try(t, s)
 				return i.check(r, s)
 			})
@@ -133,7 +133,7 @@ func TestInspect(t *testing.T) {
 func TestCheckNotices(t *testing.T) {
 	i := newInspection(t, newAdvisor(t), inspections[0])
 	for _, resource := range listed {
-		dropped := faults.Fault{Kind: faults.Dropped, Verb: faults.List, Resource: resource, Page: 2, Times: faults.Always}
+		dropped := faults.Fault{Kind: faults.Dropped, Verb: faults.List, Resource: resource, Page: 1, Times: faults.Always}
 		fails := func(s faults.Schedule) bool {
 			r, _ := i.try(t, s)
 			return i.check(r, s) != nil

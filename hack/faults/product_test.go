@@ -24,12 +24,12 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 400, "number of random schedules: half for inspect, four tenths for publish, a tenth for the controller")
+	schedules = flag.Int("schedules", 360, "number of random schedules, most of them for inspect, the fewest for the controller")
 	replay    = flag.String("replay", "", "a schedule in JSON to run instead of random ones")
 )
 
-// pageSize is the number of objects on a page: the fleet has three of each kind and
-// namespace.
+// pageSize is the number of objects on a page: the fleet has two of each kind and
+// namespace, and more pods.
 const pageSize = 2
 
 // advisor is the command, in this process.
@@ -133,7 +133,7 @@ func TestEveryObjectShows(t *testing.T) {
 		})
 		return r
 	}
-	all := fleet()
+	all := fleet("shop", "team")
 	want := inspect(all)
 	if want.code != 0 {
 		t.Fatal(want)

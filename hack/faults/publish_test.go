@@ -70,7 +70,7 @@ func newPublication(t *testing.T, a *advisor, again bool) *publication {
 // inBubble runs f with a server that was changed since its reports were published.
 func (p *publication) inBubble(t *testing.T, f func(t *testing.T, server *apitest.Server)) {
 	t.Helper()
-	inBubble(t, fleet(), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop", "team"), func(t *testing.T, server *apitest.Server) {
 		server.Put(pod("gone", "last", "default", 7))
 		if p.again {
 			if r := p.publish(t.Context(), server, nil); r.code != 0 {
@@ -179,7 +179,7 @@ func TestPublish(t *testing.T) {
 	for name, again := range map[string]bool{"the first time": false, "again": true} {
 		t.Run(name, func(t *testing.T) {
 			p := newPublication(t, a, again)
-			random(t, *schedules/5, published, func(s faults.Schedule) error { return p.check(t, s) })
+			random(t, *schedules/8, published, func(s faults.Schedule) error { return p.check(t, s) })
 			t.Logf("exit codes %v, faults %v", p.codes, p.hits)
 		})
 	}

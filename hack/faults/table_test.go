@@ -86,7 +86,8 @@ var regressions = []struct {
 	{`[{"kind":"corrupted","verb":"get","resource":"configmaps","at":1}]`, outcome{}, outcome{}},
 	{
 		`[{"kind":"shortened","verb":"list","resource":"configmaps","at":-1}]`,
-		outcome{}, outcome{3, "listing the ConfigMaps of namespace reports: reading the response: it has no content"},
+		outcome{},
+		outcome{3, "listing the ConfigMaps of namespace reports: reading the response: it has no content"},
 	},
 	{`[{"kind":"shortened","verb":"write","resource":"configmaps","from":2,"at":-1}]`, outcome{}, outcome{3, "reading the response: it has no content"}},
 }

@@ -219,7 +219,10 @@ func (t *Transport) change(f Fault, q request, r *http.Request, response *http.R
 		_ = response.Body.Close()
 		return nil, errReset
 	case Skewed:
-		return response, skew(response, q, f.At)
+		if err := skew(response, q, f.At); err != nil {
+			return nil, err
+		}
+		return response, nil
 	case Slow:
 		if q.verb != Watch {
 			if err := readWhole(response); err != nil {
@@ -231,7 +234,10 @@ func (t *Transport) change(f Fault, q request, r *http.Request, response *http.R
 	case Dropped:
 		return t.withoutPage(r, response)
 	case Upgraded:
-		return response, upgrade(response)
+		if err := upgrade(response); err != nil {
+			return nil, err
+		}
+		return response, nil
 	case Reset, Truncated, Shortened, Corrupted, Silent, Ended, ErrorEvent:
 	case Refused, Closed, Answered, Rotated:
 		return response, nil // see instead
@@ -240,7 +246,10 @@ func (t *Transport) change(f Fault, q request, r *http.Request, response *http.R
 		f.inEvents(r.Context(), response)
 		return response, nil
 	}
-	return response, f.inBody(r.Context(), response)
+	if err := f.inBody(r.Context(), response); err != nil {
+		return nil, err
+	}
+	return response, nil
 }
 
 // inBody puts the fault into a response that has an end.
