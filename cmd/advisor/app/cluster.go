@@ -19,6 +19,9 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 		return nil, nil, err
 	}
 	chosen, err := choice.forServer(ctx, config)
+	if err != nil && choice.needsServer() && mayAnswer(err) {
+		return nil, nil, errChoosing(err)
+	}
 	engines, notes := chosen.build(), chosen.notes
 	if err != nil {
 		notes = append(notes, fmt.Sprintf("warning: %v", err))
@@ -26,6 +29,11 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 		notes = append(notes, serverNotes(ctx, config, engines)...)
 	}
 	return seen.Observe(), engines, printLines(errOut, notes)
+}
+
+// errChoosing is the error of a server that could not be asked for its version.
+func errChoosing(err error) error {
+	return failureError(fmt.Errorf("choosing engines: %w: set --server-version", err))
 }
 
 // listCluster lists what is to be observed, with the progress on errOut.

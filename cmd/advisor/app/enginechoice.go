@@ -107,6 +107,16 @@ func (c engineChoice) forServer(ctx context.Context, config *rest.Config) (chose
 	return c.decided(preferred.name, reason, "the server's version"), nil
 }
 
+// needsServer reports whether the policies are others for other servers.
+func (c engineChoice) needsServer() bool {
+	if c.options.minor > 0 {
+		return false
+	}
+	return slices.Contains(c.names, autoEngine) || slices.ContainsFunc(c.table, func(e engine) bool {
+		return e.perMinor && slices.Contains(c.names, e.name)
+	})
+}
+
 // decided returns the engines where auto stands for the preferred one, for a reason.
 // source is where the minor version is from.
 func (c engineChoice) decided(preferred, reason, source string) chosenEngines {

@@ -24,6 +24,8 @@ type engine struct {
 	// publishedSince is the minor version since which all reports have it, whatever
 	// --engine says; 0 means that only those do for which it was chosen.
 	publishedSince int
+	// perMinor says that its policies differ with the minor version of Kubernetes.
+	perMinor bool
 	// flags that only this engine reads.
 	flags []string
 	// fixed are the values that flags of other engines must have beside this one, since
@@ -63,7 +65,7 @@ func engines() []engine {
 	return []engine{
 		{name: "psp", auto: true, lastMinor: 24, build: func(engineOptions) generate.Engine { return psp.Engine() }},
 		{
-			name: "psa", publishedSince: 23,
+			name: "psa", publishedSince: 23, perMinor: true,
 			build: func(o engineOptions) generate.Engine { return psa.Engine(psa.Options{Minor: o.minor}) },
 		},
 		{

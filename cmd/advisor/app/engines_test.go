@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -293,6 +294,30 @@ func TestPublishedEngines(t *testing.T) {
 				t.Error("no objects in JSON")
 			}
 		})
+	}
+}
+
+// TestServerDoesNotAnswer: policies that are others for other servers are not printed on a
+// guess when the server may answer later.
+func TestServerDoesNotAnswer(t *testing.T) {
+	server, config := apitest.Serve(t, runningPod("shop", "web"))
+	server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+		if q.Resource == "" {
+			apitest.Refuse(w, apitest.Status(http.StatusServiceUnavailable))
+		}
+		return q.Resource == ""
+	})
+	c := newClient(config)
+	const want = "advisor: choosing engines: reading the server's version: the server is currently unable to handle the request: set --server-version\n"
+	for _, engine := range []string{"auto", "psa"} {
+		if r := c.run(t.Context(), "inspect", "--engine", engine).expect(t, exitFailure); r.errs != want || r.out != "" {
+			t.Errorf("%s: %s", engine, r)
+		}
+	}
+	for _, args := range [][]string{{"--engine", "psp"}, {"--server-version", "1.24"}} {
+		if r := c.run(t.Context(), append([]string{"inspect"}, args...)...).expect(t, exitOK); r.out == "" {
+			t.Errorf("%v: %s", args, r)
+		}
 	}
 }
 

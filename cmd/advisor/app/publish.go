@@ -138,7 +138,7 @@ func (o publishOptions) run(ctx context.Context) error {
 func (o publishOptions) chooseEngines(ctx context.Context, config *rest.Config) (chosenEngines, error) {
 	chosen, err := o.engines.forServer(ctx, config)
 	if err != nil {
-		return chosenEngines{}, failureError(fmt.Errorf("choosing engines: %w: set --server-version", err))
+		return chosenEngines{}, errChoosing(err)
 	}
 	return chosen.published(), nil
 }

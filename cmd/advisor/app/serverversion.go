@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 
+	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/cluster"
 	"k8s.io/client-go/rest"
 )
@@ -30,6 +32,14 @@ func minorOf(version string) (minor int, ok bool) {
 	return minor, err == nil
 }
 
+var errNotKubernetes = errors.New("is not a version of Kubernetes")
+
+// mayAnswer reports whether the server may answer later what it did not answer now. One
+// that refuses to, or that has no version of Kubernetes, will not.
+func mayAnswer(err error) bool {
+	return !errors.Is(err, errNotKubernetes) && apierror.Of(err).Transient()
+}
+
 // askVersion returns the server that config connects to, its version, and the minor
 // version in it.
 func askVersion(ctx context.Context, config *rest.Config) (server *cluster.Server, version string, minor int, err error) {
@@ -41,7 +51,7 @@ func askVersion(ctx context.Context, config *rest.Config) (server *cluster.Serve
 	}
 	minor, ok := minorOf(version)
 	if !ok {
-		return nil, "", 0, fmt.Errorf("reading the server's version: %q is not a version of Kubernetes", version)
+		return nil, "", 0, fmt.Errorf("reading the server's version: %q %w", version, errNotKubernetes)
 	}
 	return server, version, minor, nil
 }
