@@ -256,7 +256,7 @@ func TestController(t *testing.T) {
 	for name, streams := range map[string]bool{"pages": false, "streams": true} {
 		t.Run(name, func(t *testing.T) {
 			c := newControl(t)
-			random(t, *schedules/32, controlled, func(s faults.Schedule) error { return c.check(t, s, streams) })
+			random(t, *schedules/16, controlled, func(s faults.Schedule) error { return c.check(t, s, streams) })
 			t.Logf("faults %v", c.hits)
 		})
 	}
