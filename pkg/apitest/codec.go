@@ -107,7 +107,8 @@ func (s *Server) send(w http.ResponseWriter, q Request, o runtime.Object) {
 	if _, ok := o.(*metav1.Status); ok {
 		gv = schema.GroupVersion{Version: "v1"}
 	}
-	data, err := runtime.Encode(codecs.EncoderForVersion(info.Serializer, gv), o)
+	// Encoding sets the type of an object, which watches may be reading.
+	data, err := runtime.Encode(codecs.EncoderForVersion(info.Serializer, gv), o.DeepCopyObject())
 	if err != nil {
 		s.t.Error(err)
 	}

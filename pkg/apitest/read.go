@@ -182,7 +182,7 @@ func (s *Server) stream(w http.ResponseWriter, q Request) func(watch.Event) {
 	w.Header().Set("Content-Type", info.MediaType+";stream=watch")
 	flush()
 	return func(e watch.Event) {
-		raw, err := runtime.Encode(codecs.EncoderForVersion(info.Serializer, q.groupVersion()), e.Object)
+		raw, err := runtime.Encode(codecs.EncoderForVersion(info.Serializer, q.groupVersion()), e.Object.DeepCopyObject())
 		if err != nil {
 			s.t.Error(err)
 		}
