@@ -95,6 +95,7 @@ func (a *advisor) run(ctx context.Context, way http.RoundTripper, args ...string
 	a.way = way
 	var out, errs bytes.Buffer
 	code := app.Run(ctx, "advisor", append(args, "--kubeconfig", a.kubeconfig), app.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+	synctest.Wait() // client-go may log that it gives up a request, and the next run sets the log
 	r := result{code, out.String(), errs.String()}
 	if ctx.Err() != nil {
 		r.errs += "the test had to end it\n"

@@ -179,7 +179,7 @@ func TestPublish(t *testing.T) {
 	for name, again := range map[string]bool{"the first time": false, "again": true} {
 		t.Run(name, func(t *testing.T) {
 			p := newPublication(t, a, again)
-			random(t, *schedules/8, published, func(s faults.Schedule) error { return p.check(t, s) })
+			random(t, *schedules/12, published, func(s faults.Schedule) error { return p.check(t, s) })
 			t.Logf("exit codes %v, faults %v", p.codes, p.hits)
 		})
 	}
