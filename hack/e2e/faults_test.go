@@ -125,7 +125,7 @@ func TestFaults(t *testing.T) {
 	e := start(t, cluster.Options{})
 	e.fillSmall(t)
 	e.ensureNamespace(t, "reports")
-	count := 60
+	count := 120 // about two minutes
 	if text := os.Getenv("FAULTS"); text != "" {
 		var err error
 		if count, err = strconv.Atoi(text); err != nil {
