@@ -101,7 +101,8 @@ func (s *Server) encoder(q Request) (serializer.CodecFactory, runtime.Serializer
 	return codecs, info
 }
 
-func (s *Server) send(w http.ResponseWriter, q Request, o runtime.Object) {
+// encoded encodes an object, and returns what sends it.
+func (s *Server) encoded(q Request, o runtime.Object) func(http.ResponseWriter) {
 	codecs, info := s.encoder(q)
 	gv := q.groupVersion()
 	if _, ok := o.(*metav1.Status); ok {
@@ -112,8 +113,10 @@ func (s *Server) send(w http.ResponseWriter, q Request, o runtime.Object) {
 	if err != nil {
 		s.t.Error(err)
 	}
-	w.Header().Set("Content-Type", info.MediaType)
-	_, _ = w.Write(data) // the client may be gone
+	return func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", info.MediaType)
+		_, _ = w.Write(data) // the client may be gone
+	}
 }
 
 func sendJSON(w http.ResponseWriter, code int, v any) {

@@ -124,20 +124,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // died.
 func (s *Server) serve(w http.ResponseWriter, q Request) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	send, alive := s.respond(q)
+	s.mu.Unlock()
+	if alive {
+		send(w) // which may take until the client reads
+	}
+	return alive
+}
+
+// respond returns what sends the response to a request; false if there is none.
+func (s *Server) respond(q Request) (send func(http.ResponseWriter), alive bool) {
 	if q.Resource == configMaps && s.dead() {
-		return false
+		return nil, false
 	}
 	answer, status := s.answer(q)
 	if q.Resource == configMaps && s.dead() {
-		return false
+		return nil, false
 	}
 	if status != nil {
-		Refuse(w, *status)
-		return true
+		return func(w http.ResponseWriter) { Refuse(w, *status) }, true
 	}
-	s.send(w, q, answer)
-	return true
+	return s.encoded(q, answer), true
 }
 
 func (s *Server) dead() bool { return s.DieAfter > 0 && len(s.writes) >= s.DieAfter }
