@@ -116,9 +116,9 @@ func BenchmarkDump(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	observed := func(paths []string, text []byte) func() error {
+	observed := func(paths []string) func() error {
 		return func() error {
-			obs, err := Read(b.Context(), paths, Options{In: bytes.NewReader(text)}, everything)
+			obs, err := Read(b.Context(), paths, Options{}, everything)
 			if err == nil && obs.Pods() != n {
 				return fmt.Errorf("%d pods", obs.Pods())
 			}
@@ -142,19 +142,26 @@ func BenchmarkDump(b *testing.B) {
 		}
 		return kjson.UnmarshalCaseSensitivePreserveInts(list.json, &pods)
 	}
+	fileOf := func(name string, text []byte) []string {
+		path := filepath.Join(b.TempDir(), name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			b.Fatal(err)
+		}
+		return []string{path}
+	}
 	for _, bc := range []struct {
 		name string
 		size int
 		run  func() error
 	}{
-		{"json-list/read", len(list.json), observed([]string{Stdin}, list.json)},
+		{"json-list/read", len(list.json), observed(fileOf("list.json", list.json))},
 		{"json-list/decode-once", len(list.json), decoded},
-		{"json-stream/read", len(stream.json), observed([]string{Stdin}, stream.json)},
-		{"yaml-list/read", len(list.yaml), observed([]string{Stdin}, list.yaml)},
+		{"json-stream/read", len(stream.json), observed(fileOf("stream.json", stream.json))},
+		{"yaml-list/read", len(list.yaml), observed(fileOf("list.yaml", list.yaml))},
 		{"yaml-list/parse-once", len(list.yaml), parsed(list.yaml)},
-		{"yaml-stream/read", len(stream.yaml), observed([]string{Stdin}, stream.yaml)},
+		{"yaml-stream/read", len(stream.yaml), observed(fileOf("stream.yaml", stream.yaml))},
 		{"yaml-stream/parse-once", len(stream.yaml), parsed(stream.yaml)},
-		{"directory/read", len(stream.yaml), observed([]string{dir}, nil)},
+		{"directory/read", len(stream.yaml), observed([]string{dir})},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -161,9 +161,30 @@ func readAll(limit int, compressed bool, open func() (io.ReadCloser, error)) ([]
 
 // readUpTo returns what can be read; if that is more than the limit, the problem.
 func readUpTo(limit int, in io.Reader, problem error) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	data, err := readSized(io.LimitReader(in, int64(limit)+1), min(sizeOf(in), int64(limit)))
 	if err == nil && len(data) > limit {
 		return nil, problem
 	}
 	return data, err
+}
+
+// sizeOf returns the size of a file, 0 for what else is read.
+func sizeOf(in io.Reader) int64 {
+	if file, ok := in.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
+		}
+	}
+	return 0
+}
+
+// readSized is io.ReadAll without the copies that it makes while it does not know the
+// size, which may be wrong.
+func readSized(in io.Reader, size int64) ([]byte, error) {
+	if size == 0 {
+		return io.ReadAll(in)
+	}
+	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := data.ReadFrom(in)
+	return data.Bytes(), err
 }
