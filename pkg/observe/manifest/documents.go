@@ -3,8 +3,6 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"iter"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +13,10 @@ type document struct {
 	text []byte
 	line int // where it begins, counted from 1
 	err  error
+	// scanned is true for a text that is a JSON object, and items are those of the List
+	// that it may be.
+	scanned bool
+	items   listItems
 }
 
 // documents splits a stream into its documents. YAML is split where a line
@@ -75,10 +77,19 @@ func lineLength(data []byte) int {
 	return len(data)
 }
 
+// hasMarker reports whether a line is a marker. It looks for what may be one, and then
+// whether a line begins there.
 func hasMarker(data []byte) bool {
-	for line := range lines(data) {
-		if isMarker(line) {
-			return true
+	for _, marker := range []string{"---", "..."} {
+		for start := 0; ; start++ {
+			i := bytes.Index(data[start:], []byte(marker))
+			if i < 0 {
+				break
+			}
+			start += i
+			if before, _ := utf8.DecodeLastRune(data[:start]); (start == 0 || strings.ContainsRune(lineEnds, before)) && isMarker(data[start:]) {
+				return true
+			}
 		}
 	}
 	return false
@@ -142,28 +153,36 @@ func isYAML(data []byte) bool {
 
 func jsonDocuments(data []byte) iter.Seq2[int, document] {
 	return func(yield func(int, document) bool) {
-		d := json.NewDecoder(bytes.NewReader(data))
-		line, counted := 1, int64(0) // the line of a value, and where it was counted
+		line, counted, end := 1, 0, 0 // the line of a value, where it was counted, and where the last one ends
 		for n := 0; ; n++ {
 			// What separates values belongs to none.
-			start := d.InputOffset()
-			start += int64(len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n")))
-			var raw json.RawMessage
-			err := d.Decode(&raw)
-			if errors.Is(err, io.EOF) {
+			start := len(data) - len(bytes.TrimLeft(data[end:], " \t\r\n"))
+			if start == len(data) {
 				return
 			}
-			if err != nil && n == 0 && isYAML(data) {
+			doc, length := jsonDocument(data[start:])
+			if doc.err != nil && n == 0 && isYAML(data) {
 				yamlDocuments(data)(yield)
 				return
 			}
 			line += bytes.Count(data[counted:start], []byte("\n"))
-			counted = start
-			doc := document{text: raw, line: line, err: err}
+			counted, end = start, start+length
+			doc.line = line
 			// After an error there is no telling where the next value begins.
-			if !yield(n, doc) || err != nil {
+			if !yield(n, doc) || doc.err != nil {
 				return
 			}
 		}
 	}
+}
+
+// jsonDocument returns the value that data begins with, and its length.
+func jsonDocument(data []byte) (doc document, length int) {
+	if items, end := scanItems(data); end != none {
+		return document{text: data[:end], scanned: true, items: items}, end
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	var raw json.RawMessage
+	err := d.Decode(&raw)
+	return document{text: raw, err: err}, int(d.InputOffset())
 }

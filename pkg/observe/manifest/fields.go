@@ -53,11 +53,28 @@ func (r *reader) decode(o object, into metav1.Object) (fields []string, err erro
 	if r.options.Validation == ValidateIgnore {
 		return decode(o.data, into)
 	}
-	fields, err = decode(o.data, into, kjson.DisallowUnknownFields, kjson.DisallowDuplicateFields)
-	for _, d := range o.duplicates {
-		fields = append(fields, duplicateField(d))
+	fields, err = decode(o.data, into, strictly...)
+	return append(fields, o.duplicateFields()...), err
+}
+
+// unmarshal is decode without the search for the field that cannot be decoded.
+func (r *reader) unmarshal(o object, into metav1.Object) (fields []string, field, problem string) {
+	if r.options.Validation == ValidateIgnore {
+		return unmarshal(o.data, into)
 	}
-	return fields, err
+	fields, field, problem = unmarshal(o.data, into, strictly...)
+	return append(fields, o.duplicateFields()...), field, problem
+}
+
+// strictly is how the fields of an object are checked.
+var strictly = []kjson.StrictOption{kjson.DisallowUnknownFields, kjson.DisallowDuplicateFields}
+
+// duplicateFields are the problems of what is given twice and is not any more in data.
+func (o object) duplicateFields() (problems []string) {
+	for _, d := range o.duplicates {
+		problems = append(problems, duplicateField(d))
+	}
+	return problems
 }
 
 // olderFields are those of older versions that newer ones lack; a test compares

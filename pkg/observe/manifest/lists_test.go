@@ -148,7 +148,7 @@ func TestOddStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
 		t.Errorf("said, run go test ./pkg/observe/manifest -update (-want +got):\n%s", diff)
 	}
 }

@@ -21,6 +21,8 @@ type object struct {
 	// duplicates are the paths of fields that were given twice and are not any
 	// more in data.
 	duplicates []string
+	// items are those of a List, if they have been found already.
+	items listItems
 }
 
 // item returns an item of a List.
@@ -54,14 +56,38 @@ func (r *reader) warn(at observe.Place, problem string) {
 	r.warnings = append(r.warnings, observe.Warning{Place: at, Problem: problem})
 }
 
+// head is the part of an object that says what it is. It is an alias, because the decoder
+// names the type in what it says of a value that is no object.
+type head = struct {
+	metav1.TypeMeta `json:",inline"`
+	Items           json.RawMessage `json:"items"`
+}
+
+// head returns the head of an object, and which of its fields are given twice.
+func (o *object) head() (h head, duplicates []string, err error) {
+	if !o.items.found() {
+		o.items, _ = scanItems(o.data)
+	}
+	if o.items.found() {
+		// What the items say makes no difference here.
+		if duplicates, err = decode(o.items.without(o.data), &h, kjson.DisallowDuplicateFields); err == nil {
+			return h, duplicates, nil
+		}
+	}
+	h = head{}
+	duplicates, err = decode(o.data, &h, kjson.DisallowDuplicateFields)
+	return h, duplicates, err
+}
+
 // readObject records an object, or the objects of a List. Items of a typed list
 // may lack a type: then it is itemType.
 func (r *reader) readObject(o object, itemType metav1.TypeMeta) error {
-	var meta struct {
-		metav1.TypeMeta `json:",inline"`
-		Items           json.RawMessage `json:"items"`
+	if r.visit == nil {
+		if t, x, fields := r.decodeFirst(o, itemType); x != nil {
+			return r.check(o.at, r.readDecoded(o, t, x, fields))
+		}
 	}
-	duplicates, err := decode(o.data, &meta, kjson.DisallowDuplicateFields)
+	meta, duplicates, err := o.head()
 	if err != nil {
 		return r.check(o.at, err)
 	}
@@ -104,12 +130,19 @@ func (r *reader) readList(o object, itemType metav1.TypeMeta, data []byte) error
 	if strings.Count(o.at.Item, "items[") >= maxNested {
 		return r.check(o.at, fmt.Errorf("a List is nested more than %d deep", maxNested))
 	}
+	if o.items.found() {
+		return r.readItems(o, itemType, o.items.each)
+	}
 	var items []json.RawMessage
 	if len(data) > 0 {
 		if _, err := decode(data, &items); err != nil {
 			return r.check(o.at, errors.New("items: want a list"))
 		}
 	}
+	return r.readItems(o, itemType, items)
+}
+
+func (r *reader) readItems(o object, itemType metav1.TypeMeta, items []json.RawMessage) error {
 	for i, data := range items {
 		if err := r.readObject(o.item(i, data), itemType); err != nil {
 			return err

@@ -95,7 +95,7 @@ func (r *reader) readDocuments(ctx context.Context, name string, data []byte) er
 			return context.Cause(ctx)
 		}
 		at := observe.Place{File: name, Document: n + 1, Line: doc.line}
-		o, err := object{at: at, data: doc.text}, doc.err
+		o, err := object{at: at, data: doc.text, items: doc.items}, doc.err
 		if err == nil {
 			o.data, o.duplicates, err = doc.toJSON()
 		}

@@ -9,6 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -17,7 +18,7 @@ import (
 // (k8s.io/apiserver, pkg/server/config.go, MaxRequestBodyBytes).
 const maxObject = 3 << 20
 
-// readTyped records an object of a kind that is read.
+// readTyped decodes and records an object of a kind that is read.
 func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 	kind := observe.GroupKind(t.APIVersion, t.Kind)
 	if len(o.data) > maxObject {
@@ -25,16 +26,57 @@ func (r *reader) readTyped(o object, t metav1.TypeMeta) error {
 	}
 	x := newObject(kind.Kind)
 	fields, err := r.decode(o, x)
-	if err == nil {
-		if x.GetNamespace() == "" {
-			x.SetNamespace(r.namespace)
-		}
-		if template, path := templateOf(x); template != nil {
-			err = validate(x, template, path)
-		}
-	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
+	}
+	return r.readDecoded(o, t, x, fields)
+}
+
+// decodeFirst decodes an object as what its beginning says that it is: mostly it is, and
+// then it is decoded once. If it is another one after all, or has a mistake, x is nil.
+func (r *reader) decodeFirst(o object, itemType metav1.TypeMeta) (t metav1.TypeMeta, x metav1.Object, fields []string) {
+	if t = typeAtStart(o.data); t.Kind == "" {
+		t = itemType
+	}
+	kind := observe.GroupKind(t.APIVersion, t.Kind)
+	if t.APIVersion == "" || !observe.Reads(kind) || len(o.data) > maxObject {
+		return t, nil, nil
+	}
+	decoded := newObject(kind.Kind)
+	fields, _, problem := r.unmarshal(o, decoded)
+	if problem != "" {
+		return t, nil, nil
+	}
+	said := typeOf(decoded)
+	if said.Kind == "" {
+		said = itemType
+	}
+	if said != t {
+		return t, nil, nil
+	}
+	return t, decoded, fields
+}
+
+// typeOf returns the type that an object of a kind that is read says it has.
+func typeOf(x metav1.Object) metav1.TypeMeta {
+	if o, ok := x.(runtime.Object); ok {
+		if t, ok := o.GetObjectKind().(*metav1.TypeMeta); ok {
+			return *t
+		}
+	}
+	return metav1.TypeMeta{}
+}
+
+// readDecoded records an object of a kind that is read.
+func (r *reader) readDecoded(o object, t metav1.TypeMeta, x metav1.Object, fields []string) error {
+	kind := observe.GroupKind(t.APIVersion, t.Kind)
+	if x.GetNamespace() == "" {
+		x.SetNamespace(r.namespace)
+	}
+	if template, path := templateOf(x); template != nil {
+		if err := validate(x, template, path); err != nil {
+			return fmt.Errorf("%s: %w", describe(kind.Kind, o.data), err)
+		}
 	}
 	if err := r.checkFields(o, kind.Kind, currentFields(fields, t, kind)); err != nil {
 		return err

@@ -20,6 +20,9 @@ func (d document) toJSON() (data []byte, twice []string, err error) {
 	if !utf8.Valid(d.text) || bytes.ContainsRune(d.text, 0) {
 		return nil, nil, errors.New("not a text file")
 	}
+	if d.scanned {
+		return d.text, nil, nil
+	}
 	data = content(d.text)
 	if len(data) == 0 || data[0] != '{' || !json.Valid(data) {
 		data, twice, err = d.parse()
