@@ -151,4 +151,6 @@ type reader struct {
 	unread    map[schema.GroupKind]observe.Unread
 	skipped   []observe.Skipped
 	warnings  []observe.Warning
+	// compacted is the text of the object that is decoded. It is used again.
+	compacted []byte
 }

@@ -186,3 +186,24 @@ func (s *scanner) digits(i int) int {
 	}
 	return i
 }
+
+// compact appends valid JSON without the white space around values. Decoders inspect each
+// character several times, and half of them may be indentation.
+func compact(out, data []byte) []byte {
+	start := 0 // of what is not appended yet
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		case ' ', '\n', '\t', '\r':
+			out = append(out, data[start:i]...)
+			start = (&scanner{data: data}).space(i)
+			i = start - 1
+		}
+	}
+	return append(out, data[start:]...)
+}

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 )
@@ -20,6 +21,16 @@ func FuzzScanner(f *testing.F) {
 		end := s.value(s.space(0))
 		if got, want := end != none && s.space(end) == len(data), json.Valid(data); got != want && s.depth <= maxScanned {
 			t.Fatalf("valid: %t, for encoding/json %t", got, want)
+		}
+		if !json.Valid(data) {
+			return
+		}
+		var want bytes.Buffer
+		if err := json.Compact(&want, data); err != nil {
+			t.Fatal(err)
+		}
+		if got := compact(nil, data); !bytes.Equal(got, want.Bytes()) {
+			t.Fatalf("compact: %s, for encoding/json %s", got, want.Bytes())
 		}
 	})
 }

@@ -43,7 +43,8 @@ func (r *reader) decodeFirst(o object, itemType metav1.TypeMeta) (t metav1.TypeM
 		return t, nil, nil
 	}
 	decoded := newObject(kind.Kind)
-	fields, _, problem := r.unmarshal(o, decoded)
+	r.compacted = compact(r.compacted[:0], o.data)
+	fields, _, problem := r.unmarshal(object{data: r.compacted, duplicates: o.duplicates}, decoded)
 	if problem != "" {
 		return t, nil, nil
 	}
