@@ -12,11 +12,16 @@ import (
 // errKey is what the JSON form cannot have as a key.
 var errKey = errors.New("a key must be a string, a number or a boolean")
 
+// appender is a value that appends its JSON form by itself.
+type appender func(out []byte) ([]byte, error)
+
 // appendJSON appends the JSON form of a value that the YAML parser returned. It is
 // what sigs.k8s.io/yaml makes of it, in one step and without reflection; a test
 // holds it against that.
 func appendJSON(out []byte, value any) ([]byte, error) {
 	switch value := value.(type) {
+	case appender:
+		return value(out)
 	case map[any]any:
 		return appendObject(out, value)
 	case []any:

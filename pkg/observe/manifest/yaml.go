@@ -54,6 +54,9 @@ func isTemplate(text []byte) bool {
 // parse returns the JSON form of a YAML document, and the paths of keys that were
 // given twice.
 func (d document) parse() (data []byte, twice []string, err error) {
+	if data, err := d.parseList(); err == nil {
+		return data, nil, nil
+	}
 	if err := checkAliases(d.text); err != nil {
 		return nil, nil, err
 	}
