@@ -60,6 +60,9 @@ type tables struct {
 	podNames, podShape *wire.Message
 }
 
+// metadataKind is the kind of objects of which only the metadata was requested.
+const metadataKind = "PartialObjectMetadata"
+
 // kind is what is read of the objects of one kind.
 type kind struct {
 	message *wire.Message
@@ -81,7 +84,7 @@ func tablesFor(scope observe.Scope) *tables {
 	workload := wire.Fields{"metadata": metadata, "spec": {"template": template}}
 	return &tables{
 		kinds: map[string]kind{
-			"PartialObjectMetadata": kindOf[metav1.PartialObjectMetadata](wire.Fields{"metadata": metadata}),
+			metadataKind:            kindOf[metav1.PartialObjectMetadata](wire.Fields{"metadata": metadata}),
 			"ServiceAccount":        kindOf[corev1.ServiceAccount](wire.Fields{"metadata": metadata, "automountServiceAccountToken": wire.Whole}),
 			"ReplicationController": kindOf[corev1.ReplicationController](workload),
 			"Deployment":            kindOf[appsv1.Deployment](workload),

@@ -208,7 +208,7 @@ func (c *collector) protobuf(response *bufio.Reader, head func(metav1.ListMeta),
 	kind := ""
 	begin := func(h wire.Head) error {
 		var isList bool
-		if kind, isList = strings.CutSuffix(h.Kind, "List"); !isList || !c.client.tables.has(kind) {
+		if kind, isList = strings.CutSuffix(h.Kind, "List"); !isList || kind != c.resource.kind && kind != metadataKind {
 			return fmt.Errorf("an object of kind %q is no list of %s", h.Kind, c.resource)
 		}
 		head(h.ListMeta)
