@@ -426,12 +426,11 @@ func TestListWithoutContent(t *testing.T) {
 	for name, resource := range map[string]string{"a list": "pods", "an object": "replicasets"} {
 		bubble(t, name, func(t *testing.T) {
 			server, config := apitest.Serve(t, shop("shop")...)
-			cut := 0
+			var cut atomic.Int32 // how many responses end early
 			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
-				if q.Resource != resource || (q.Name == "") != (resource == "pods") || cut == 0 {
+				if q.Resource != resource || (q.Name == "") != (resource == "pods") || cut.Add(-1) < 0 {
 					return false
 				}
-				cut--
 				kind := "PodList"
 				if q.Name != "" {
 					kind = "ReplicaSet"
@@ -446,7 +445,7 @@ func TestListWithoutContent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cut = 1
+			cut.Store(1)
 			got, err := look(within(t), config, both())
 			if err != nil {
 				t.Fatalf("a second attempt succeeds, and yet: %v", err)
@@ -454,7 +453,7 @@ func TestListWithoutContent(t *testing.T) {
 			if diff := cmp.Diff(workloads(want), workloads(got)); diff != "" {
 				t.Errorf("(-undisturbed +got):\n%s", diff)
 			}
-			cut = 1000
+			cut.Store(1000)
 			if obs, err := look(within(t), config, both()); err == nil || !strings.Contains(err.Error(), "no content") {
 				t.Errorf("got %v and error %v", workloads(obs), err)
 			}
