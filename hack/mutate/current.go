@@ -29,7 +29,7 @@ var currentMutants = []mutant{
 	{"volumes", "any mount writes", privilegeDir + "volumes.go", "m.Name == name && !m.ReadOnly })", "m.Name == name })"},
 	{"volumes", "any audience taken for the token", privilegeDir + "volumes.go", "(t.Path != \"token\" || t.Audience != \"\")", "t.Path != \"token\""},
 	{"containers", "debug containers overlooked", privilegeDir + "privilege.go", "if ephemeral {", "if ephemeral && false {"},
-	{"lines under others", "prefixes within a segment", privilegeDir + "set.go", "return line + \"/\"", "return line"},
+	{"lines under others", "paths not under their directory", privilegeDir + "set.go", "(permits(line[:i]) || permits(line[:i+1])", "(permits(line[:i+1])"},
 	{"lines under others", "reading not under writing", privilegeDir + "set.go", "return line == read || ", "return "},
 	{"lines under others", "users not under the image's", privilegeDir + "set.go", "\"image user root\":                {\"image user\", \"user \"}", "\"image user root\":                {\"image user\"}"},
 	{"lines under others", "root under the image's user", privilegeDir + "set.go", "\"image user root\":                {\"image user\", \"user \"}", "\"image user root\":                {\"image user\", \"user \", \"root user\"}"},
