@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -23,10 +24,6 @@ const (
 // volume there gets no token.
 const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount" //nolint:gosec // a path, no credential
 
-// tokenVolumePrefix is the prefix of the names of volumes that admission considers as
-// token volumes, whatever their source.
-const tokenVolumePrefix = "kube-api-access-"
-
 // tokenOf returns whether admission adds a token volume: if some init or regular
 // container mounts nothing at the token's path and no volume has the name of a token
 // volume, unless automountServiceAccountToken is false on the pod or, if unset there, on
@@ -37,7 +34,7 @@ func tokenOf(spec *corev1.PodSpec) Token {
 		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == tokenMountPath })
 	}
 	needs := func(c corev1.Container) bool { return !hasMount(c) }
-	named := func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolumePrefix) }
+	named := func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, profile.TokenVolumePrefix) }
 	switch automount := spec.AutomountServiceAccountToken; {
 	case slices.ContainsFunc(spec.Volumes, named):
 		return NoToken

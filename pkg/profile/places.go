@@ -144,6 +144,12 @@ func (s Setting) Compare(o Setting) int {
 
 func (s Setting) String() string { return strconv.Quote(s.Name) + "=" + strconv.Quote(s.Value) }
 
+// TokenVolumePrefix is how the name of the volume with the token begins that admission
+// adds to a pod, and of those that it considers as one, whatever their source. Five random
+// characters follow (plugin/pkg/admission/serviceaccount/admission.go,
+// ServiceAccountVolumeName; apiserver/pkg/storage/names/generate.go).
+const TokenVolumePrefix = "kube-api-access-"
+
 // addMounts adds where the volumes of a pod are mounted.
 func (p *Profile) addMounts(pod *corev1.Pod, containers []container, o Options) {
 	paths, mounted := map[string]string{}, map[string]bool{}
@@ -166,9 +172,7 @@ func (p *Profile) addMounts(pod *corev1.Pod, containers []container, o Options) 
 		if v.HostPath != nil && !mounted[v.Name] {
 			p.Mounts.add(Mount{Volume: v.Name, HostPath: v.HostPath.Path, Template: o.Template}, "")
 		}
-		// Admission gives its own volume a name with this beginning
-		// (plugin/pkg/admission/serviceaccount/admission.go, ServiceAccountVolumeName).
-		if volumeType(v) == ServiceAccountToken && !strings.HasPrefix(v.Name, "kube-api-access-") {
+		if volumeType(v) == ServiceAccountToken && !strings.HasPrefix(v.Name, TokenVolumePrefix) {
 			p.Mounts.add(Mount{Volume: v.Name, Template: o.Template}, "")
 		}
 	}

@@ -61,14 +61,9 @@ func (s *shapes) put(key digest, r remembered) {
 	s.recent[key] = r
 }
 
-// The volume with the token that admission adds to a pod has a name that ends in five
-// random characters (plugin/pkg/admission/serviceaccount/admission.go,
-// ServiceAccountVolumeName; apiserver/pkg/storage/names/generate.go).
-
-const tokenPrefix = "kube-api-access-"
-
-// anyToken stands for such a name, and is none.
-var anyToken = []byte(tokenPrefix + "*****")
+// anyToken stands for the name of the volume with the token that admission adds to a pod,
+// and is none.
+var anyToken = []byte(profile.TokenVolumePrefix + "*****")
 
 // digestOf returns the digest of the protobuf of a shape that pods of one template have
 // in common though their tokens' volumes have different names, and the name. Where the
@@ -98,12 +93,12 @@ func digestOf(shape []byte) (key digest, token string, ok bool) {
 
 // tokenNameIn returns the name of the volume of a token in a shape; nil if it has none.
 func tokenNameIn(shape []byte) []byte {
-	at := bytes.Index(shape, []byte(tokenPrefix))
+	at := bytes.Index(shape, []byte(profile.TokenVolumePrefix))
 	if at < 1 || len(shape)-at < len(anyToken) || int(shape[at-1]) != len(anyToken) { // a string follows its length
 		return nil
 	}
 	name := shape[at : at+len(anyToken)]
-	for _, c := range name[len(tokenPrefix):] {
+	for _, c := range name[len(profile.TokenVolumePrefix):] {
 		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) {
 			return nil
 		}
