@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ type term struct {
 	// known has the entries of namespaces with current reports.
 	known map[string]publish.Entry
 	// shown has the digests of the observations that were last rendered.
-	shown map[string][sha256.Size]byte
+	shown map[string]observe.Digest
 	// recount has the namespaces whose reports have other numbers of pods than there are,
 	// and nothing else that has changed; numbers is true when these are due.
 	recount map[string]bool
@@ -94,7 +93,7 @@ type term struct {
 func (c *Controller) lead(ctx context.Context) {
 	c.metrics.leader.Set(1)
 	defer c.metrics.leader.Set(0)
-	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}, shown: map[string][sha256.Size]byte{}, recount: map[string]bool{}}
+	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}, shown: map[string]observe.Digest{}, recount: map[string]bool{}}
 	defer t.due.Stop()
 	resync, check, retry := time.NewTicker(c.options.Resync), time.NewTicker(checkEvery), time.NewTicker(c.options.Lease.Retry)
 	defer resync.Stop()
@@ -196,7 +195,7 @@ func (t *term) publish(ctx context.Context) {
 // written makes work for all who watch them.
 func (t *term) invalidate(changed map[string]bool) {
 	for namespace := range changed {
-		if _, known := t.known[namespace]; known && t.shown[namespace] == t.observer.Observe(in(namespace)...).Digest() {
+		if _, known := t.known[namespace]; known && t.shown[namespace] == t.observer.Observe(publish.NamespacesIn(namespace)...).Digest() {
 			t.recount[namespace] = true
 		} else {
 			delete(t.known, namespace)
@@ -216,18 +215,10 @@ func (t *term) invalidate(changed map[string]bool) {
 	}
 }
 
-// in returns the namespaces to observe for a report.
-func in(namespace string) []string {
-	if namespace == "" {
-		return nil
-	}
-	return []string{namespace}
-}
-
 // showing is a source that remembers what was rendered.
 type showing struct {
 	publish.Source
-	shown map[string][sha256.Size]byte
+	shown map[string]observe.Digest
 }
 
 // Observe implements publish.Source.

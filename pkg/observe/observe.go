@@ -139,9 +139,12 @@ func (o *Observation) Namespaces() []string {
 	return slices.Compact(list)
 }
 
+// Digest identifies what was observed; see Observation.Digest.
+type Digest [sha256.Size]byte
+
 // Digest identifies what was observed, but for the numbers of pods: those of two
 // observations are the same if they differ in these alone.
-func (o *Observation) Digest() [sha256.Size]byte {
+func (o *Observation) Digest() Digest {
 	hash := sha256.New()
 	for _, m := range o.Members {
 		w := m.Workload
@@ -152,7 +155,7 @@ func (o *Observation) Digest() [sha256.Size]byte {
 	for _, g := range o.Gaps {
 		hash.Write(fmt.Appendf(nil, "%q %q\n", g.Where(), g.Reason))
 	}
-	return [sha256.Size]byte(hash.Sum(nil))
+	return Digest(hash.Sum(nil))
 }
 
 // Resolve returns the observation of records, in any order: it finds the workload of

@@ -45,9 +45,9 @@ func (o Options) NewPass(source Source) Pass {
 			if o.AllowPartial || !o.covers(namespace) {
 				return nil
 			}
-			return first(source.Gaps(namespacesIn(namespace)...))
+			return first(source.Gaps(NamespacesIn(namespace)...))
 		},
-		HasGap: func(namespace string) bool { return len(source.Gaps(namespacesIn(namespace)...)) > 0 },
+		HasGap: func(namespace string) bool { return len(source.Gaps(NamespacesIn(namespace)...)) > 0 },
 	}
 	if o.Level == aggregate.ByCluster {
 		p.Namespaces = []string{""}
@@ -63,8 +63,9 @@ func engineNames(engines []generate.Engine) []string {
 	return names
 }
 
-// namespacesIn returns the namespaces to observe for a report.
-func namespacesIn(namespace string) []string {
+// NamespacesIn returns the namespaces to observe for the report of a namespace; none, which
+// means all, for that of the cluster.
+func NamespacesIn(namespace string) []string {
 	if namespace == "" {
 		return nil
 	}
@@ -82,7 +83,7 @@ func (o Options) covers(namespace string) bool {
 // render returns the report of a namespace. It checks the gaps of its observation,
 // because there may be one since the pass began.
 func (o Options) render(source Source, namespace string) (Bundle, error) {
-	obs := source.Observe(namespacesIn(namespace)...)
+	obs := source.Observe(NamespacesIn(namespace)...)
 	if gap := first(obs.Gaps); gap != nil && !o.AllowPartial {
 		return Bundle{}, unreadError{*gap}
 	}
