@@ -155,7 +155,7 @@ func servePods(b *testing.B, pods int) *rest.Config {
 	last := encode(list, corev1.SchemeGroupVersion)
 	list.Continue = continueMark
 	page := encode(list, corev1.SchemeGroupVersion)
-	none := encode(&metav1.PartialObjectMetadataList{}, metav1.SchemeGroupVersion)
+	none := encode(&metav1.PartialObjectMetadataList{ListMeta: metav1.ListMeta{ResourceVersion: "100"}}, metav1.SchemeGroupVersion)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", apiruntime.ContentTypeProtobuf)
 		if !strings.HasSuffix(r.URL.Path, "/pods") {
