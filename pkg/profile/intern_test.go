@@ -52,6 +52,57 @@ func TestInternerForgets(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
+// Interning changes nothing but which of equal sets a profile has, and whatever profiles
+// have in common is one.
+func TestInternerSharesSets(t *testing.T) {
+	r := podtest.Rand(t)
+	var in Interner
+	shared, items := 0, map[string]any{}
+	for range rounds {
+		p := Of(podtest.Random(r), Options{EphemeralContainers: podtest.Pick(r, true, false), Template: podtest.Pick(r, true, false)})
+		want := p.key()
+		p = in.Intern(p)
+		if got := p.key(); got != want {
+			t.Fatalf("an interned profile has the key %q, want %q", got, want)
+		}
+		known := func(key string, now any) {
+			before, ok := items[key]
+			if ok && before != now {
+				t.Fatalf("equal sets are not one: %q", key)
+			}
+			if ok {
+				shared++
+			}
+			items[key] = now
+		}
+		known(string(p.Privileged.appendKey([]byte("flags"))), p.Privileged.items)
+		known(string(p.HostNetwork.appendKey([]byte("flags"))), p.HostNetwork.items)
+		known(string(p.Volumes.appendKey([]byte("names"))), p.Volumes.items)
+		known(string(p.Containers.appendKey([]byte("containers"))), p.Containers.items)
+	}
+	if shared < rounds || len(items) < rounds/10 || len(items) > maxSets {
+		t.Errorf("%d different sets, %d that are shared: the test sees too little", len(items), shared)
+	}
+}
+
+// What the interner remembers of sets is bounded.
+func TestSetsAreBounded(t *testing.T) {
+	var s sets
+	for i := range 3 * maxSets {
+		s.keep(setKey{hash: uint64(i)}, i)
+	}
+	if n := len(s.recent) + len(s.older); n > 2*maxSets {
+		t.Errorf("%d sets are kept, want at most %d", n, 2*maxSets)
+	}
+	last := 3*maxSets - 1
+	if got := s.find(setKey{hash: uint64(last)}); got != last {
+		t.Errorf("the last set is %v", got)
+	}
+	if got := s.find(setKey{}); got != nil {
+		t.Errorf("the first set is still kept: %v", got)
+	}
+}
+
 func TestInternerIsSafe(t *testing.T) {
 	var in Interner
 	var wg sync.WaitGroup

@@ -67,8 +67,8 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 
 // MarshalJSON implements json.Marshaler.
 func (s *Set[T]) MarshalJSON() ([]byte, error) {
-	items := make([]item, 0, len(s.items))
-	for _, it := range s.items {
+	items := make([]item, 0, s.Len())
+	for _, it := range s.Items() {
 		value, err := json.Marshal(it.Value)
 		if err != nil {
 			return nil, err //nolint:wrapcheck // wrapped with the attribute's name

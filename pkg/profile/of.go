@@ -61,7 +61,7 @@ func Of(pod *corev1.Pod, o Options) *Profile {
 	p.addMounts(pod, containers, o)
 	p.addPrivileges(pod, o)
 	p.addPodSecurity(pod, o)
-	return p.compact()
+	return p
 }
 
 func podSecurityContext(pod *corev1.Pod) *corev1.PodSecurityContext {

@@ -93,7 +93,7 @@ type attribute interface {
 	json.Unmarshaler
 	// unite makes the set the union of others; see union.
 	unite(others []attribute, members bool)
-	compact(known *[][]Use)
+	share(among *sets, key []byte, uses *[][]Use)
 	equal(other attribute) bool
 	covers(other attribute) bool
 	text() []string
@@ -205,15 +205,6 @@ func unite(profiles []*Profile, members bool) *Profile {
 	return united
 }
 
-// compact gives up memory that the profile does not need.
-func (p *Profile) compact() *Profile {
-	var known [][]Use
-	for _, r := range p.rows() {
-		r.set.compact(&known)
-	}
-	return p
-}
-
 // Equal reports whether p and o have the same values; evidence is ignored.
 func (p *Profile) Equal(o *Profile) bool {
 	others := o.rows()
@@ -262,15 +253,15 @@ func (s *Set[T]) covers(other attribute) bool { return s.Covers(*other.(*Set[T])
 
 func (s *Set[T]) text() []string {
 	var list []string
-	for _, it := range s.items {
+	for _, it := range s.Items() {
 		list = append(list, it.Value.String())
 	}
 	return list
 }
 
 func (s *Set[T]) appendKey(key []byte) []byte {
-	key = binary.AppendUvarint(key, uint64(len(s.items)))
-	for _, it := range s.items {
+	key = binary.AppendUvarint(key, uint64(s.Len())) //nolint:gosec // a length
+	for _, it := range s.Items() {
 		key = appendText(key, it.Value.String())
 		key = binary.AppendUvarint(key, uint64(len(it.Uses)))
 		for _, u := range it.Uses {

@@ -55,7 +55,7 @@ func show(p *Profile, attribute string) []string {
 // lines writes each item of a set.
 func (s *Set[T]) lines() []string {
 	var lines []string
-	for _, it := range s.items {
+	for _, it := range s.Items() {
 		line := it.Value.String()
 		if names := Containers(it.Uses); len(names) > 0 {
 			line += " by " + strings.Join(names, " ")

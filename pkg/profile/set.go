@@ -40,7 +40,16 @@ func (u Use) Compare(o Use) int {
 // Set is a set of observed values, sorted, without duplicates. The zero Set is
 // empty. Operations return new sets and leave their operands unchanged.
 type Set[T Value[T]] struct {
-	items []Item[T]
+	// items is nil for the empty set. It is a pointer, because a profile has many sets,
+	// most of them empty or in many profiles; see Interner.
+	items *[]Item[T]
+}
+
+func setOf[T Value[T]](items []Item[T]) Set[T] {
+	if len(items) == 0 {
+		return Set[T]{}
+	}
+	return Set[T]{&items}
 }
 
 // SetOf returns the set of the given values, as settings of a whole pod.
@@ -53,15 +62,20 @@ func SetOf[T Value[T]](values ...T) Set[T] {
 }
 
 // Items returns the items in order. The caller must not change them.
-func (s Set[T]) Items() []Item[T] { return s.items }
+func (s Set[T]) Items() []Item[T] {
+	if s.items == nil {
+		return nil
+	}
+	return *s.items
+}
 
 // Len returns the number of values.
-func (s Set[T]) Len() int { return len(s.items) }
+func (s Set[T]) Len() int { return len(s.Items()) }
 
 // Values returns the values in order.
 func (s Set[T]) Values() []T {
-	values := make([]T, len(s.items))
-	for i, it := range s.items {
+	values := make([]T, s.Len())
+	for i, it := range s.Items() {
 		values[i] = it.Value
 	}
 	return values
@@ -79,14 +93,14 @@ func (s Set[T]) UsesOf(v T) []Use {
 	if !found {
 		return nil
 	}
-	return s.items[i].Uses
+	return s.Items()[i].Uses
 }
 
 // Uses returns the containers that have a value that satisfies f, sorted, without
 // duplicates.
 func (s Set[T]) Uses(f func(T) bool) []Use {
 	var lists [][]Use
-	for _, it := range s.Where(f).items {
+	for _, it := range s.Where(f).Items() {
 		lists = append(lists, it.Uses)
 	}
 	return Uses(lists...)
@@ -94,7 +108,7 @@ func (s Set[T]) Uses(f func(T) bool) []Use {
 
 // Any reports whether some value satisfies f.
 func (s Set[T]) Any(f func(T) bool) bool {
-	return slices.ContainsFunc(s.items, func(it Item[T]) bool { return f(it.Value) })
+	return slices.ContainsFunc(s.Items(), func(it Item[T]) bool { return f(it.Value) })
 }
 
 // All reports whether s has a value and every value satisfies f. It is false for an
@@ -106,50 +120,54 @@ func (s Set[T]) All(f func(T) bool) bool {
 // Where returns the values that satisfy f.
 func (s Set[T]) Where(f func(T) bool) Set[T] {
 	var kept []Item[T]
-	for _, it := range s.items {
+	for _, it := range s.Items() {
 		if f(it.Value) {
 			kept = append(kept, it)
 		}
 	}
-	return Set[T]{kept}
+	return setOf(kept)
 }
 
 // Map returns the set of f(v) for each value v of s, with the uses of v.
 func Map[T Value[T], U Value[U]](s Set[T], f func(T) U) Set[U] {
-	items := make([]Item[U], len(s.items))
-	for i, it := range s.items {
+	items := make([]Item[U], s.Len())
+	for i, it := range s.Items() {
 		items[i] = Item[U]{f(it.Value), it.Uses}
 	}
 	slices.SortStableFunc(items, func(a, b Item[U]) int { return a.Value.Compare(b.Value) })
-	var m Set[U]
+	var mapped []Item[U]
 	for i := 0; i < len(items); {
 		first, lists := items[i], [][]Use(nil)
 		for ; i < len(items) && items[i].Value.Compare(first.Value) == 0; i++ {
 			lists = append(lists, items[i].Uses)
 		}
-		m.items = append(m.items, Item[U]{first.Value, Uses(lists...)})
+		mapped = append(mapped, Item[U]{first.Value, Uses(lists...)})
 	}
-	return m
+	return setOf(mapped)
 }
 
 // Equal reports whether s and o have the same values.
 func (s Set[T]) Equal(o Set[T]) bool {
-	return slices.EqualFunc(s.items, o.items, func(a, b Item[T]) bool { return a.Value.Compare(b.Value) == 0 })
+	return s.items == o.items || slices.EqualFunc(s.Items(), o.Items(), func(a, b Item[T]) bool { return a.Value.Compare(b.Value) == 0 })
 }
 
 // Covers reports whether every value of o is in s.
 func (s Set[T]) Covers(o Set[T]) bool {
-	return !o.Any(func(v T) bool { return !s.Has(v) })
+	return s.items == o.items || !o.Any(func(v T) bool { return !s.Has(v) })
 }
 
 // add inserts v with the container that has it; "" is the whole pod. It may be
 // called only while the set is built: a set in use never changes.
 func (s *Set[T]) add(v T, container string) {
+	if s.items == nil {
+		s.items = &[]Item[T]{}
+	}
 	i, found := s.find(v)
 	if !found {
-		s.items = slices.Insert(s.items, i, Item[T]{Value: v})
+		*s.items = slices.Insert(*s.items, i, Item[T]{Value: v})
 	}
-	uses := s.items[i].Uses
+	into := &(*s.items)[i].Uses
+	uses := *into
 	switch {
 	case container == "" && len(uses) > 0:
 		return
@@ -158,7 +176,7 @@ func (s *Set[T]) add(v T, container string) {
 	}
 	u := Use{Container: container}
 	if at, found := slices.BinarySearchFunc(uses, u, Use.Compare); !found {
-		s.items[i].Uses = slices.Insert(uses, at, u)
+		*into = slices.Insert(uses, at, u)
 	}
 }
 
@@ -172,20 +190,21 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 	}
 	var values []T
 	for _, s := range sets {
-		for _, it := range s.items {
+		for _, it := range s.Items() {
 			values = append(values, it.Value)
 		}
 	}
 	slices.SortFunc(values, T.Compare)
 	values = slices.CompactFunc(values, func(a, b T) bool { return a.Compare(b) == 0 })
-	u := Set[T]{items: make([]Item[T], len(values))}
+	items := make([]Item[T], len(values))
 	for i, v := range values {
-		u.items[i].Value = v
+		items[i].Value = v
 	}
+	u := setOf(items)
 	for member, s := range sets {
-		for _, it := range s.items {
+		for _, it := range s.Items() {
 			i, _ := u.find(it.Value)
-			into := &u.items[i]
+			into := &items[i]
 			for _, use := range it.Uses {
 				if members {
 					use.Member = member
@@ -195,8 +214,8 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 		}
 	}
 	if !members {
-		for i := range u.items {
-			u.items[i].Uses = Uses(u.items[i].Uses)
+		for i := range items {
+			items[i].Uses = Uses(items[i].Uses)
 		}
 	}
 	return u
@@ -206,12 +225,9 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 // uses that are among the known ones, to which it adds its own. Few lists of containers
 // occur in a profile, each many times.
 func (s *Set[T]) compact(known *[][]Use) {
-	if len(s.items) == 0 {
-		return
-	}
-	s.items = slices.Clone(s.items)
-	for i := range s.items {
-		uses := &s.items[i].Uses
+	items := slices.Clone(s.Items())
+	for i := range items {
+		uses := &items[i].Uses
 		at := slices.IndexFunc(*known, func(k []Use) bool { return slices.Equal(k, *uses) })
 		if at < 0 {
 			at = len(*known)
@@ -219,17 +235,19 @@ func (s *Set[T]) compact(known *[][]Use) {
 		}
 		*uses = (*known)[at]
 	}
+	*s = setOf(items)
 }
 
 // same reports whether s and o have the same values with the same uses.
 func (s Set[T]) same(o Set[T]) bool {
-	return slices.EqualFunc(s.items, o.items, func(a, b Item[T]) bool {
+	return s.items == o.items || slices.EqualFunc(s.Items(), o.Items(), func(a, b Item[T]) bool {
 		return a.Value.Compare(b.Value) == 0 && slices.Equal(a.Uses, b.Uses)
 	})
 }
 
 func (s Set[T]) find(v T) (int, bool) {
-	return sort.Find(len(s.items), func(i int) int { return v.Compare(s.items[i].Value) })
+	items := s.Items()
+	return sort.Find(len(items), func(i int) int { return v.Compare(items[i].Value) })
 }
 
 // Uses returns the uses of all lists, sorted, without duplicates.
