@@ -229,7 +229,15 @@ func (p *Profile) Covers(o *Profile) bool {
 
 // Mentions reports whether a text of letters, digits and dashes is in a value or in the
 // name of a container.
-func (p *Profile) Mentions(text string) bool { return bytes.Contains(p.appendKey(nil), []byte(text)) }
+func (p *Profile) Mentions(text string) bool {
+	var key []byte
+	for _, r := range p.rows() {
+		if key = r.set.appendKey(key[:0]); bytes.Contains(key, []byte(text)) {
+			return true
+		}
+	}
+	return false
+}
 
 // appendKey appends a key that two profiles share if and only if their values and
 // evidence are the same.
