@@ -73,7 +73,10 @@ spec:
 		}
 		for _, line := range lines {
 			t.Run(line, func(t *testing.T) {
-				ours, _, _ := strings.Cut(line, " | ")
+				ours, theirs, _ := strings.Cut(line, " | ")
+				if strings.HasPrefix(theirs, "kubectl apply ") && !strings.Contains(theirs, "--server-side --field-manager=psp-advisor") {
+					t.Errorf("what is applied to Namespaces of others removes what they have set: %s", theirs)
+				}
 				ours, _, _ = strings.Cut(ours, " >")
 				args := strings.Fields(ours)[1:]
 				if cmd.Flags().Lookup("server") == nil || slices.Contains(args, "-f") {

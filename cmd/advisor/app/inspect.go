@@ -26,7 +26,7 @@ const inspectExample = `  # The policies of one namespace of the current cluster
   advisor inspect -f deployment.yaml
 
   # One policy per namespace, applied at once
-  advisor inspect --level namespace | kubectl apply -f -
+  advisor inspect --level namespace | kubectl apply --server-side --field-manager=psp-advisor -f -
 
   # A directory to commit, and a check that it is up to date
   advisor inspect --output-dir policies
