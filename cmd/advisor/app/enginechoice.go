@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -141,10 +142,17 @@ func (c engineChoice) decided(preferred, reason, source string) chosenEngines {
 
 // build returns the engines, in the order of the table.
 func (c chosenEngines) build() []generate.Engine {
+	options := c.options
+	preferred, served, _ := prefer(c.table, func(e engine) (bool, error) { // nothing is asked, so nothing fails
+		return e.servedBy(cmp.Or(options.minor, newestMinor)), nil
+	})
 	var built []generate.Engine
 	for _, e := range c.table {
 		if slices.Contains(c.names, e.name) {
-			built = append(built, e.build(c.options))
+			if served && len(c.names) == 1 && !e.auto {
+				options.beside = preferred.name
+			}
+			built = append(built, e.build(options))
 		}
 	}
 	return built

@@ -44,6 +44,8 @@ type engineOptions struct {
 	// enforcement, unknownAccounts and params are the values of the flags of these
 	// names; empty means the default.
 	enforcement, unknownAccounts, params string
+	// beside is the engine that auto stands for, if only one is chosen that it never does.
+	beside string
 }
 
 // The values of the flags that only some engines read, the default first.
@@ -66,7 +68,9 @@ func engines() []engine {
 		{name: "psp", auto: true, lastMinor: 24, build: func(engineOptions) generate.Engine { return psp.Engine() }},
 		{
 			name: "psa", publishedSince: 23, perMinor: true,
-			build: func(o engineOptions) generate.Engine { return psa.Engine(psa.Options{Minor: o.minor}) },
+			build: func(o engineOptions) generate.Engine {
+				return psa.Engine(psa.Options{Minor: o.minor, Beside: o.beside})
+			},
 		},
 		{
 			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"}, read: vap.Read,

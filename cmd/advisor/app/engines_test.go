@@ -46,6 +46,15 @@ func minors(minor int, names ...string) map[string]engineOptions {
 	return options
 }
 
+// beside adds the engine that could be chosen as well to options.
+func beside(name string, options map[string]engineOptions) map[string]engineOptions {
+	for e, o := range options {
+		o.beside = name
+		options[e] = o
+	}
+	return options
+}
+
 // TestTable: the names of the table are those of the engines, and the properties are
 // possible ones.
 func TestTable(t *testing.T) {
@@ -132,7 +141,9 @@ func TestAuto(t *testing.T) {
 			nil,
 			"engine: new (for Kubernetes 1.30)\nwarning: the server (v1.24.17) does not serve newpolicies, so the policies have no effect there: install it first\n", minors(30, "new"),
 		},
-		{"named", "v1.24.17", []schema.GroupVersionResource{oldPolicies}, []string{"--engine", "level"}, nil, "", minors(24, "level")},
+		{"named", "v1.24.17", []schema.GroupVersionResource{oldPolicies}, []string{"--engine", "level"}, nil, "", beside("old", minors(24, "level"))},
+		{"named for a version that serves no other", "v1.26.3", nil, []string{"--engine", "level"}, nil, "", minors(26, "level")},
+		{"named, of manifests", "", nil, []string{"--engine", "level"}, nil, "", beside("new", minors(0, "level"))},
 		{"auto and another", "v1.24.17", []schema.GroupVersionResource{oldPolicies}, []string{"--engine", "level,auto"}, []string{"level", "old"}, serves, minors(24, "old", "level")},
 		{"several", "v1.24.17", []schema.GroupVersionResource{oldPolicies, newPolicies}, []string{"--engine", "new,old"}, []string{"new", "old"}, "", minors(24, "old", "new")},
 		{"manifests", "", nil, nil, nil, "engine: old (for manifests, unless --server-version says otherwise)\n", minors(0, "old")},

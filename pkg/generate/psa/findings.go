@@ -46,7 +46,7 @@ func (o Options) findings(outputs []generate.Output) []generate.Finding {
 			list = append(list, d.unknown())
 			continue
 		}
-		list = slices.Concat(list, d.pinned(o.Minor), d.heldBack(), d.timeline())
+		list = slices.Concat(list, d.pinned(o.Minor), o.heldBack(d), d.timeline())
 	}
 	return list
 }
@@ -94,7 +94,7 @@ func (d decision) pinned(requested int) []generate.Finding {
 
 // heldBack returns a finding if few workloads keep the level loose: not those of a
 // namespace without others, unless they use the host.
-func (d decision) heldBack() []generate.Finding {
+func (o Options) heldBack(d decision) []generate.Finding {
 	stricter := podsecurity.Stricter(d.level)
 	if stricter == "" {
 		return nil
@@ -120,7 +120,10 @@ func (d decision) heldBack() []generate.Finding {
 		return nil
 	}
 	f := generate.About(holders, generate.Info, ruleLevel)
-	f.Message = fmt.Sprintf("the level is %s, but would be %s without %s: --engine psa,vap adds a policy that confines them to what they ask for", d.level, stricter, strings.Join(names, ", "))
+	f.Message = fmt.Sprintf("the level is %s, but would be %s without %s", d.level, stricter, strings.Join(names, ", "))
+	if o.Beside != "" {
+		f.Message += fmt.Sprintf(": --engine psa,%s adds a policy that confines them to what they ask for", o.Beside)
+	}
 	return []generate.Finding{f}
 }
 

@@ -90,7 +90,7 @@ func TestFindings(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			engine := Engine(Options{Minor: tc.minor})
+			engine := Engine(Options{Minor: tc.minor, Beside: "vap"})
 			var got []string
 			for _, f := range engine.Findings(engine.Outputs(members(tc.pods...), aggregate.ByWorkload)) {
 				got = append(got, string(f.Severity)+" "+f.Rule+" "+f.Namespace+" ["+strings.Join(f.Workloads, " ")+"]: "+f.Message)
@@ -99,6 +99,16 @@ func TestFindings(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Who has chosen another engine, or can choose none, is not told to.
+func TestNothingBeside(t *testing.T) {
+	engine := Engine(Options{})
+	pod := deployment("agent", podtest.Pod(spec(func(s *corev1.PodSpec) { s.HostPID = true })))
+	found := engine.Findings(engine.Outputs(members(pod), aggregate.ByWorkload))
+	if want := "the level is privileged, but would be baseline without Deployment/agent (hostNamespaces)"; len(found) != 1 || found[0].Message != want {
+		t.Errorf("findings %v, want %q", found, want)
 	}
 }
 

@@ -32,6 +32,9 @@ type Options struct {
 	// the latest known. Minors that no pod was judged for are replaced by the nearest
 	// one.
 	Minor int
+	// Beside is an engine whose policies confine workloads one by one, and which could be
+	// chosen as well; empty if one is, or if the server has none.
+	Beside string
 }
 
 // Engine returns the engine of Pod Security admission.
