@@ -27,10 +27,10 @@ import (
 
 // options are the flags.
 type options struct {
-	root, corpora, levels string
-	seed                  uint64
-	steps, show           int
-	all                   bool
+	root, corpora, levels, engine string
+	seed                          uint64
+	steps, show                   int
+	all                           bool
 }
 
 // errDisagreement is returned for verdicts that differ, after they were printed.
@@ -43,6 +43,7 @@ func main() {
 	flag.StringVar(&o.root, "root", ".", "directory of the repository")
 	flag.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "directories of manifests, if they exist")
 	flag.StringVar(&o.levels, "levels", "workload,cluster", "levels of the permits")
+	flag.StringVar(&o.engine, "engine", "", "only the engine of this name")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the steps and of samples")
 	flag.IntVar(&o.steps, "steps", 4, "steps to try from each pod")
 	flag.BoolVar(&o.all, "all", false, "judge all pods, not samples of them, which takes hours")
@@ -95,6 +96,9 @@ func (o options) compare(ctx context.Context, kubernetes server, level aggregate
 	}
 	var errs []error
 	for _, e := range engines {
+		if o.engine != "" && o.engine != e.engine.Name {
+			continue
+		}
 		if o.all {
 			e.sample = 0
 		}
@@ -126,7 +130,7 @@ func (o options) report(e engine, level aggregate.Level, cases []testCase, got m
 			continue
 		}
 		if wrong++; wrong <= o.show {
-			fmt.Printf("%s at level %s, %s/%s (%s):\n  vap: %q\n  %s: %q, judged: %t\n", e.engine.Name, level, c.pod.Namespace, c.pod.Name, c.pod.Annotations[origin], c.message, e.engine.Name, message, judged)
+			fmt.Printf("FAIL %s at level %s, %s/%s (%s):\n  vap: %q\n  %s: %q, judged: %t\n", e.engine.Name, level, c.pod.Namespace, c.pod.Name, c.pod.Annotations[origin], c.message, e.engine.Name, message, judged)
 		}
 	}
 	fmt.Printf("%-10s %-9s %5d pods: %5d admitted, %5d denied, %d verdicts or messages differ from vap's, %s\n",

@@ -1,6 +1,7 @@
 // Command mutate checks the check: it breaks the advisor in one place after
-// another and shows that a conformance run catches each fault. The source
-// tree is not touched; the faults are laid over it for the build alone.
+// another and shows that a conformance run catches each fault. Each engine has
+// faults, and a run with its own judge. The source tree is not touched; the
+// faults are laid over it for the build alone.
 package main
 
 import (
@@ -55,22 +56,24 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg st
 	type trials = iter.Seq2[mutant, trial]
 	var tried []trials
 	total := 0
-	for _, t := range targets {
+	for i, t := range targets {
 		chosen := slices.DeleteFunc(slices.Clone(t.mutants), func(m mutant) bool {
 			return !strings.Contains(m.family+" "+m.what, only) || !strings.HasSuffix(t.pkg, pkg)
 		})
 		if len(chosen) == 0 {
 			continue
 		}
-		c := check{target: t, root: root, args: append([]string{"-root", root, "-corpora", "", "-seed", fmt.Sprint(seed), "-fail-fast"}, t.args(fleets)...)}
+		c := check{target: t, root: root, args: append([]string{"-seed", fmt.Sprint(seed)}, t.args(root, fleets)...)}
 		if result, err := c.conformance(ctx, dir, ""); err != nil {
 			return err
 		} else if result != "" {
 			return fmt.Errorf("the advisor fails without any fault of ours: %s", result)
 		}
-		// That run has built the judge, which no fault touches.
-		c.args = append(c.args, "-judge", filepath.Join(root, ".cache", t.judge))
-		own := filepath.Join(dir, t.judge)
+		if t.judge != "" {
+			// That run has built the judge, which no fault touches.
+			c.args = append(c.args, "-judge", filepath.Join(root, ".cache", t.judge))
+		}
+		own := filepath.Join(dir, fmt.Sprint("target-", i))
 		tried = append(tried, func(yield func(mutant, trial) bool) { c.all(ctx, own, chosen)(yield) })
 		total += len(chosen)
 	}
@@ -107,19 +110,45 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg st
 
 // target is a conformance run with the faults that it must catch.
 type target struct {
-	// pkg of the run, and the name of its judge in the cache.
+	// pkg of the run, and the name of its judge in the cache, if it builds one.
 	pkg, judge string
+	// tests says that the run is one of tests.
+	tests bool
 	// args returns the flags for a number of fleets.
-	args    func(fleets int) []string
+	args    func(root string, fleets int) []string
 	mutants []mutant
 }
 
 var targets = []target{
-	{"./hack/conformance", "judge", func(fleets int) []string {
-		return []string{"-fleets", fmt.Sprint(fleets), "-within", "", "-pairs", "0"}
+	{"./hack/conformance", "judge", false, func(root string, fleets int) []string {
+		return append(random(root), "-fleets", fmt.Sprint(fleets), "-within", "", "-pairs", "0")
 	}, mutants},
 	// The faults of what the Go model and CEL share show in few fleets, if at all.
-	{"./hack/conformance/current", "judge-current", func(fleets int) []string { return []string{"-fleets", fmt.Sprint(fleets / 10), "-pods", "1500"} }, currentMutants},
+	{"./hack/conformance/current", "judge-current", false, func(root string, fleets int) []string {
+		return append(random(root), "-fleets", fmt.Sprint(fleets/10), "-pods", "1500")
+	}, currentMutants},
+	// The tests whose judge is upstream's evaluator.
+	{"./pkg/podsecurity", "", true, func(string, int) []string {
+		return []string{"-test.run", "^(TestAgreesWithEvaluator|TestFixtures)$", "-test.failfast"}
+	}, verdictMutants},
+	{"./pkg/generate/psa", "", true, func(string, int) []string {
+		return []string{"-test.run", "^(TestSoundAndMinimal|TestFixtures)$", "-test.failfast"}
+	}, levelMutants},
+	{"./hack/agreement", "", false, agreement("kyverno"), kyvernoMutants},
+	{"./hack/agreement", "", false, agreement("gatekeeper"), gatekeeperMutants},
+}
+
+// agreement returns the flags of the run that compares an engine with vap. The programs of
+// engines are slow: what the examples have is enough.
+func agreement(engine string) func(root string, _ int) []string {
+	return func(root string, _ int) []string {
+		return []string{"-root", root, "-engine", engine, "-corpora", "examples", "-levels", "workload", "-steps", "1"}
+	}
+}
+
+// random are the flags of the conformance runs that draw fleets.
+func random(root string) []string {
+	return []string{"-root", root, "-corpora", "", "-fail-fast"}
 }
 
 // check runs the conformance of a broken advisor.
@@ -215,6 +244,9 @@ func (m mutant) apply(path string) ([]byte, error) {
 func (c check) conformance(ctx context.Context, dir, overlay string) (string, error) {
 	binary := filepath.Join(dir, "conformance")
 	args := []string{"build", "-o", binary}
+	if c.tests {
+		args = []string{"test", "-c", "-o", binary}
+	}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
@@ -226,6 +258,9 @@ func (c check) conformance(ctx context.Context, dir, overlay string) (string, er
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, c.args...) //nolint:gosec // built just now
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.root, &out, &errOut
+	if c.tests {
+		cmd.Dir = filepath.Join(c.root, c.pkg)
+	}
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	err := cmd.Run()
 	if err == nil {
@@ -242,10 +277,21 @@ func (c check) conformance(ctx context.Context, dir, overlay string) (string, er
 func firstFault(out string) string {
 	lines := strings.Split(out, "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "FAIL ") && i+1 < len(lines) {
-			fault := []rune(strings.TrimSpace(lines[i+1]))
+		if i == 0 || !failed(lines[i-1]) || failed(line) {
+			continue
+		}
+		// Tests begin with the seed that they print.
+		if rest := lines[i:]; strings.Contains(line, "random seed: ") && len(rest) > 1 {
+			line = rest[1]
+		}
+		if fault := []rune(strings.TrimSpace(line)); len(fault) > 0 {
 			return string(fault[:min(len(fault), 110)])
 		}
 	}
 	return "an exit code of 1"
+}
+
+// failed reports whether a line names what failed: a fleet, or a test.
+func failed(line string) bool {
+	return strings.HasPrefix(line, "FAIL ") || strings.HasPrefix(strings.TrimLeft(line, " "), "--- FAIL: ")
 }
