@@ -64,7 +64,14 @@ func randomCurrent(r *rand.Rand) *corev1.Pod {
 		randomContainer(r, pod, c)
 	}
 	for i := range spec.EphemeralContainers {
-		randomContainer(r, pod, (*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
+		c := (*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon)
+		for _, v := range spec.Volumes {
+			if oneIn(r, 2) {
+				m := corev1.VolumeMount{MountPath: "/mnt/" + v.Name, ReadOnly: oneIn(r, 2), MountPropagation: podtest.Maybe(r, corev1.MountPropagationBidirectional)}
+				podtest.Mount(v.Name, m)(c)
+			}
+		}
+		randomContainer(r, pod, c)
 	}
 	return pod
 }
@@ -76,6 +83,9 @@ func randomContainer(r *rand.Rand, pod *corev1.Pod, c *corev1.Container) {
 		}
 	}
 	c.ReadinessProbe, c.StartupProbe = randomProbe(r), randomProbe(r)
+	if p := randomProbe(r); p != nil {
+		c.LivenessProbe = p
+	}
 	if oneIn(r, 6) {
 		c.Lifecycle = &corev1.Lifecycle{PostStart: randomHook(r), PreStop: randomHook(r)}
 	}
