@@ -282,6 +282,12 @@ func TestWhy(t *testing.T) {
 			"node/root hostPath / spec.template.spec.containers[name=c].volumeMounts",
 			"shop/agent write hostPath /var/run/docker.sock spec.template.spec.containers[name=c].volumeMounts",
 		}},
+		{"write hostPath /var", "write hostPath /var", []string{
+			"shop/agent write hostPath /var/run/docker.sock spec.template.spec.containers[name=c].volumeMounts",
+		}},
+		{"privileged", "privileged", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
+		{"cap:ALL", "capability ALL", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
+		{"seccomp unconfined", "seccomp unconfined", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
 		{"hostPID", "hostPID", nil},
 		{"user:0", "root user", nil},
 		{"group:0", "root group", nil},

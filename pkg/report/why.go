@@ -68,8 +68,8 @@ func ParseWhy(word string) (string, error) {
 }
 
 // About returns the part of the report that is about a line: the workloads that ask for
-// it, for what it permits, or for what permits it, each with the fields that these follow
-// from, and the findings about them.
+// it, for what permits it, or for a part of its path, each with the fields that these
+// follow from, and the findings about them.
 func (r FindingReport) About(line string) FindingReport {
 	var workloads []FindingWorkload
 	namespaces := map[string]bool{}
@@ -97,16 +97,27 @@ func (r FindingReport) About(line string) FindingReport {
 	return r
 }
 
-// related reports whether who asks for one line has something of what the other one says.
+// related reports whether who asks for one line has what the other one says, or a part
+// of it: a path below a path, or a port of one address. What else a line permits is no
+// part of it: nobody is privileged by a capability.
 func related(asked, line string) bool {
 	asked = cleaned(asked)
-	related := func(line string) bool {
-		return privilege.Under(asked, line) || privilege.Under(line, asked)
-	}
 	if port, ok := strings.CutPrefix(line, "hostPort "); ok && !strings.Contains(port, "/") {
 		return strings.HasPrefix(asked, line+"/")
 	}
-	return related(line) || strings.HasPrefix(line, "hostPath ") && related("write "+line)
+	if privilege.Under(line, asked) {
+		return true
+	}
+	switch {
+	case strings.HasPrefix(line, "hostPath "):
+		return privilege.Under(asked, "write "+line)
+	case strings.HasPrefix(line, "write hostPath "):
+		return strings.HasPrefix(asked, "write ") && privilege.Under(asked, line)
+	case strings.HasPrefix(line, "hostPort "):
+		return privilege.Under(asked, line)
+	default:
+		return false
+	}
 }
 
 // cleaned returns a line with the shortest form of its path.
