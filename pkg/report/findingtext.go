@@ -32,7 +32,11 @@ func (r FindingReport) Table(color bool) []byte {
 	}
 	var out strings.Builder
 	line := func(format string, args ...any) { out.WriteString(fit(fmt.Sprintf(format, args...)) + "\n") }
-	line("%s", r.headline())
+	headline := r.headline()
+	if widthOf(headline) > columns {
+		headline = strings.Replace(headline, " in ", "\nin ", 1)
+	}
+	line("%s", headline)
 	for _, g := range r.Gaps {
 		line("not observed: %s", plainName(g))
 	}
@@ -40,7 +44,7 @@ func (r FindingReport) Table(color bool) []byte {
 		if len(w.Findings) == 0 {
 			continue
 		}
-		line("\n%s%s", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
+		line("\n%s", w.heading())
 		for _, g := range grouped(w.Findings) {
 			text := fmt.Sprintf("  %-8s  %-24s  %s", g.Severity, g.Rule, plainName(g.Subject))
 			if by := g.by(plainName); by != "" && widthOf(text+by) <= columns {
@@ -142,6 +146,16 @@ func (n FindingNamespace) heldBack(name func(string) string) string {
 	return fmt.Sprintf("not %s: %s of %s", n.HeldBack[0].Level, strings.Join(checks, ", "), generate.FirstFew(slices.Compact(workloads)))
 }
 
+// heading names a workload, and says where its manifest stands: below it where both do
+// not fit a line, so that the number of the line is not cut off.
+func (w FindingWorkload) heading() string {
+	name, place := plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place()
+	if place == "" || widthOf(name+place) <= columns {
+		return name + place
+	}
+	return fit(name) + "\n  " + strings.TrimPrefix(place, ", ")
+}
+
 // place says where the manifest of a workload stands.
 func (w FindingWorkload) place() string {
 	if w.File == "" {
@@ -206,12 +220,14 @@ func (f ImageFinding) text(name func(string) string) string {
 	return name(f.Subject)
 }
 
-// whyTable returns who asks for the line that the report is about.
+// whyTable returns who asks for the line that the report is about. Its lines fit a terminal
+// as those of Table do.
 func (r FindingReport) whyTable() []byte {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s asked for by %s in %s\n", plainName(r.Why), Count(len(r.Workloads), "workload"), Count(len(r.Namespaces), "namespace"))
+	line := func(format string, args ...any) { out.WriteString(fit(fmt.Sprintf(format, args...)) + "\n") }
+	line("%s asked for by %s in %s", plainName(r.Why), Count(len(r.Workloads), "workload"), Count(len(r.Namespaces), "namespace"))
 	for _, w := range r.Workloads {
-		fmt.Fprintf(&out, "\n%s%s\n", plainName(w.Namespace+" "+w.Kind+"/"+w.Name), w.place())
+		line("\n%s", w.heading())
 		for _, p := range w.Privileges {
 			who := "the pod"
 			if len(p.Containers) > 0 {
@@ -221,13 +237,42 @@ func (r FindingReport) whyTable() []byte {
 				}
 				who = byNumber(len(names), "container ", "containers ") + generate.FirstFew(names)
 			}
-			fmt.Fprintf(&out, "  %-8s  %s by %s\n", p.Severity, plainName(p.Line), who)
+			text := fmt.Sprintf("  %-8s  %s", p.Severity, plainName(p.Line))
+			if whole := text + " by " + who; widthOf(whole) <= columns {
+				line("%s", whole)
+			} else {
+				line("%s", text)
+				line("    by %s", who)
+			}
 			for _, f := range p.Fields {
-				fmt.Fprintf(&out, "            %s\n", plainName(f))
+				for _, part := range folded(plainName(f), columns-4) {
+					line("    %s", part)
+				}
 			}
 		}
 	}
 	return []byte(out.String())
+}
+
+// folded returns the path of a field in lines of at most n columns, broken before a dot
+// where there is one: each line but the first is indented.
+func folded(path string, n int) []string {
+	const indent = "  "
+	var lines []string
+	for widthOf(path) > n {
+		end, wide := 0, 0
+		for i, r := range path {
+			if wide += widthOf(string(r)); wide > n {
+				break
+			}
+			end = i
+		}
+		if at := strings.LastIndex(path[:end], "."); at > len(indent) {
+			end = at
+		}
+		lines, path = append(lines, path[:end]), indent+path[end:]
+	}
+	return append(lines, path)
 }
 
 func byNumber(n int, one, several string) string {
