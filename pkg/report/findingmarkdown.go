@@ -14,8 +14,12 @@ const maxMarkdown = 60_000
 // code returns a string of a cluster as inline code.
 func code(s string) string { return printable.CodeSpan(plainName(s)) }
 
+// maxPreface is how much of a comment may be about gaps, and how much about namespaces: the
+// rest is for what is wrong with workloads and images.
+const maxPreface = maxMarkdown / 6
+
 // Markdown returns the report as a comment on a change request, in at most maxMarkdown
-// bytes: the worst workloads come first, and it says how many did not fit.
+// bytes: the worst workloads come first, and it says how much did not fit.
 func (r FindingReport) Markdown() []byte {
 	var out strings.Builder
 	fmt.Fprintf(&out, "### Findings: %s\n", r.headline())
@@ -23,9 +27,11 @@ func (r FindingReport) Markdown() []byte {
 		fmt.Fprintf(&out, "\nAbout %s\n", code(r.Why))
 	}
 	const rest = 200 // for what did not fit
-	cut := map[string]int{}
+	cut, used := map[string]int{}, map[string]int{}
+	limits := map[string]int{"gaps": maxPreface, "namespaces": maxPreface, "workloads": maxMarkdown, "images": maxMarkdown}
 	add := func(what, text string) {
-		if cut[what] > 0 || out.Len()+len(text) > maxMarkdown-rest {
+		used[what] += len(text)
+		if cut[what] > 0 || used[what] > limits[what] || out.Len()+len(text) > maxMarkdown-rest {
 			cut[what]++
 			return
 		}

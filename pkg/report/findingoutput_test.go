@@ -154,6 +154,27 @@ func TestFindingsInMarkdownAreBounded(t *testing.T) {
 	}
 }
 
+// Many namespaces and gaps leave room for what is wrong with workloads.
+func TestMarkdownHasWorkloads(t *testing.T) {
+	var pods []aggregate.Pod
+	for i := range 2000 {
+		pods = append(pods, deployment(fmt.Sprintf("namespace-%04d/web", i), "web", podtest.Security(privileged)))
+	}
+	r := report.Findings(observed(pods...), nil, 0)
+	for i := range 2000 {
+		r.Gaps = append(r.Gaps, fmt.Sprintf("pods in namespace other-%04d", i))
+	}
+	got := string(r.Markdown())
+	for _, want := range []string{"more gaps, which do", "more namespaces, which do", "more workloads, which do", "\n**Workloads**\n\n- `namespace-0000` `Deployment/web`\n  - **critical** privileged: "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in %d bytes", want, len(got))
+		}
+	}
+	if len(got) > 60_000 {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
 // The log is valid, and each result has a rule and the place of its workload.
 func TestFindingsInSARIF(t *testing.T) {
 	obs, err := manifest.Read(t.Context(), []string{"../../examples"}, manifest.Options{Recursive: true, SkipInvalid: true}, observe.Scope{Pods: true, Templates: true})
