@@ -131,6 +131,20 @@ var hostFiles = []hostFile{
 	{"/var/run/cri-dockerd.sock", Critical, Critical},
 	{"/run/podman/podman.sock", Critical, Critical},
 	{"/var/run/podman/podman.sock", Critical, Critical},
+	{"/run/dockershim.sock", Critical, Critical},
+	{"/var/run/dockershim.sock", Critical, Critical},
+	{"/run/docker/containerd/containerd.sock", Critical, Critical},
+	{"/var/run/docker/containerd/containerd.sock", Critical, Critical},
+	{"/run/k0s/containerd.sock", Critical, Critical},
+	{"/var/snap/microk8s/common/run/containerd.sock", Critical, Critical},
+	{"/run/buildkit/buildkitd.sock", Critical, Critical},
+	{"/run/nri/nri.sock", Critical, Critical}, // changes containers as they are made
+	{"/var/run/nri/nri.sock", Critical, Critical},
+	// The same on Windows, where they are named pipes.
+	{`\\.\pipe\docker_engine`, Critical, Critical},
+	{`\\.\pipe\containerd-containerd`, Critical, Critical},
+	{`\\.\pipe\dockershim`, Critical, Critical},
+	{`\\.\pipe\cri-dockerd`, Critical, Critical},
 	// Keys and tokens.
 	{"/etc/kubernetes", High, Critical},
 	{"/var/lib/etcd", Critical, Critical},

@@ -16,6 +16,8 @@ func TestSeverityOf(t *testing.T) {
 		"hostPath /": privilege.Critical, "hostPath /var": privilege.Critical, "hostPath /var/run/": privilege.Critical, "hostPath //run//docker.sock": privilege.Critical,
 		"hostPath /var/log": privilege.Low, "write hostPath /var/log": privilege.High, "write hostPath /var/log/pods": privilege.High, "write hostPath /var/logs": privilege.Medium,
 		"hostPath /etc": privilege.High, "hostPath /etc/localtime": privilege.Medium, "write hostPath /etc": privilege.Critical, "write hostPath /etc/cni": privilege.High,
+		"hostPath /run/k0s/containerd.sock": privilege.Critical, "hostPath /var/snap/microk8s/common/run": privilege.Critical, "hostPath /var/run/dockershim.sock": privilege.Critical,
+		`hostPath \\.\pipe\docker_engine`: privilege.Critical, `write hostPath \\.\pipe\containerd-containerd`: privilege.Critical, `hostPath \\.\pipe\other`: privilege.Low,
 		"hostPath /data": privilege.Low, "write hostPath /data": privilege.Medium,
 		"seLinux type=spc_t": privilege.High, "seLinux user=u type=spc_t": privilege.High, "seLinux type=spc_t level=s0": privilege.High, "seLinux type=t level=spc_t": privilege.Medium, "seLinux": privilege.Info,
 		"sysctl net.ipv4.tcp_rmem": privilege.Info, "sysctl kernel.msgmax": privilege.High,

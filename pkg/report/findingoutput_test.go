@@ -311,6 +311,7 @@ func TestWhy(t *testing.T) {
 		{"privileged", "privileged", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
 		{"cap:ALL", "capability ALL", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
 		{"seccomp unconfined", "seccomp unconfined", []string{"node/all privileged spec.template.spec.containers[name=c].securityContext.privileged"}},
+		{`hostPath:\\.\pipe\docker_engine`, `hostPath \\.\pipe\docker_engine`, nil},
 		{"hostPID", "hostPID", nil},
 		{"user:0", "root user", nil},
 		{"group:0", "root group", nil},

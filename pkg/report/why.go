@@ -45,10 +45,12 @@ func ParseWhy(word string) (string, error) {
 		line = named
 	}
 	if value, ok := strings.CutPrefix(line, "hostPath "); ok {
-		if !path.IsAbs(value) {
+		switch {
+		case path.IsAbs(value):
+			line = "hostPath " + path.Clean(value)
+		case !strings.Contains(value, `\`): // as paths of Windows have, and its named pipes
 			return "", fmt.Errorf("invalid privilege %q: want a path that begins with /", word)
 		}
-		line = "hostPath " + path.Clean(value)
 	}
 	if value, ok := strings.CutPrefix(line, "hostPort "); ok {
 		port, protocol, of := strings.Cut(value, "/")
