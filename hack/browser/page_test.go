@@ -265,6 +265,30 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// TestPrintedLevels: on paper, what holds a namespace back takes as much room as the names of
+// namespaces, however many there are, and a row may be longer than a page.
+func TestPrintedLevels(t *testing.T) {
+	r := report.FindingReport{Inspected: "all namespaces"}
+	for i := range 40 {
+		r.Namespaces = append(r.Namespaces, report.FindingNamespace{Name: fmt.Sprintf("some-namespace-of-a-team-%d", i), Level: "restricted", Version: "1.37"})
+	}
+	var workloads []string
+	for i := range 40 {
+		workloads = append(workloads, fmt.Sprintf("Deployment/some-workload-of-a-team-%d", i))
+	}
+	r.Namespaces = append(r.Namespaces, report.FindingNamespace{Name: "loose", Level: "privileged", Version: "1.37", HeldBack: []report.HeldBack{
+		{Level: "baseline", Check: "hostPathVolumes", Workloads: workloads},
+	}})
+	tb := open(t, r, chromedp.EmulateViewport(680, 960), call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}))
+	widths := evaluate[[]float64](tb, `[...document.querySelector('.levels tbody tr').cells].map((c) => c.getBoundingClientRect().width)`)
+	if len(widths) != 4 || widths[2] < widths[3]*0.9 {
+		t.Errorf("columns are %v pixels wide", widths)
+	}
+	if got := evaluate[string](tb, `getComputedStyle(document.querySelector('.levels tbody tr')).breakInside`); got != "auto" {
+		t.Errorf("a break in a row: %s", got)
+	}
+}
+
 // hostile are strings that would be something else than text.
 var hostile = []string{
 	"</script><script>alert(1)</script>", "</style><img src=x onerror=alert(1)>", `"><svg onload=alert(1)>`, `'" onclick=alert(1) x='`, "`${alert(1)}`", "javascript:alert(1)",
