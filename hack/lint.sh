@@ -30,7 +30,7 @@ fi
 
 echo "promtool manifests/monitoring"
 if hack/install-packages.sh prometheus; then
-  go test -count=1 -run TestPromtool ./manifests
+  go test -count=1 -run "TestPromtool|TestFindingsIncreased" ./manifests
 else
   echo "NOT RUN: promtool, which is not installed"
 fi

@@ -380,6 +380,69 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
+// TestFindingsIncreased has Prometheus' own tool evaluate the alert about more findings: of a
+// rule that had some, of a rule that had none, and at the beginning.
+func TestFindingsIncreased(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("NOT RUN: promtool is not installed")
+	}
+	type series struct {
+		Series string `json:"series"`
+		Values string `json:"values"`
+	}
+	rules, err := yaml.Marshal(monitoring(t).alerts[0].Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const leader = `psp_advisor_leader{instance="a"}`
+	finding := func(rule, values string) series {
+		return series{`psp_advisor_findings{instance="a",rule="` + rule + `",severity="high"}`, values}
+	}
+	for name, tc := range map[string]struct {
+		series []series
+		want   []string
+	}{
+		"as many":           {[]series{{leader, "1x240"}, finding("host-pid", "2x240")}, nil},
+		"more":              {[]series{{leader, "1x240"}, finding("host-pid", "2x149 3x90")}, []string{"host-pid"}},
+		"fewer":             {[]series{{leader, "1x240"}, finding("host-pid", "2x149 1x90")}, nil},
+		"the first":         {[]series{{leader, "1x240"}, finding("host-pid", "2x240"), finding("root-user", "_x149 1x90")}, []string{"root-user"}},
+		"at the beginning":  {[]series{{leader, "_x149 1x90"}, finding("host-pid", "_x149 2x90")}, nil},
+		"of another leader": {[]series{{leader, "1x149 0x90"}, {`psp_advisor_leader{instance="b"}`, "0x149 1x90"}, finding("host-pid", "2x240"), {`psp_advisor_findings{instance="b",rule="host-pid",severity="high"}`, "_x149 2x90"}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			samples := []map[string]any{}
+			for _, rule := range tc.want {
+				samples = append(samples, map[string]any{"labels": `{rule="` + rule + `"}`, "value": 1})
+			}
+			test := map[string]any{
+				"rule_files": []string{"rules.yaml"}, "evaluation_interval": "1m",
+				"tests": []any{map[string]any{
+					"interval": "1m", "input_series": tc.series,
+					"promql_expr_test": []any{map[string]any{
+						"expr":      `count by (rule) (ALERTS{alertname="PspAdvisorFindingsIncreased",alertstate="firing"})`,
+						"eval_time": "3h", "exp_samples": samples,
+					}},
+				}},
+			}
+			data, err := yaml.Marshal(test)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			for file, text := range map[string][]byte{"rules.yaml": rules, "test.yaml": data} {
+				if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput()
+			if err != nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+}
+
 // restricted holds a pod against the restricted profile, and against what the
 // advisor needs of it.
 func restricted(t *testing.T, spec corev1.PodSpec) {
