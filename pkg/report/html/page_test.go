@@ -132,6 +132,36 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestSizeOfOwn: that each workload has an image and a Secret of its own does not keep
+// them from sharing the rest.
+func TestSizeOfOwn(t *testing.T) {
+	t.Parallel()
+	var in strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&in, `---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app%[1]d, namespace: team-%[2]d}
+spec:
+  template:
+    spec:
+      containers:
+      - name: web
+        image: registry.example.com/app%[1]d
+        env:
+        - {name: PASSWORD, valueFrom: {secretKeyRef: {name: app%[1]d-db, key: password}}}
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: app%[1]d-api, key: token}}}
+      - {name: proxy, image: envoy}
+`, i, i/20)
+	}
+	r := reportOf(t, manifest.Options{In: strings.NewReader(in.String())}, manifest.Stdin)
+	data := page(t, r)
+	t.Logf("%d workloads, %d bytes, %d for each", len(r.Workloads), len(data), len(data)/len(r.Workloads))
+	if len(r.Workloads) != 2000 || len(data) >= 1<<20 {
+		t.Errorf("the page of %d workloads has %d bytes, want less than 1 MiB", len(r.Workloads), len(data))
+	}
+}
+
 func BenchmarkPage(b *testing.B) {
 	r := corpus(b)
 	size := 0

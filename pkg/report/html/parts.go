@@ -22,6 +22,8 @@ type parts struct {
 	findings interner[block]
 	sets     interner[set]
 	asks     interner[asks]
+	// subjects are the numbers of findings by rule and subject.
+	subjects map[[2]string]int
 	// workloads that break a rule.
 	workloads map[string]int
 	// directory is what the files of all manifests are below.
@@ -29,8 +31,14 @@ type parts struct {
 }
 
 func newParts(r report.FindingReport) *parts {
+	subjects := map[[2]string]int{}
+	for _, w := range r.Workloads {
+		for _, f := range w.Findings {
+			subjects[[2]string{f.Rule, f.Subject}]++
+		}
+	}
 	return &parts{
-		report: r, findings: interner[block]{prefix: "f"}, sets: interner[set]{prefix: "s"}, asks: interner[asks]{prefix: "p"},
+		report: r, subjects: subjects, findings: interner[block]{prefix: "f"}, sets: interner[set]{prefix: "s"}, asks: interner[asks]{prefix: "p"},
 		workloads: map[string]int{}, directory: directoryOf(r.Workloads),
 	}
 }
@@ -91,8 +99,9 @@ type reference struct {
 
 // block is a finding of any container.
 type block struct {
-	ID, Rule, Title, Subject string
-	Severity                 privilege.Severity
+	ID, Rule, Title string
+	Subject         []segment
+	Severity        privilege.Severity
 	// Known is true if the page has the rule.
 	Known      bool
 	Confidence string
@@ -117,7 +126,68 @@ const (
 	varContainer = "container"
 	// varAccount is the name of a service account for the workload alone.
 	varAccount = "account"
+	// varSecret and varImage are what a finding is about that most workloads have of their
+	// own; followed by a number, another one of the container.
+	varSecret = "secret"
+	varImage  = "image"
 )
+
+// own is the value of varSecret or varImage for a container. Values have no spaces.
+type own struct{ Variable, Value string }
+
+// owned are the variables by the rules whose subjects they stand for: a word, a space and
+// the value.
+var owned = map[string]string{"secret-env": varSecret, "image-tag": varImage}
+
+// plainImage matches names of images that are shown as they are.
+var plainImage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,250}$`)
+
+// few is how many findings have a subject that is one of their own. What more of them have
+// takes less room where it is shared.
+const few = 2
+
+// ownOf returns the variable and the value of the subject of a finding. Secrets whose
+// names do not stand in their volumes as they are have none (package finding, volumeName).
+func (p *parts) ownOf(f report.Finding) (own, bool) {
+	variable, known := owned[f.Rule]
+	value, named := strings.CutPrefix(f.Subject, variable+" ")
+	if !known || !named || f.Container == "" || p.subjects[[2]string{f.Rule, f.Subject}] > few {
+		return own{}, false
+	}
+	if variable == varImage {
+		return own{variable, value}, plainImage.MatchString(value)
+	}
+	return own{variable, value}, valid(value) && len(volumeOf+value) <= 63 && !strings.Contains(value, ".")
+}
+
+// The beginnings of what a remedy names after a Secret.
+const (
+	volumeOf = "env-secret-"
+	mountOf  = "/run/secrets/"
+)
+
+// ownedBy returns what findings of a container are about, each once, with the variables.
+func (p *parts) ownedBy(findings []report.Finding) map[string][]own {
+	byContainer := map[string][]own{}
+	count := map[[2]string]int{}
+	for _, f := range findings {
+		o, ok := p.ownOf(f)
+		if !ok || slices.ContainsFunc(byContainer[f.Container], func(known own) bool { return known.is(o) }) {
+			continue
+		}
+		key := [2]string{f.Container, o.Variable}
+		if count[key]++; count[key] > 1 {
+			o.Variable = fmt.Sprint(o.Variable, " ", count[key])
+		}
+		byContainer[f.Container] = append(byContainer[f.Container], o)
+	}
+	return byContainer
+}
+
+// is reports whether a variable, with or without a number, stands for the same.
+func (o own) is(plain own) bool {
+	return o.Value == plain.Value && (o.Variable == plain.Variable || strings.HasPrefix(o.Variable, plain.Variable+" "))
+}
 
 // asks are privileges that a container asks for.
 type asks struct {
@@ -152,8 +222,12 @@ func (p *parts) workload(w report.FindingWorkload) workload {
 	}
 	containers := slices.DeleteFunc(sortedKeys(kinds), func(c string) bool { return c == "" })
 	findings := map[string][]reference{}
+	owns := p.ownedBy(w.Findings)
 	for _, f := range w.Findings {
 		n := names{container: f.Container, containers: containers, account: accountOf(f.Remedy)}
+		if o, ok := p.ownOf(f); ok {
+			n.own = owns[f.Container][slices.IndexFunc(owns[f.Container], func(known own) bool { return known.is(o) })]
+		}
 		findings[f.Container] = append(findings[f.Container], p.finding(f, n))
 	}
 	id := func(container string) string {
@@ -171,7 +245,7 @@ func (p *parts) workload(w report.FindingWorkload) workload {
 		if kind == string(profile.Regular) {
 			kind = ""
 		}
-		v.Containers = append(v.Containers, container{name(c), name(kind), id(c)})
+		v.Containers = append(v.Containers, container{name(c), name(kind), id(c), owns[c]})
 	}
 	return v
 }
@@ -224,7 +298,7 @@ func (p *parts) facts(w report.FindingWorkload) string {
 // finding returns the reference to a finding.
 func (p *parts) finding(f report.Finding, n names) reference {
 	rule, known := ruleOf(p.report, f.Rule)
-	b := block{Rule: name(f.Rule), Title: text(rule.Title), Subject: text(f.Subject), Severity: f.Severity, Known: known}
+	b := block{Rule: name(f.Rule), Title: text(rule.Title), Subject: n.subject(f.Subject), Severity: f.Severity, Known: known}
 	if r := f.Remedy; r != nil {
 		b.Confidence = r.Confidence.Text()
 		prefix := prefixOf(r)
@@ -263,6 +337,23 @@ type names struct {
 	container  string
 	containers []string
 	account    string
+	// own is what the finding is about; the zero value if that is shared as it is.
+	own own
+}
+
+// subject returns the subject of a finding without what the container has of its own.
+func (n names) subject(subject string) []segment {
+	if before, ok := strings.CutSuffix(subject, n.own.Value); ok && n.own.Value != "" {
+		return []segment{{Text: before}, {Var: n.own.Variable}}
+	}
+	return []segment{{Text: text(subject)}}
+}
+
+// secret returns the beginning of a string that ends with the name of the Secret that the
+// finding is about, as remedies have them.
+func (n names) secret(s string) (before string, ok bool) {
+	before, ok = strings.CutSuffix(s, n.own.Value)
+	return before, ok && strings.HasPrefix(n.own.Variable, varSecret) && (before == "" || before == volumeOf || before == mountOf)
 }
 
 // variable returns what stands for the name of a container.
@@ -284,7 +375,19 @@ var containerInPath = regexp.MustCompile(`(^spec\.[a-z]*[cC]ontainers\[name=|kub
 func (n names) path(path string) []segment {
 	if at := containerInPath.FindStringSubmatchIndex(path); at != nil {
 		if variable, ok := n.variable(path[at[4]:at[5]]); ok {
-			return []segment{{Text: text(path[:at[4]])}, {Var: variable}, {Text: text(path[at[5]:])}}
+			return slices.Concat([]segment{{Text: text(path[:at[4]])}, {Var: variable}}, n.pathOfSecret(path[at[5]:]))
+		}
+	}
+	return n.pathOfSecret(path)
+}
+
+// pathOfSecret returns a path without the name of the Secret.
+func (n names) pathOfSecret(path string) []segment {
+	if strings.HasPrefix(n.own.Variable, varSecret) {
+		for _, beginning := range []string{"[name=" + volumeOf, "[mountPath=" + mountOf} {
+			if before, after, ok := strings.Cut(path, beginning+n.own.Value+"]"); ok {
+				return []segment{{Text: text(before + beginning)}, {Var: n.own.Variable}, {Text: text("]" + after)}}
+			}
 		}
 	}
 	return []segment{{Text: text(path)}}
@@ -311,6 +414,11 @@ func (n names) value(c finding.Change) []segment {
 	}
 	if n.account != "" && strings.HasSuffix(c.Path, "spec.serviceAccountName") && c.Value == n.account {
 		return []segment{{Text: `"`}, {Var: varAccount}, {Text: `"`}}
+	}
+	if value, ok := c.Value.(string); ok {
+		if before, ok := n.secret(value); ok {
+			return []segment{{Text: `"` + before}, {Var: n.own.Variable}, {Text: `"`}}
+		}
 	}
 	return []segment{{Text: printable.Short(jsonOf(c.Value), textLimit)}}
 }

@@ -96,11 +96,15 @@ func (y *yamlWriter) object(p finding.Patch, field, indent string) {
 		case string:
 			y.text.WriteString(" ")
 			variable, known := y.names.variable(x)
+			beforeSecret, ofSecret := y.names.secret(x)
 			switch {
 			case known && key == "name" && strings.HasSuffix(field, "ontainers"):
 				y.variable(variable)
 			case key == "serviceAccountName" && x != "" && x == y.names.account:
 				y.variable(varAccount)
+			case ofSecret && slices.Contains([]string{"name", "mountPath", "secretName"}, key):
+				y.text.WriteString(beforeSecret)
+				y.variable(y.names.own.Variable)
 			default:
 				y.string(x)
 			}

@@ -75,7 +75,7 @@
   // The findings of a workload, in its place.
   const name = (within, values, quote = (s) => s) => all('var', within).forEach((v) => {
     const value = values[v.textContent] ?? '';
-    v.replaceWith(v.previousSibling?.data?.endsWith('/') ? value : quote(value));
+    v.replaceWith(/[-/]$/.test(v.previousSibling?.data) ? value : quote(value));
   });
   const patchOf = (pre, w, kind, called, values, prefix) => {
     if (!pre || !at.has(kind) || ![called, w.namespace].every(valid)) return '';
@@ -110,12 +110,18 @@
     for (const a of pod ? [pod, ...links] : links) {
       const container = a === pod ? '' : a.textContent, set = target(a), box = make('div', '', 'c'), h = make('h4', container || 'Pod as a whole');
       const values = { ...names, container, account: called.replace(/^[-.]+|[-.]+$/g, '') };
+      // What stands beside the container: variables, each with its value.
+      for (let e = a; (e = e.nextElementSibling)?.localName === 'i';) {
+        const [, key, value] = /(.+) (.+)/.exec(e.textContent);
+        values[key] = value;
+      }
       if (container) h.append(make('span', ' ' + (a.nextSibling?.data ?? '').trim()));
       box.append(h);
       for (const ref of all('a[href^="#f"]', set)) {
         const { el, rule } = findings.get(ref.hash.slice(1)), d = make('details'), s = make('summary'), body = make('div', '', 'in');
         d.dataset.finding = el.id;
         s.append($('b', el).cloneNode(true), ' ' + $('a', el).textContent + ': ', $('code', el).cloneNode(true));
+        name(s, values);
         const dt = doc.getElementById('r-' + rule);
         if (dt) body.append(make('p', $('p', dt.nextElementSibling).textContent), make('p', all('p', dt.nextElementSibling)[1].textContent));
         const change = $(':scope>div', el)?.cloneNode(true);
