@@ -193,14 +193,15 @@ func unite(profiles []*Profile, members bool) *Profile {
 		return profiles[0]
 	}
 	united := &Profile{}
-	columns := make([][]attribute, len(united.rows()))
-	for _, p := range profiles {
+	rows := united.rows()
+	columns := make([]attribute, len(rows)*len(profiles)) // of each row, the set of each profile
+	for n, p := range profiles {
 		for i, r := range p.rows() {
-			columns[i] = append(columns[i], r.set)
+			columns[i*len(profiles)+n] = r.set
 		}
 	}
-	for i, r := range united.rows() {
-		r.set.unite(columns[i], members)
+	for i, r := range rows {
+		r.set.unite(columns[i*len(profiles):(i+1)*len(profiles)], members)
 	}
 	return united
 }
