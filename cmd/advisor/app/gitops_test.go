@@ -1,8 +1,6 @@
 package app
 
 import (
-	"flag"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,9 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 )
-
-var seed = flag.Uint64("seed", 0, "seed of the orders that are tried; 0 means a random one")
 
 // fleet returns the documents of all examples.
 func fleet(t *testing.T) []string {
@@ -103,12 +100,7 @@ func TestTreeChanges(t *testing.T) {
 // TestTreeOfAnyOrder gives the documents in other orders, and some of them twice.
 func TestTreeOfAnyOrder(t *testing.T) {
 	t.Parallel()
-	s := *seed
-	if s == 0 {
-		s = rand.Uint64()
-	}
-	t.Logf("run again with -seed=%d", s)
-	r := rand.New(rand.NewPCG(s, s))
+	r := podtest.Rand(t)
 	for _, level := range []string{"workload", "serviceaccount", "namespace", "cluster"} {
 		t.Run(level, func(t *testing.T) {
 			documents := fleet(t)
