@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -730,6 +733,58 @@ func TestWatcherHealsAfterAnOutage(t *testing.T) {
 		end()
 		eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
 	})
+}
+
+// roundTrip is a transport.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The token of a pod is replaced in its file long before it expires, and sometimes too late:
+// that is a gap until the file has been read again, and nothing is missing then.
+func TestWatcherTokenIsRotated(t *testing.T) {
+	for name, late := range map[string]bool{"in time": false, "too late": true} {
+		bubble(t, name, func(t *testing.T) {
+			server, config := apitest.Serve(t, shop("shop")...)
+			file := filepath.Join(t.TempDir(), "token")
+			rotate := func(token string) {
+				if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			var refused atomic.Pointer[string]
+			rotate("first")
+			config.BearerTokenFile = file
+			config.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				if token := refused.Load(); token != nil && r.Header.Get("Authorization") == "Bearer "+*token {
+					w := httptest.NewRecorder()
+					apitest.Refuse(w, apitest.Status(http.StatusUnauthorized))
+					return w.Result(), nil
+				}
+				return server.RoundTrip(r)
+			})
+			w, _ := start(t, config, both())
+			eventually(t, w, func(obs *observe.Observation) bool { return obs.Gaps == nil })
+			time.Sleep(40 * time.Second) // client-go reads the file once a minute
+			if rotate("second"); !late {
+				time.Sleep(30 * time.Second)
+			}
+			refused.Store(new("first"))
+			server.Cut()
+			server.Put(pod("shop", "meanwhile"))
+			if late {
+				eventually(t, w, func(obs *observe.Observation) bool {
+					return slices.ContainsFunc(obs.Gaps, func(g observe.Gap) bool { return g.Reason == apierror.Unauthorized })
+				})
+			}
+			eventually(t, w, func(obs *observe.Observation) bool {
+				if obs.Gaps == nil && late && !has("shop/Pod/meanwhile as default")(obs) {
+					t.Fatalf("complete without what changed: %v", workloads(obs))
+				}
+				return obs.Gaps == nil && has("shop/Pod/meanwhile as default")(obs)
+			})
+		})
+	}
 }
 
 // A watch that is accepted again has not caught up: what changed meanwhile is
