@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"net/http/httptest"
 	"os"
@@ -59,12 +58,6 @@ func TestTables(t *testing.T) {
 			{
 				name: "files-json", title: "Files", reference: "decode", ways: ways("decode", "inspect"),
 				results: map[string]sample{"decode": one(1000, 1000, 750, counts{}), "inspect": one(5300, 5000, 2400, counts{})},
-			},
-			{
-				name: "generation", title: "Generation", reference: "loop", matrix: true, ways: ways("loop", "psp-workload", "psp-half", "psa-workload"),
-				results: map[string]sample{
-					"loop": loop, "psp-workload": one(9000, 9000, 300, counts{}), "psp-half": one(4400, 4400, 200, counts{}), "psa-workload": one(500, 500, 99, counts{}),
-				},
 			},
 		},
 		growth: []grown{{1000, small}, {5000, large}},
@@ -206,33 +199,5 @@ func TestDumps(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestObservation: no two workloads of an Observation have the same profile.
-func TestObservation(t *testing.T) {
-	const n = 300
-	path := filepath.Join(t.TempDir(), "observation.json")
-	if err := dump(t.Context(), []string{"-form", formObservation, "-path", path, "-pods", strconv.Itoa(n)}); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	obs, err := observe.Decode(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	profiles := map[string]bool{}
-	for _, m := range obs.Members {
-		text, err := json.Marshal(m.Profile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		profiles[string(text)] = true
-	}
-	if len(profiles) != n || len(obs.Members) != n {
-		t.Errorf("%d workloads have %d profiles, want %d", len(obs.Members), len(profiles), n)
 	}
 }

@@ -45,9 +45,7 @@ type section struct {
 	// reference is the way that the others are compared with.
 	reference string
 	ways      []way
-	// matrix: the names of ways are those of a row and a column.
-	matrix  bool
-	results map[string]sample
+	results   map[string]sample
 }
 
 // target is where a section runs.
@@ -171,11 +169,6 @@ func (b *bench) report(ctx context.Context, sizes []int, live bool) (string, err
 		}
 		r.sections = append(r.sections, s)
 	}
-	generation, err := b.generation(ctx)
-	if err != nil {
-		return "", err
-	}
-	r.sections = append(r.sections, generation)
 	return r.markdown(), nil
 }
 
@@ -198,22 +191,6 @@ func (b *bench) files(ctx context.Context, form string) (*section, error) {
 		return nil, err
 	}
 	return s, b.run(ctx, s, target{})
-}
-
-// generation runs the section of what is generated from an Observation.
-func (b *bench) generation(ctx context.Context) (*section, error) {
-	whole, half := filepath.Join(b.dir, "observation.json"), filepath.Join(b.dir, "half.json")
-	s := b.generationSection(whole, half)
-	if !b.selects(s) {
-		return s, nil
-	}
-	for path, pods := range map[string]int{whole: b.pods, half: b.pods / 2} {
-		defer os.Remove(path) //nolint:errcheck // a leftover in the temporary directory
-		if _, err := b.measure(ctx, b.self, "dump", "-form", formObservation, "-path", path, "-pods", strconv.Itoa(pods)); err != nil {
-			return nil, err
-		}
-	}
-	return s, b.replayed(ctx, s, b.pods)
 }
 
 // replayed runs a section against a server of its own.

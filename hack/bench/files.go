@@ -14,13 +14,9 @@ import (
 	"path/filepath"
 
 	"github.com/psp-advisor/psp-advisor/hack/bench/fleet"
-	"github.com/psp-advisor/psp-advisor/pkg/observe"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	yamlv3 "go.yaml.in/yaml/v3"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
@@ -33,14 +29,12 @@ const (
 	formYAML   = "yaml"
 	formStream = "stream"
 	formDir    = "dir"
-	// formObservation is no dump of pods, but an Observation with a workload for each.
-	formObservation = "observation"
 )
 
 // formFlags are the flags of the commands about files.
 func formFlags(name string, args []string) (form, path string, f fleet.Fleet, err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.StringVar(&form, "form", formJSON, "json, yaml, stream, dir or observation")
+	flags.StringVar(&form, "form", formJSON, "json, yaml, stream or dir")
 	flags.StringVar(&path, "path", "", "file or directory")
 	flags.IntVar(&f.Pods, "pods", 20_000, "number of pods")
 	flags.Uint64Var(&f.Seed, "seed", 1, "seed of the fleet")
@@ -56,11 +50,8 @@ func dump(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch form {
-	case formDir:
+	if form == formDir {
 		return dumpDir(f, path)
-	case formObservation:
-		return dumpObservation(f, path)
 	}
 	file, err := os.Create(path) //nolint:gosec // named by the caller
 	if err != nil {
@@ -132,34 +123,6 @@ func dumpDir(f fleet.Fleet, path string) error {
 		}
 		return err //nolint:wrapcheck // it names the file
 	})
-}
-
-// dumpObservation writes an Observation of that many Deployments, no two of which have the
-// same profile.
-func dumpObservation(f fleet.Fleet, path string) error {
-	scope := observe.Scope{Templates: true}
-	recorder := observe.Recorder{Scope: scope, Interner: &profile.Interner{}}
-	var records []*observe.Record
-	err := pods(f, func(p *corev1.Pod) error {
-		user := int64(10_000 + len(records))
-		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Name, UID: p.UID}}
-		d.Spec.Template.Spec = p.Spec
-		d.Spec.Template.Spec.SecurityContext = p.Spec.SecurityContext.DeepCopy()
-		d.Spec.Template.Spec.SecurityContext.RunAsUser = &user
-		records = append(records, recorder.Record(d, schema.GroupKind{Group: "apps", Kind: "Deployment"}))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	data, err := observe.Encode(observe.Resolve(records, observe.Accounts{}, recorder.Interner, scope))
-	if err == nil {
-		err = os.WriteFile(path, data, 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the observation: %w", err)
-	}
-	return nil
 }
 
 // parse is a single pass of the YAML parser over a dump.

@@ -45,10 +45,6 @@ func (r report) markdown() string {
 
 func (s *section) table(text *strings.Builder) {
 	fmt.Fprintf(text, "\n### %s\n\n", s.title)
-	if s.matrix {
-		s.matrixTable(text)
-		return
-	}
 	base := s.results[s.reference]
 	served := base.requests > 0
 	header, line := "| way | user CPU | wall | peak RSS |", "|---|---|---|---|"
@@ -65,39 +61,6 @@ func (s *section) table(text *strings.Builder) {
 		text.WriteString("\n")
 	}
 	s.notes(text)
-}
-
-// matrixTable has the user CPU and the peak of all ways but the reference, whose names are
-// those of a row and a column.
-func (s *section) matrixTable(text *strings.Builder) {
-	var rows, columns []string
-	for _, w := range s.ways {
-		if row, column, ok := strings.Cut(w.name, "-"); ok {
-			rows, columns = append(rows, row), append(columns, column)
-		}
-	}
-	unique := func(names []string) (list []string) {
-		for _, n := range names {
-			if !slices.Contains(list, n) {
-				list = append(list, n)
-			}
-		}
-		return list
-	}
-	rows, columns = unique(rows), unique(columns)
-	fmt.Fprintf(text, "User CPU and peak RSS:\n\n| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
-	for _, row := range rows {
-		fmt.Fprintf(text, "| %s |", row)
-		for _, column := range columns {
-			one, ok := s.results[row+"-"+column]
-			if !ok {
-				text.WriteString(" |")
-				continue
-			}
-			fmt.Fprintf(text, " %s, %d MiB |", ratio(one.user, s.results[s.reference].user), one.peak>>20)
-		}
-		text.WriteString("\n")
-	}
 }
 
 // notes has the other figures of a section.

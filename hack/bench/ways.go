@@ -66,7 +66,7 @@ func (b *bench) controllers(pods int) *section {
 	}
 	return &section{
 		name: fmt.Sprintf("controller-%d", pods), title: fmt.Sprintf("Controller: %d pods, replayed, %d events a second", pods, eventRate),
-		reference: "loop", ways: append(b.stock()[1:], way{name: "controller", run: run, args: []string{
+		reference: "loop", ways: append(b.stock()[1:2], way{name: "controller", run: run, args: []string{
 			b.advisor, "controller", "--kubeconfig", "{kubeconfig}", "--engine", "psp",
 		}}),
 	}
@@ -90,24 +90,5 @@ func (b *bench) fileSection(form, path string) *section {
 		way{name: "decode", args: []string{b.self, "decode", "-form", form, "-path", path}},
 		way{name: "inspect", args: inspect},
 	)
-	return s
-}
-
-// generationSection returns the section of the engines and levels.
-func (b *bench) generationSection(whole, half string) *section {
-	s := &section{
-		name: "generation", title: fmt.Sprintf("Generation: %d distinct workloads of an Observation", b.pods), reference: "loop",
-		ways: b.stock()[1:2], matrix: true,
-	}
-	for _, engine := range []string{"psp", "psa", "vap", "kyverno", "gatekeeper"} {
-		for _, level := range []string{"workload", "serviceaccount", "namespace", "cluster"} {
-			s.ways = append(s.ways, way{
-				name: engine + "-" + level, args: []string{b.advisor, "inspect", "-f", whole, "--engine", engine, "--level", level, "--output", "yaml"},
-			})
-		}
-		s.ways = append(s.ways, way{
-			name: engine + "-half", args: []string{b.advisor, "inspect", "-f", half, "--engine", engine, "--level", "workload"},
-		})
-	}
 	return s
 }
