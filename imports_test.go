@@ -53,7 +53,7 @@ var imports = map[string][]string{
 		"go.yaml.in/yaml/v3", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime", "k8s.io/apimachinery/pkg/util/validation", "sigs.k8s.io/json",
 	},
 	"pkg/generate/psp": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/printable", module + "pkg/profile",
+		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile",
 		"k8s.io/api", "k8s.io/apimachinery",
 	},
 	"pkg/generate/cel": {

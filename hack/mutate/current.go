@@ -15,7 +15,7 @@ var currentMutants = []mutant{
 	{"seccomp", "the pod's profile not inherited", privilegeDir + "confinement.go", "either(c.sc.SeccompProfile, a.podSC.SeccompProfile)", "c.sc.SeccompProfile"},
 	{"seccomp", "the pod's own profile overlooked", privilegeDir + "confinement.go", "p != nil && p.Type != corev1.SeccompProfileTypeRuntimeDefault {\n\t\ta.ask(\"\"", "p != nil && p.Type == \"\" {\n\t\ta.ask(\"\""},
 	{"apparmor", "the pod's profile overlooked", privilegeDir + "confinement.go", "field = a.podSC.AppArmorProfile", "field = nil"},
-	{"selinux", "spaces not escaped", privilegeDir + "confinement.go", "quoteWord(part.value)", "quote(part.value)"},
+	{"selinux", "spaces not escaped", privilegeDir + "confinement.go", "quoteWord(part.value)", "Quote(part.value)"},
 	{"escalation", "unset taken for false", privilegeDir + "powers.go", "!is(c.sc.AllowPrivilegeEscalation, false)", "is(c.sc.AllowPrivilegeEscalation, true)"},
 	{"capabilities", "CAP_ is part of a name", privilegeDir + "powers.go", "strings.TrimPrefix(upper(added), \"CAP_\")", "strings.TrimPrefix(upper(added), \"CAP__\")"},
 	{"capabilities", "dropped as spelled", privilegeDir + "powers.go", "upper(string(d))", "string(d)"},

@@ -31,7 +31,7 @@ func (a *asker) podConfinement() {
 		a.ask("", seccomp(p))
 	}
 	if o := a.podSC.SELinuxOptions; o != nil {
-		a.ask("", seLinux(o))
+		a.ask("", SELinux(o))
 	}
 }
 
@@ -45,10 +45,10 @@ func (a *asker) confinement(c container) {
 		a.ask(c.Name, line)
 	}
 	if o := c.sc.SELinuxOptions; o != nil {
-		a.ask(c.Name, seLinux(o))
+		a.ask(c.Name, SELinux(o))
 	}
 	if m := c.sc.ProcMount; m != nil && *m != corev1.DefaultProcMount {
-		a.ask(c.Name, "procMount "+quote(string(*m)))
+		a.ask(c.Name, "procMount "+Quote(string(*m)))
 	}
 }
 
@@ -58,9 +58,9 @@ func seccomp(p *corev1.SeccompProfile) string {
 	case p.Type == corev1.SeccompProfileTypeUnconfined:
 		return "seccomp unconfined"
 	case p.Type == corev1.SeccompProfileTypeLocalhost && p.LocalhostProfile != nil:
-		return "seccomp localhost/" + quote(*p.LocalhostProfile)
+		return "seccomp localhost/" + Quote(*p.LocalhostProfile)
 	default:
-		return "seccomp type " + quote(string(p.Type)) // which no server of today accepts
+		return "seccomp type " + Quote(string(p.Type)) // which no server of today accepts
 	}
 }
 
@@ -74,7 +74,7 @@ func (a *asker) appArmor(c container) string {
 		case annotation == corev1.DeprecatedAppArmorBetaProfileRuntimeDefault:
 			return ""
 		case strings.HasPrefix(annotation, corev1.DeprecatedAppArmorBetaProfileNamePrefix):
-			return "appArmor " + quote(annotation)
+			return "appArmor " + Quote(annotation)
 		}
 		field = a.podSC.AppArmorProfile
 	}
@@ -84,14 +84,14 @@ func (a *asker) appArmor(c container) string {
 	case field.Type == corev1.AppArmorProfileTypeUnconfined:
 		return "appArmor unconfined"
 	case field.Type == corev1.AppArmorProfileTypeLocalhost && field.LocalhostProfile != nil:
-		return "appArmor localhost/" + quote(*field.LocalhostProfile)
+		return "appArmor localhost/" + Quote(*field.LocalhostProfile)
 	default:
-		return "appArmor type " + quote(string(field.Type)) // which no server of today accepts
+		return "appArmor type " + Quote(string(field.Type)) // which no server of today accepts
 	}
 }
 
-// seLinux returns the line of SELinux options: those that are set, in a fixed order.
-func seLinux(o *corev1.SELinuxOptions) string {
+// SELinux returns the line of SELinux options: those that are set, in a fixed order.
+func SELinux(o *corev1.SELinuxOptions) string {
 	words := []string{"seLinux"}
 	for _, part := range [...]struct{ name, value string }{{"user", o.User}, {"role", o.Role}, {"type", o.Type}, {"level", o.Level}} {
 		if part.value != "" {

@@ -24,7 +24,7 @@ func (a *asker) namespaces() {
 	a.askIf(a.linux && !is(spec.HostUsers, false), "", "hostUsers")
 	a.askIf(is(spec.ShareProcessNamespace, true), "", "shareProcessNamespace")
 	if spec.RuntimeClassName != nil {
-		a.ask("", "runtimeClass "+quote(*spec.RuntimeClassName))
+		a.ask("", "runtimeClass "+Quote(*spec.RuntimeClassName))
 	} else {
 		a.ask("", "default runtimeClass")
 	}
@@ -45,4 +45,4 @@ func (a *asker) sysctls() {
 }
 
 // Sysctl returns the line of a sysctl.
-func Sysctl(name string) string { return "sysctl " + quote(name) }
+func Sysctl(name string) string { return "sysctl " + Quote(name) }

@@ -29,9 +29,9 @@ func (a *asker) hostPorts(c container) {
 // HostPort returns the line of a port of the host, on one of its addresses or, if that is
 // empty, on all.
 func HostPort(port int64, protocol, address string) string {
-	line := "hostPort " + strconv.FormatInt(port, 10) + "/" + quote(protocol)
+	line := "hostPort " + strconv.FormatInt(port, 10) + "/" + Quote(protocol)
 	if address != "" {
-		line += " on " + quote(address)
+		line += " on " + Quote(address)
 	}
 	return line
 }
@@ -62,9 +62,9 @@ func (a *asker) probes(c container) {
 
 func (a *asker) probe(c container, http *corev1.HTTPGetAction, tcp *corev1.TCPSocketAction) {
 	if http != nil && http.Host != "" {
-		a.ask(c.Name, "probe host "+quote(http.Host))
+		a.ask(c.Name, "probe host "+Quote(http.Host))
 	}
 	if tcp != nil && tcp.Host != "" {
-		a.ask(c.Name, "probe host "+quote(tcp.Host))
+		a.ask(c.Name, "probe host "+Quote(tcp.Host))
 	}
 }

@@ -78,7 +78,7 @@ func (a *asker) capabilities(c container) {
 
 // Capability returns the line of an added capability, as it is spelled in a pod.
 func Capability(added string) string {
-	return "capability " + quote(strings.TrimPrefix(upper(added), "CAP_"))
+	return "capability " + Quote(strings.TrimPrefix(upper(added), "CAP_"))
 }
 
 // upper returns s with its ASCII letters in upper case; others would be a way to

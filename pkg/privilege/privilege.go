@@ -117,13 +117,13 @@ func (a *asker) askIf(condition bool, by, line string) {
 	}
 }
 
-// quote makes a string of a pod a part of a line: it never ends the line, and two
+// Quote makes a string of a pod a part of a line: it never ends the line, and two
 // different strings never become the same.
-func quote(s string) string { return quoter.Replace(s) }
+func Quote(s string) string { return quoter.Replace(s) }
 
 var quoter = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 
-// quoteWord is quote for a string that a space ends.
+// quoteWord is Quote for a string that a space ends.
 func quoteWord(s string) string { return wordQuoter.Replace(s) }
 
 var wordQuoter = strings.NewReplacer(`\`, `\\`, "\n", `\n`, " ", `\ `)

@@ -88,14 +88,14 @@ func (s Set) Excess(o Set) []string {
 	return excess
 }
 
-// Nearest returns the set that o goes beyond by the fewest lines, the first of several;
-// the empty one if there are none.
-func Nearest(sets []Set, o Set) Set {
-	var nearest Set
+// Nearest returns which of several permits o goes beyond by the fewest lines, the first
+// of those; the zero one if there are none.
+func Nearest[P interface{ Excess(o Set) []string }](permits []P, o Set) P {
+	var nearest P
 	least := -1
-	for _, s := range sets {
-		if n := len(s.Excess(o)); least < 0 || n < least {
-			nearest, least = s, n
+	for _, p := range permits {
+		if n := len(p.Excess(o)); least < 0 || n < least {
+			nearest, least = p, n
 		}
 	}
 	return nearest

@@ -90,7 +90,7 @@ func (a *asker) windows(c container) {
 	options := a.windowsOptions(c)
 	a.askIf(is(options.HostProcess, true), c.Name, "windows hostProcess")
 	if user := options.RunAsUserName; user != nil {
-		a.ask(c.Name, "windows user "+quote(*user))
+		a.ask(c.Name, "windows user "+Quote(*user))
 	}
 }
 

@@ -56,9 +56,9 @@ func (a *asker) volume(v *corev1.Volume) string {
 	case v.HostPath != nil:
 		return HostPath(v.HostPath.Path, a.writable(v.Name))
 	case v.CSI != nil:
-		return "csi " + quote(v.CSI.Driver)
+		return "csi " + Quote(v.CSI.Driver)
 	case v.FlexVolume != nil:
-		return "flexVolume " + quote(v.FlexVolume.Driver)
+		return "flexVolume " + Quote(v.FlexVolume.Driver)
 	default:
 		return "volume " + VolumeKind(&v.VolumeSource)
 	}
@@ -66,7 +66,7 @@ func (a *asker) volume(v *corev1.Volume) string {
 
 // HostPath returns the line of a hostPath volume.
 func HostPath(path string, write bool) string {
-	line := "hostPath " + quote(path)
+	line := "hostPath " + Quote(path)
 	if write {
 		line = "write " + line
 	}
@@ -131,7 +131,7 @@ func notNamespace(item corev1.DownwardAPIVolumeFile) bool {
 func (a *asker) mounts(c container) {
 	for _, m := range c.VolumeMounts {
 		if p := m.MountPropagation; p != nil && *p != corev1.MountPropagationNone {
-			a.ask(c.Name, "mountPropagation "+quote(string(*p)))
+			a.ask(c.Name, "mountPropagation "+Quote(string(*p)))
 		}
 	}
 }
