@@ -69,8 +69,8 @@ var imports = map[string][]string{
 		"k8s.io/api/admissionregistration/v1", "k8s.io/apimachinery",
 	},
 	"pkg/generate/psa": {
-		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/podsecurity", module + "pkg/profile",
-		"k8s.io/pod-security-admission/api",
+		module + "pkg/aggregate", module + "pkg/generate", module + "pkg/podsecurity", module + "pkg/privilege", module + "pkg/profile",
+		"k8s.io/api/core/v1", "k8s.io/apimachinery", "k8s.io/pod-security-admission/api",
 	},
 	"pkg/tree": {
 		module + "pkg/generate", module + "pkg/printable",
