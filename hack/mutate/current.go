@@ -57,7 +57,7 @@ var currentMutants = []mutant{
 	{"tables", "static pods have permits", celDir + "table.go", "if m.ServiceAccount == \"\" {\n\t\t\t\tcontinue", "if m.ServiceAccount == \"-\" {\n\t\t\t\tcontinue"},
 	{"tables", "one line too few", celDir + "table.go", "for _, line := range a.Permits.Lines() {\n\t\tif comments {", "for _, line := range a.Permits.Lines()[:max(1, len(a.Permits.Lines())-1)] {\n\t\tif comments {"},
 	{"diff", "a new workload is compared with nothing", "pkg/diff/diff.go", "c.State, old = Added, before.namespaces[w.Namespace]", "c.State = Added"},
-	{"diff", "the reductions are the escalations", "pkg/diff/diff.go", "c.Escalated = excess(old, now)", "c.Escalated = excess(now, old)"},
+	{"diff", "the reductions are the escalations", "pkg/diff/diff.go", "c.Escalated = excess(old.permits(), now)", "c.Escalated = excess(now.permits(), old)"},
 	{"policy", "debug containers not judged", celDir + "policy.go", "rule(admissionv1.Update, \"pods/ephemeralcontainers\"),", ""},
 	{"policy", "anyone may make a mirror pod", celDir + "verdict.go", "in request.userInfo.?groups.orValue([])\n  && ", "in request.userInfo.?groups.orValue([])\n  || "},
 	{"policy", "all or nothing", celDir + "verdict.go", "\"!variables.known || variables.admitted\"", "\"!variables.known || !variables.admitted\""},

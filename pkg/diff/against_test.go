@@ -17,11 +17,11 @@ func TestAgainst(t *testing.T) {
 	pid := func(p *corev1.Pod) { p.Spec.HostPID = true }
 	ipc := func(p *corev1.Pod) { p.Spec.HostIPC = true }
 	rest := []string{"default runtimeClass", "group 1000", "user 1000"}
-	permits := func(namespace, account string) []privilege.Set {
+	permits := func(namespace, account string) []diff.Permitted {
 		if namespace != "shop" || account != "default" {
 			return nil
 		}
-		return []privilege.Set{privilege.SetOf(append(rest, "hostPID", "hostPath /var/log")...), privilege.SetOf(append(rest, "hostIPC")...)}
+		return []diff.Permitted{privilege.SetOf(append(rest, "hostPID", "hostPath /var/log")...), privilege.SetOf(append(rest, "hostIPC")...)}
 	}
 	for _, tc := range []struct {
 		name string
@@ -41,7 +41,40 @@ func TestAgainst(t *testing.T) {
 		{"a static pod", []aggregate.Member{as("", member("bank/a", small(pid)))}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if d := cmp.Diff(tc.want, text(diff.Against(permits, &observe.Observation{Members: tc.head}))); d != "" {
+			if d := cmp.Diff(tc.want, text(diff.Against([]diff.Permits{permits}, &observe.Observation{Members: tc.head}))); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A pod must be within each base.
+func TestAgainstSeveral(t *testing.T) {
+	base := func(state diff.State, lines ...string) diff.Permits {
+		return func(_, _ string) []diff.Permitted {
+			if state == diff.Unpermitted {
+				return nil
+			}
+			return []diff.Permitted{privilege.SetOf(append(lines, "default runtimeClass", "group 1000", "user 1000")...)}
+		}
+	}
+	head := &observe.Observation{Members: []aggregate.Member{member("shop/a", small(hostPath("/etc", true)))}}
+	for _, tc := range []struct {
+		name  string
+		bases []diff.Permits
+		want  []string
+	}{
+		{"within both", []diff.Permits{base(diff.Changed, "hostPath /"), base(diff.Changed, "hostPath /etc")}, nil},
+		{"beyond one", []diff.Permits{base(diff.Changed, "hostPath /"), base(diff.Changed, "hostPath /var")}, []string{"shop Deployment/a changed", "+ high: hostPath /etc by c other hostPath /var"}},
+		{"beyond both", []diff.Permits{base(diff.Changed, "hostPath /opt"), base(diff.Changed, "hostPath /var")}, []string{"shop Deployment/a changed", "+ high: hostPath /etc by c other hostPath /opt, hostPath /var"}},
+		{
+			"one has none",
+			[]diff.Permits{base(diff.Changed, "hostPath /"), base(diff.Unpermitted)},
+			[]string{"shop Deployment/a unpermitted", "+ info: default runtimeClass", "+ info: group 1000 by c", "+ high: hostPath /etc by c", "+ info: user 1000 by c"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if d := cmp.Diff(tc.want, text(diff.Against(tc.bases, head))); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
@@ -70,9 +103,15 @@ func TestAgainstTables(t *testing.T) {
 				}
 				return tables[namespace]
 			}
-			permits := func(namespace, account string) []privilege.Set { return of(namespace).Permits(account) }
+			permits := func(namespace, account string) []diff.Permitted {
+				var list []diff.Permitted
+				for _, s := range of(namespace).Permits(account) {
+					list = append(list, s)
+				}
+				return list
+			}
 			changed := map[aggregate.Workload]bool{}
-			for _, c := range diff.Against(permits, &observe.Observation{Members: head}) {
+			for _, c := range diff.Against([]diff.Permits{permits}, &observe.Observation{Members: head}) {
 				changed[c.Workload] = true
 			}
 			admitted := map[aggregate.Workload]bool{}

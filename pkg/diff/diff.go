@@ -86,10 +86,10 @@ func Compare(base, head *observe.Observation) []Change {
 			c.Place = placeIn(base, w)
 		}
 		if c.State != Removed {
-			c.Escalated = excess(old, now)
+			c.Escalated = excess(old.permits(), now)
 		}
 		if c.State != Added {
-			c.Reduced = excess(now, old)
+			c.Reduced = excess(now.permits(), old)
 		}
 		if c.State == Changed {
 			c.Spread, c.Withdrawn = spread(old, now), spread(now, old)
@@ -165,17 +165,23 @@ func setOf(privileges profile.Set[profile.Name]) privilege.Set {
 	return privilege.SetOf(lines...)
 }
 
-// excess returns what goes beyond what is permitted. A side without pods permits nothing.
-func excess(permitted, beyond *asked) []Privilege {
-	if permitted == nil {
-		permitted = &asked{}
+// permits returns what a side asked for, as what the other one may ask for: nothing if it
+// has no pods.
+func (a *asked) permits() privilege.Set {
+	if a == nil {
+		return privilege.Set{}
 	}
+	return a.set
+}
+
+// excess returns what goes beyond what is permitted.
+func excess(permitted Permitted, beyond *asked) []Privilege {
 	if beyond == nil {
 		return nil
 	}
 	var list []Privilege
-	for _, line := range permitted.set.Excess(beyond.set) {
-		list = append(list, Privilege{line, privilege.SeverityOf(line), beyond.containers(line), permitted.family(line)})
+	for _, line := range permitted.Excess(beyond.set) {
+		list = append(list, Privilege{line, privilege.SeverityOf(line), beyond.containers(line), family(permitted.Lines(), line)})
 	}
 	return list
 }
@@ -190,10 +196,10 @@ func (a *asked) containers(line string) []string {
 	return profile.Containers(uses)
 }
 
-// family returns the lines that are about the same as a line.
-func (a *asked) family(line string) []string {
+// family returns which of several lines are about the same as a line.
+func family(lines []string, line string) []string {
 	var list []string
-	for _, other := range a.set.Lines() {
+	for _, other := range lines {
 		if familyOf(other) == familyOf(line) {
 			list = append(list, other)
 		}

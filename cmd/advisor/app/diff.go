@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/diff"
-	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	"github.com/psp-advisor/psp-advisor/pkg/observe/manifest"
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
@@ -87,8 +86,13 @@ workloads of its namespace did together. Each privilege is graded by what it ope
 escalations with +, what is no longer asked for with -, and what only moves between the containers
 of a workload with ~.
 
-With --against, the base is what policies permit that the engines ` + orList(permitting(env.engines)) + ` have
-written. For PodSecurityPolicies there is inspect --within.`,
+With --against, the base is what committed policies permit, those of each engine: what a
+PodSecurityPolicy permits that RBAC beside it lets the service account use, what the Pod Security
+level of a namespace admits, or the permits of the other engines. What an engine does not restrict
+is permitted; what a policy would set in a pod that leaves it unset is not. inspect --within says
+which fields of PodSecurityPolicies are wider than needed.
+
+` + limits(env.engines),
 		Example: diffExample,
 		Annotations: exitCodes(
 			"0  nothing that --fail-on names",
@@ -193,7 +197,7 @@ func (o diffOptions) changes(ctx context.Context) ([]diff.Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		return diff.Against(permits.Permits, head), o.check("head", head)
+		return diff.Against(permits, head), o.check("head", head)
 	}
 	base, err := o.read(ctx, "base", o.base)
 	if err != nil {
@@ -204,43 +208,6 @@ func (o diffOptions) changes(ctx context.Context) ([]diff.Change, error) {
 		return nil, err
 	}
 	return diff.Compare(base, head), errors.Join(o.check("base", base), o.check("head", head))
-}
-
-// readPermits reads what policies permit.
-func (o diffOptions) readPermits(ctx context.Context) (*cel.Written, error) {
-	permits := &cel.Written{}
-	err := manifest.Visit(ctx, o.flags.against, manifest.Options{Recursive: true, Render: true, In: o.flags.In}, func(object manifest.Object) error {
-		for _, e := range o.flags.engines {
-			if e.read == nil {
-				continue
-			}
-			if err := e.read(permits, object.Type, object.Decode); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		err = permits.Check()
-	}
-	if err != nil {
-		return nil, readError(fmt.Errorf("--against: %w", err))
-	}
-	if permits.Empty() {
-		return nil, usageError(fmt.Errorf("--against: no permits in it: want policies of the engines %s; for PodSecurityPolicies, use inspect --within", orList(permitting(o.flags.engines))))
-	}
-	return permits, nil
-}
-
-// permitting returns the names of the engines whose permits can be read back.
-func permitting(engines []engine) []string {
-	var names []string
-	for _, e := range engines {
-		if e.read != nil {
-			names = append(names, e.name)
-		}
-	}
-	return names
 }
 
 // check says on standard error what could not be read of a side. It is an error if

@@ -8,7 +8,6 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psa"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/psp"
 	"github.com/psp-advisor/psp-advisor/pkg/generate/vap"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // engine is a kind of policies to choose from. Everything but the table knows it by
@@ -33,8 +32,8 @@ type engine struct {
 	fixed map[string]string
 	// build returns the engine. It accepts the zero options.
 	build func(engineOptions) generate.Engine
-	// read reads what an object of the engine permits; nil if that cannot be read back.
-	read func(*cel.Written, metav1.TypeMeta, func(into any) error) error
+	// read reads what an object of the engine permits.
+	read reading
 }
 
 // engineOptions are what engines are built with.
@@ -65,15 +64,15 @@ func (e engine) servedBy(minor int) bool {
 // that in which --engine auto prefers them.
 func engines() []engine {
 	return []engine{
-		{name: "psp", auto: true, lastMinor: 24, build: func(engineOptions) generate.Engine { return psp.Engine() }},
+		{name: "psp", auto: true, lastMinor: 24, read: ofPSP, build: func(engineOptions) generate.Engine { return psp.Engine() }},
 		{
-			name: "psa", publishedSince: 23, perMinor: true,
+			name: "psa", publishedSince: 23, perMinor: true, read: ofPSA,
 			build: func(o engineOptions) generate.Engine {
 				return psa.Engine(psa.Options{Minor: o.minor, Beside: o.beside})
 			},
 		},
 		{
-			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"}, read: vap.Read,
+			name: "vap", auto: true, firstMinor: 30, flags: []string{"enforcement", "unknown-accounts", "params"}, read: ofCore(vap.Read),
 			build: func(o engineOptions) generate.Engine {
 				return vap.Engine(vap.Options{
 					Enforcement:     cel.Enforcement(o.enforcement),
@@ -83,7 +82,7 @@ func engines() []engine {
 			},
 		},
 		{
-			name: "kyverno", flags: []string{"enforcement", "unknown-accounts"}, read: kyverno.Read,
+			name: "kyverno", flags: []string{"enforcement", "unknown-accounts"}, read: ofCore(kyverno.Read),
 			fixed: map[string]string{"params": string(vap.Annotation)}, // one label says where permits are
 			build: func(o engineOptions) generate.Engine {
 				return kyverno.Engine(kyverno.Options{
@@ -93,7 +92,7 @@ func engines() []engine {
 			},
 		},
 		{
-			name: "gatekeeper", flags: []string{"enforcement", "unknown-accounts"}, read: gatekeeper.Read,
+			name: "gatekeeper", flags: []string{"enforcement", "unknown-accounts"}, read: ofCore(gatekeeper.Read),
 			build: func(o engineOptions) generate.Engine {
 				return gatekeeper.Engine(gatekeeper.Options{
 					Enforcement:     cel.Enforcement(o.enforcement),
