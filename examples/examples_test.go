@@ -278,7 +278,8 @@ func TestGitOpsCheck(t *testing.T) {
 }
 
 // TestGitOpsPrivileges runs what CI systems and the hook run, in a repository whose branch
-// changes a manifest: a change that asks for no more passes, one that does fails.
+// changes a manifest: a change that asks for no more passes, one that does fails. The hook
+// passes the first commit, and one that leaves no manifests.
 func TestGitOpsPrivileges(t *testing.T) {
 	for _, program := range []string{"sh", "git", "tar"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -306,7 +307,7 @@ func TestGitOpsPrivileges(t *testing.T) {
 		}
 	}
 	commit := "git -c user.name=test -c user.email=test@example.com commit -q --all --message change"
-	must("git init -q --initial-branch main && git add . && " + commit + " && git update-ref refs/remotes/origin/main HEAD && cp pre-commit .git/hooks/ && git switch -q --create branch")
+	must("git init -q --initial-branch main && cp pre-commit .git/hooks/ && git add . && " + commit + " && git update-ref refs/remotes/origin/main HEAD && git switch -q --create branch")
 	// What CI systems run, after the advisor is there.
 	var lines []string
 	for _, file := range []string{"ci.yaml", "gitlab-ci.yaml"} {
@@ -348,6 +349,7 @@ func TestGitOpsPrivileges(t *testing.T) {
 	}
 	must(commit + " --no-verify")
 	expect("an escalation", 1, "  + medium    allowPrivilegeEscalation (container ")
+	must("git rm -q -r manifests && " + commit)
 }
 
 func inspect(t *testing.T, code int, args ...string) (stdout, stderr string) {
