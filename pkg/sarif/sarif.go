@@ -3,6 +3,7 @@
 // Input is rules and results; output is the log. Laws, each tested:
 //   - The same results give the same bytes: a log has no time and no version.
 //   - A string of a cluster never leaves its value, and is printable.
+//   - A log has at most MaxResults results, and a notification if there were more.
 package sarif
 
 import (
@@ -11,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -43,7 +45,12 @@ type Result struct {
 	Identity []string
 }
 
-// Log returns the log of results, each with one of the rules.
+// MaxResults is how many results a log has: GitHub's code scanning refuses a run with more
+// (docs.github.com, "SARIF support for code scanning").
+const MaxResults = 25_000
+
+// Log returns the log of results, each with one of the rules. If there are more than
+// MaxResults, it has the worst, and says so in a notification.
 func Log(rules []Rule, results []Result) ([]byte, error) {
 	run := sarif.NewRunWithInformationURI("advisor", "https://github.com/psp-advisor/psp-advisor")
 	for _, r := range rules {
@@ -56,7 +63,12 @@ func Log(rules []Rule, results []Result) ([]byte, error) {
 			rule.WithHelp(sarif.NewMultiformatMessageString().WithText(r.Help))
 		}
 	}
-	for _, r := range results {
+	kept := worst(results)
+	if len(kept) < len(results) {
+		run.AddInvocation(notified(fmt.Sprintf("%d of %d results are left out, none of them worse than %s: code scanning takes %d of a run",
+			len(results)-len(kept), len(results), kept[len(kept)-1].Severity, MaxResults)))
+	}
+	for _, r := range kept {
 		run.AddResult(resultOf(r).WithRuleIndex(run.GetRuleIndex(r.Rule)))
 	}
 	var out bytes.Buffer
@@ -64,6 +76,23 @@ func Log(rules []Rule, results []Result) ([]byte, error) {
 		return nil, fmt.Errorf("writing SARIF: %w", err)
 	}
 	return append(printable.JSON(out.Bytes()), '\n'), nil
+}
+
+// worst returns results in their order, or, if there are too many, the worst of them, the
+// worst first.
+func worst(results []Result) []Result {
+	if len(results) <= MaxResults {
+		return results
+	}
+	results = slices.Clone(results)
+	slices.SortStableFunc(results, func(a, b Result) int { return b.Severity.Compare(a.Severity) })
+	return results[:MaxResults]
+}
+
+// notified returns a run of the tool that succeeded, with a warning about its results.
+func notified(warning string) *sarif.Invocation {
+	return sarif.NewInvocation().WithExecutionSuccessful(true).AddToolExecutionNotification(
+		sarif.NewNotification().WithLevel(sarif.LevelWarning).WithMessage(sarif.NewTextMessage(warning)))
 }
 
 // levels and scores are how bad a severity is for SARIF, and for GitHub's code scanning,
