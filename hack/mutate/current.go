@@ -27,6 +27,7 @@ var currentMutants = []mutant{
 	{"users", "runAsNonRoot of the container only", privilegeDir + "users.go", "either(c.sc.RunAsNonRoot, a.podSC.RunAsNonRoot)", "c.sc.RunAsNonRoot"},
 	{"groups", "an unset policy is strict", privilegeDir + "users.go", "!is(a.podSC.SupplementalGroupsPolicy, corev1.SupplementalGroupsPolicyStrict)", "is(a.podSC.SupplementalGroupsPolicy, corev1.SupplementalGroupsPolicyMerge)"},
 	{"volumes", "any mount writes", privilegeDir + "volumes.go", "m.Name == name && !m.ReadOnly })", "m.Name == name })"},
+	{"volumes", "new projections taken for the token", privilegeDir + "volumes.go", "s.ServiceAccountToken == nil && s.ConfigMap == nil && s.DownwardAPI == nil", "s.Secret != nil"},
 	{"volumes", "any audience taken for the token", privilegeDir + "volumes.go", "(t.Path != \"token\" || t.Audience != \"\")", "t.Path != \"token\""},
 	{"containers", "debug containers overlooked", privilegeDir + "privilege.go", "if ephemeral {", "if ephemeral && false {"},
 	{"lines under others", "paths not under their directory", privilegeDir + "set.go", "(permits(line[:i]) || permits(line[:i+1])", "(permits(line[:i+1])"},

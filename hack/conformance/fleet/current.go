@@ -43,6 +43,8 @@ func randomCurrent(r *rand.Rand) *corev1.Pod {
 			v.HostPath.Path = podtest.Pick(r, "/", "/x/", "") + podtest.Pick(r, Hostile...)
 		} else if v.FlexVolume != nil && oneIn(r, 3) {
 			v.FlexVolume.Driver = podtest.Pick(r, Hostile...)
+		} else if v.Projected != nil && oneIn(r, 3) {
+			v.Projected.Sources = append(v.Projected.Sources, newProjection(r))
 		}
 	}
 	if oneIn(r, 3) {
@@ -155,6 +157,16 @@ func hostileAppArmor(r *rand.Rand) corev1.AppArmorProfile {
 	default:
 		return corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost, LocalhostProfile: new(strings.TrimSpace(podtest.Pick(r, Hostile...)))}
 	}
+}
+
+// newProjection returns a source that the volume of a token does not have. Both kinds are
+// served by default since 1.37 (pkg/features/kube_features.go, ClusterTrustBundleProjection
+// and PodCertificateRequest).
+func newProjection(r *rand.Rand) corev1.VolumeProjection {
+	if oneIn(r, 2) {
+		return corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{SignerName: new("example.com/x"), Path: "bundle.pem"}}
+	}
+	return corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{SignerName: "example.com/x", KeyType: "ED25519", CredentialBundlePath: "credentials.pem"}}
 }
 
 // oneIn is true once in n times.
