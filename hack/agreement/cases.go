@@ -21,15 +21,27 @@ import (
 // origin is the annotation of a pod that says where it comes from.
 const origin = "psp-advisor.github.io/origin"
 
-// testCase is a request for a pod and what vap says about it: nothing if it admits it.
+// testCase is a request for a pod, and what vap does and says about it: nothing if it is
+// permitted.
 type testCase struct {
 	pod *corev1.Pod
 	// user sends the request; nil is anybody.
 	user *user
 	// debugging: the request adds the ephemeral containers of the pod, which exists.
 	debugging bool
+	action    cel.Enforcement
 	message   string
 }
+
+// said returns what vap does and says about the case.
+func (c testCase) said() string {
+	if c.message == "" {
+		return ""
+	}
+	return said(c.action, c.message)
+}
+
+func said(action cel.Enforcement, message string) string { return string(action) + ": " + message }
 
 // special reports whether the request is another one than for a new pod by anybody.
 func (c testCase) special() bool { return c.user != nil || c.debugging }
@@ -147,9 +159,10 @@ type verdicts struct {
 }
 
 // verdicts returns the pods that a server accepts, each with the pod as admission sees it
-// and what vap says.
-func (s server) verdicts(members []aggregate.Member, level aggregate.Level, requests []testCase) (verdicts, error) {
-	policies, err := generate.YAML(vap.Engine(vap.Options{Enforcement: cel.Deny}).Outputs(members, level), false)
+// and what vap does and says.
+func (s server) verdicts(members []aggregate.Member, level aggregate.Level, v variant, requests []testCase) (verdicts, error) {
+	engine := vap.Engine(vap.Options{Enforcement: v.enforcement, UnknownAccounts: v.unknown})
+	policies, err := generate.YAML(engine.Outputs(members, level), false)
 	if err != nil {
 		return verdicts{}, fmt.Errorf("writing policies: %w", err)
 	}
@@ -169,34 +182,34 @@ func (s server) verdicts(members []aggregate.Member, level aggregate.Level, requ
 	if err != nil {
 		return verdicts{}, err
 	}
-	var v verdicts
+	var judged verdicts
 	for i, p := range a.Pods {
 		c := requests[i]
 		switch {
 		case len(p.Errors) > 0 || len(p.Denials) > 1 || p.Outcome == "failed":
-			return v, fmt.Errorf("judging %s: %v, %v, %s", c.pod.Annotations[origin], p.Errors, p.Denials, p.Reason)
+			return judged, fmt.Errorf("judging %s: %v, %v, %s", c.pod.Annotations[origin], p.Errors, p.Denials, p.Reason)
 		case p.Outcome == "refused" && c.special():
-			return v, fmt.Errorf("the server refuses %s: %s", c.pod.Annotations[origin], p.Reason)
+			return judged, fmt.Errorf("the server refuses %s: %s", c.pod.Annotations[origin], p.Reason)
 		case p.Outcome == "refused":
 			continue
 		case len(p.Denials) == 1:
-			c.message = p.Denials[0].Message
+			c.action, c.message = p.action(), p.Denials[0].Message
 		}
 		c.pod = p.Pod
 		c.pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
-		v.cases = append(v.cases, c)
-		if cost := p.Costs[cel.PolicyName].Total; cost > v.cost {
-			v.cost, v.costliest = cost, c.pod.Annotations[origin]
+		judged.cases = append(judged.cases, c)
+		if cost := p.Costs[cel.PolicyName].Total; cost > judged.cost {
+			judged.cost, judged.costliest = cost, c.pod.Annotations[origin]
 		}
 	}
-	return v, nil
+	return judged, nil
 }
 
 // sampled returns the cases that the engine judges: all special ones that its program
-// knows, and as many others as the engine wants, half of them admitted.
-func (e engine) sampled(r *rand.Rand, cases []testCase) []testCase {
+// knows, and n others, half of them admitted; 0 means all.
+func (e engine) sampled(r *rand.Rand, cases []testCase, n int) []testCase {
 	var chosen []testCase
-	left := map[bool]int{true: e.sample / 2, false: e.sample / 2}
+	left := map[bool]int{true: n / 2, false: n / 2}
 	for _, i := range r.Perm(len(cases)) {
 		c := cases[i]
 		admitted := c.message == ""
@@ -204,7 +217,7 @@ func (e engine) sampled(r *rand.Rand, cases []testCase) []testCase {
 		case c.debugging && !e.debugging:
 		case c.special():
 			chosen = append(chosen, c)
-		case e.sample == 0 || left[admitted] > 0:
+		case n == 0 || left[admitted] > 0:
 			chosen = append(chosen, c)
 			left[admitted]--
 		}

@@ -9,21 +9,58 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/generate"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 )
 
 // engine is one that has a judge of its own.
 type engine struct {
-	engine generate.Engine
-	// sample is the number of pods to judge at each level; 0 means all.
+	name  string
+	build func(variant) generate.Engine
+	// sample is the number of pods to judge at each level with the policies of the first
+	// variant.
 	sample int
 	// debugging: its program can judge updates of ephemeral containers.
 	debugging bool
+	// silent: its program does not say what a policy does about a pod that it does not
+	// permit, only that it does not.
+	silent bool
 	// judge returns what the engine's program says about each pod under the outputs, by
-	// the name of the pod: nothing if it admits it. The absence of a pod means that it
+	// the name of the pod: nothing if it permits it. The absence of a pod means that it
 	// was not judged.
 	judge func(ctx context.Context, root string, outputs []generate.Output, cases []testCase) (map[string]string, error)
+}
+
+// variant is a choice of the options that engines share.
+type variant struct {
+	enforcement cel.Enforcement
+	unknown     cel.UnknownAccounts
+}
+
+func (v variant) String() string { return string(v.enforcement) + "/" + string(v.unknown) }
+
+// parseVariants reads a list of variants.
+func parseVariants(text string) ([]variant, error) {
+	var list []variant
+	for word := range strings.SplitSeq(text, ",") {
+		enforcement, unknown, _ := strings.Cut(word, "/")
+		if !slices.Contains(cel.EnforcementWords, enforcement) || !slices.Contains(cel.UnknownAccountsWords, unknown) {
+			return nil, fmt.Errorf("reading the variants: %q is not an enforcement and what becomes of unknown accounts, such as deny/allow", word)
+		}
+		list = append(list, variant{cel.Enforcement(enforcement), cel.UnknownAccounts(unknown)})
+	}
+	return list, nil
+}
+
+// want returns what the program of an engine must say about a case.
+func (e engine) want(c testCase) string {
+	if e.silent {
+		return c.message
+	}
+	return c.said()
 }
 
 // engines is the table of engines that must agree with vap.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/psp-advisor/psp-advisor/hack/conformance/judge"
+	"github.com/psp-advisor/psp-advisor/pkg/generate/cel"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -36,20 +37,38 @@ type answer struct {
 	Objects []struct {
 		Kind, Name, Refused string
 	} `json:"objects"`
-	Pods []struct {
-		Outcome string `json:"outcome"`
-		Reason  string `json:"reason"`
-		Denials []struct {
-			Message string `json:"message"`
-		} `json:"denials"`
-		Errors []struct {
-			Message string `json:"message"`
-		} `json:"errors"`
-		Costs map[string]struct {
-			Total uint64 `json:"total"`
-		} `json:"costs"`
-		Pod *corev1.Pod `json:"pod"`
-	} `json:"pods"`
+	Pods []verdict `json:"pods"`
+}
+
+type verdict struct {
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Denials []struct {
+		Message string `json:"message"`
+	} `json:"denials"`
+	Errors []struct {
+		Message string `json:"message"`
+	} `json:"errors"`
+	Warnings         []string          `json:"warnings"`
+	AuditAnnotations map[string]string `json:"auditAnnotations"`
+	Costs            map[string]struct {
+		Total uint64 `json:"total"`
+	} `json:"costs"`
+	Pod *corev1.Pod `json:"pod"`
+}
+
+// action returns the strongest thing that the server does about the pod; empty is nothing.
+func (v verdict) action() cel.Enforcement {
+	switch _, audited := v.AuditAnnotations["validation.policy.admission.k8s.io/validation_failure"]; {
+	case v.Outcome == "denied":
+		return cel.Deny
+	case len(v.Warnings) > 0:
+		return cel.Warn
+	case audited:
+		return cel.Audit
+	default:
+		return ""
+	}
 }
 
 // server is the judge of Kubernetes.

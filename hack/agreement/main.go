@@ -4,7 +4,8 @@
 // The pods are those of the examples and of corpora, as a server stores them, and pods
 // that differ from one of them by a step. The advisor makes permits for the former. The
 // judge of Kubernetes decides what vap does about all of them, and each other engine
-// must do the same by the program that its users have. A program that fails to compile
+// must do the same by the program that its users have, for each choice of what becomes of
+// pods that are not permitted. A program that fails to compile
 // a policy denies everything: so there must be enough pods on both sides.
 package main
 
@@ -27,10 +28,10 @@ import (
 
 // options are the flags.
 type options struct {
-	root, corpora, levels, engine string
-	seed                          uint64
-	steps, show                   int
-	all                           bool
+	root, corpora, levels, engine, variants string
+	seed                                    uint64
+	steps, show                             int
+	all                                     bool
 }
 
 // errDisagreement is returned for verdicts that differ, after they were printed.
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&o.root, "root", ".", "directory of the repository")
 	flag.StringVar(&o.corpora, "corpora", "examples,../shared/corpus,../shared/corpus-live", "directories of manifests, if they exist")
 	flag.StringVar(&o.levels, "levels", "workload,cluster", "levels of the permits")
+	flag.StringVar(&o.variants, "variants", "deny/deny,deny/allow,warn/deny,audit/warn", "enforcement and unknown accounts of the policies; those after the first judge fewer pods, at the first level")
 	flag.StringVar(&o.engine, "engine", "", "only the engine of this name")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the steps and of samples")
 	flag.IntVar(&o.steps, "steps", 4, "steps to try from each pod")
@@ -77,39 +79,53 @@ func run(ctx context.Context, o options) (err error) {
 	requests := perturb(r, observed, o.steps)
 	fmt.Printf("%d pods observed, %d a step away from them, seed %d\n", len(observed), len(requests)-len(observed), o.seed)
 	requests = append(requests, specials(observed, len(requests))...)
+	variants, err := parseVariants(o.variants)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for level := range strings.SplitSeq(o.levels, ",") {
-		errs = append(errs, o.compare(ctx, kubernetes, aggregate.Level(level), observed, requests))
+		for i, v := range variants {
+			errs = append(errs, o.compare(ctx, kubernetes, aggregate.Level(level), v, observed, requests, i > 0))
+		}
+		variants = variants[:1]
 	}
 	return errors.Join(errs...)
 }
 
+// few is the number of pods to judge with the policies of variants after the first.
+const few = 100
+
 // compare judges the pods under the permits of a level with every engine.
-func (o options) compare(ctx context.Context, kubernetes server, level aggregate.Level, observed []*corev1.Pod, requests []testCase) error {
+func (o options) compare(ctx context.Context, kubernetes server, level aggregate.Level, v variant, observed []*corev1.Pod, requests []testCase, quick bool) error {
 	members, err := observe(ctx, observed)
 	if err != nil {
 		return err
 	}
-	want, err := kubernetes.verdicts(members, level, requests)
+	want, err := kubernetes.verdicts(members, level, v, requests)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, e := range engines {
-		if o.engine != "" && o.engine != e.engine.Name {
+		if o.engine != "" && o.engine != e.name {
 			continue
 		}
-		if o.all {
-			e.sample = 0
+		sample := e.sample
+		switch {
+		case o.all:
+			sample = 0
+		case quick:
+			sample = few
 		}
-		cases := e.sampled(rand.New(rand.NewPCG(o.seed, 1)), want.cases) //nolint:gosec // no secret
+		cases := e.sampled(rand.New(rand.NewPCG(o.seed, 1)), want.cases, sample) //nolint:gosec // no secret
 		start := time.Now()
-		got, err := e.judge(ctx, o.root, e.engine.Outputs(members, level), cases)
+		got, err := e.judge(ctx, o.root, e.build(v).Outputs(members, level), cases)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s at level %s: %w", e.engine.Name, level, err))
+			errs = append(errs, fmt.Errorf("%s %s at level %s: %w", e.name, v, level, err))
 			continue
 		}
-		errs = append(errs, o.report(e, level, cases, got, time.Since(start)))
+		errs = append(errs, o.report(e, v, level, cases, got, time.Since(start)))
 	}
 	fmt.Printf("the costliest pod at level %s takes %d units of CEL: %s\n", level, want.cost, want.costliest)
 	return errors.Join(errs...)
@@ -117,29 +133,29 @@ func (o options) compare(ctx context.Context, kubernetes server, level aggregate
 
 // report prints what an engine made of the cases, and fails if it differs from what
 // vap did.
-func (o options) report(e engine, level aggregate.Level, cases []testCase, got map[string]string, took time.Duration) error {
-	admitted, denied, wrong := 0, 0, 0
+func (o options) report(e engine, v variant, level aggregate.Level, cases []testCase, got map[string]string, took time.Duration) error {
+	permitted, others, wrong := 0, 0, 0
 	for _, c := range cases {
 		if c.message == "" {
-			admitted++
+			permitted++
 		} else {
-			denied++
+			others++
 		}
-		message, judged := got[c.pod.Name]
-		if judged && message == c.message {
+		text, judged := got[c.pod.Name]
+		if judged && text == e.want(c) {
 			continue
 		}
 		if wrong++; wrong <= o.show {
-			fmt.Printf("FAIL %s at level %s, %s/%s (%s):\n  vap: %q\n  %s: %q, judged: %t\n", e.engine.Name, level, c.pod.Namespace, c.pod.Name, c.pod.Annotations[origin], c.message, e.engine.Name, message, judged)
+			fmt.Printf("FAIL %s %s at level %s, %s/%s (%s):\n  vap: %q\n  %s: %q, judged: %t\n", e.name, v, level, c.pod.Namespace, c.pod.Name, c.pod.Annotations[origin], e.want(c), e.name, text, judged)
 		}
 	}
-	fmt.Printf("%-10s %-9s %5d pods: %5d admitted, %5d denied, %d verdicts or messages differ from vap's, %s\n",
-		e.engine.Name, level, len(cases), admitted, denied, wrong, took.Round(time.Second))
+	fmt.Printf("%-10s %-10s %-9s %5d pods: %5d permitted, %5d not, %d verdicts or messages differ from vap's, %s\n",
+		e.name, v, level, len(cases), permitted, others, wrong, took.Round(time.Second))
 	switch {
 	case wrong > 0:
-		return fmt.Errorf("%s at level %s: %w", e.engine.Name, level, errDisagreement)
-	case admitted < len(cases)/10 || denied < len(cases)/10 || len(cases) < 100:
-		return fmt.Errorf("%s at level %s: too few pods to tell: %d admitted, %d denied", e.engine.Name, level, admitted, denied)
+		return fmt.Errorf("%s %s at level %s: %w", e.name, v, level, errDisagreement)
+	case permitted < len(cases)/10 || others < len(cases)/10 || len(cases) < 100:
+		return fmt.Errorf("%s %s at level %s: too few pods to tell: %d permitted, %d not", e.name, v, level, permitted, others)
 	}
 	return nil
 }

@@ -134,15 +134,18 @@ var targets = []target{
 	{"./pkg/generate/psa", "", true, func(string, int) []string {
 		return []string{"-test.run", "^(TestSoundAndMinimal|TestFixtures)$", "-test.failfast"}
 	}, levelMutants},
-	{"./hack/agreement", "", false, agreement("kyverno"), kyvernoMutants},
-	{"./hack/agreement", "", false, agreement("gatekeeper"), gatekeeperMutants},
+	{"./hack/agreement", "", false, agreement("kyverno", "deny/deny"), kyvernoMutants},
+	{"./hack/agreement", "", false, agreement("kyverno", "deny/allow,audit/warn"), kyvernoOptionMutants},
+	{"./hack/agreement", "", false, agreement("gatekeeper", "deny/deny"), gatekeeperMutants},
+	{"./hack/agreement", "", false, agreement("gatekeeper", "deny/allow,warn/deny,audit/warn"), gatekeeperOptionMutants},
 }
 
-// agreement returns the flags of the run that compares an engine with vap. The programs of
-// engines are slow: what the examples have is enough.
-func agreement(engine string) func(root string, _ int) []string {
+// agreement returns the flags of the run that compares an engine with vap, for some
+// variants of their policies. The programs of engines are slow: what the examples have is
+// enough.
+func agreement(engine, variants string) func(root string, _ int) []string {
 	return func(root string, _ int) []string {
-		return []string{"-root", root, "-engine", engine, "-corpora", "examples", "-levels", "workload", "-steps", "1"}
+		return []string{"-root", root, "-engine", engine, "-variants", variants, "-corpora", "examples", "-levels", "workload", "-steps", "1"}
 	}
 }
 

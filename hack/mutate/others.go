@@ -46,3 +46,17 @@ var gatekeeperMutants = []mutant{
 	{"gatekeeper", "permits without privileges", gatekeeperDir + "constraint.go", "Permits: text}", "Permits: headings(text)}"},
 	{"gatekeeper", "templates instead of pods", gatekeeperDir + "constraint.go", "Source:     \"Original\"", "Source:     \"Generated\""},
 }
+
+// kyvernoOptionMutants and gatekeeperOptionMutants are faults of what becomes of pods that
+// are not permitted.
+var kyvernoOptionMutants = []mutant{
+	{"kyverno options", "unknown accounts never allowed", kyvernoDir + "policy.go", "o.UnknownAccounts != cel.WarnUnknown && o.UnknownAccounts != cel.AllowUnknown", "o.UnknownAccounts != cel.WarnUnknown"},
+	{"kyverno options", "no warning about unknown accounts", kyvernoDir + "policy.go", "o.UnknownAccounts == cel.WarnUnknown", "o.UnknownAccounts == cel.DenyUnknown"},
+}
+
+var gatekeeperOptionMutants = []mutant{
+	{"gatekeeper options", "unknown accounts never allowed", gatekeeperDir + "constraint.go", "o.UnknownAccounts == cel.WarnUnknown || o.UnknownAccounts == cel.AllowUnknown", "o.UnknownAccounts == cel.WarnUnknown"},
+	{"gatekeeper options", "unknown accounts denied, not warned about", gatekeeperDir + "constraint.go", "cel.Warn, []string{accounts}", "cel.Deny, []string{accounts}"},
+	{"gatekeeper options", "warnings are audits", gatekeeperDir + "constraint.go", "default:\n\t\treturn \"warn\"", "default:\n\t\treturn \"dryrun\""},
+	{"gatekeeper options", "audits are warnings", gatekeeperDir + "constraint.go", "return \"dryrun\"", "return \"warn\""},
+}
