@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,16 @@ func (e engine) restricts(attribute string) string {
 	}
 }
 
+// titles are what people read instead of the names of attributes that promise more than
+// the attributes are about: what debug containers ask for is in the other ones, and so are
+// profiles of seccomp that fields name.
+var titles = map[string]string{
+	"ephemeralContainers": "names of ephemeral containers",
+	"seccomp":             "seccomp annotations",
+}
+
+func titleOf(attribute string) string { return cmp.Or(titles[attribute], attribute) }
+
 // restrictionTable returns, in Markdown, how each engine restricts each attribute.
 func restrictionTable(table []engine) string {
 	var text strings.Builder
@@ -38,7 +49,7 @@ func restrictionTable(table []engine) string {
 	}
 	text.WriteString("\n|---|" + strings.Repeat("---|", len(table)) + "\n")
 	for _, attribute := range profile.Attributes() {
-		fmt.Fprintf(&text, "| %s |", attribute)
+		fmt.Fprintf(&text, "| %s |", titleOf(attribute))
 		for _, e := range table {
 			fmt.Fprintf(&text, " %s |", e.restricts(attribute))
 		}
@@ -53,7 +64,12 @@ func limits(table []engine) string {
 	lines := []string{"What the policies of an engine cannot restrict:"}
 	for _, e := range table {
 		names := e.build(engineOptions{}).Inexpressible
-		sorted := slices.DeleteFunc(profile.Attributes(), func(a string) bool { return !slices.Contains(names, a) })
+		var sorted []string
+		for _, attribute := range profile.Attributes() {
+			if slices.Contains(names, attribute) {
+				sorted = append(sorted, titleOf(attribute))
+			}
+		}
 		lines = append(lines, wrap(fmt.Sprintf("  %-11s", e.name), strings.Join(sorted, ", ")))
 	}
 	return strings.Join(lines, "\n")

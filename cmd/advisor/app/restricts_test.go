@@ -2,6 +2,7 @@ package app
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,10 +25,15 @@ func TestRestrictions(t *testing.T) {
 			t.Errorf("nothing is restricted %q", cell)
 		}
 	}
+	for attribute := range titles {
+		if !slices.Contains(profile.Attributes(), attribute) {
+			t.Errorf("%s is no attribute", attribute)
+		}
+	}
 	help := limits(engines())
 	for _, e := range engines() {
 		for _, attribute := range e.build(engineOptions{}).Inexpressible {
-			if !strings.Contains(help, attribute) {
+			if !strings.Contains(strings.Join(strings.Fields(help), " "), titleOf(attribute)) {
 				t.Errorf("the help does not name %s of %s", attribute, e.name)
 			}
 		}
