@@ -84,15 +84,20 @@ func (f *engineFlags) choice(env environment, given *pflag.FlagSet) (engineChoic
 			c.given = append(c.given, flag)
 		}
 	}
-	if unknown == nil && !slices.Contains(f.names, autoEngine) {
-		for _, flag := range unread(env.engines, f.names, c.given) {
-			errs = append(errs, fmt.Errorf("--%s: requires --engine %s", flag, orList(readers(env.engines, flag))))
-		}
-	}
+	var contrary []string // flags that an engine does not allow: nothing more is wrong with them
 	for _, e := range env.engines {
 		for flag, want := range e.fixed {
-			if got := given.Lookup(flag).Value.String(); slices.Contains(f.names, e.name) && got != want {
+			got := given.Lookup(flag).Value.String()
+			if slices.Contains(f.names, e.name) && got != want && !slices.Contains(contrary, flag) {
 				errs = append(errs, fmt.Errorf("--%s: %s cannot be combined with --engine %s, which requires %s", flag, got, e.name, want))
+				contrary = append(contrary, flag)
+			}
+		}
+	}
+	if unknown == nil && !slices.Contains(f.names, autoEngine) {
+		for _, flag := range unread(env.engines, f.names, c.given) {
+			if !slices.Contains(contrary, flag) {
+				errs = append(errs, fmt.Errorf("--%s: requires --engine %s", flag, orList(readers(env.engines, flag))))
 			}
 		}
 	}
