@@ -24,8 +24,12 @@
 //     have the same line.
 //
 // What has no line: what a pod may do with the API server (RBAC decides), secrets in
-// environment variables, the devices of resources and claims, placement, and whether
-// a mount below a read-only hostPath is writable.
+// environment variables, the devices of resources and claims, placement, whether a
+// mount below a read-only hostPath is writable, and the GMSA credential spec of a
+// Windows pod: the webhook of windows-gmsa asks RBAC whether its service account may use
+// the named one, and writes the contents itself. Where that webhook is not installed,
+// anyone can write contents, and the kubelet takes them as they are
+// (pkg/kubelet/kuberuntime/kuberuntime_sandbox.go, v1.37.2).
 package privilege
 
 import (

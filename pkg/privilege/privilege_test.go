@@ -157,6 +157,12 @@ func TestOf(t *testing.T) {
 		{"Windows options in a pod for any system", security(func(sc *corev1.SecurityContext) {
 			sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{HostProcess: new(true)}
 		}), []string{"c: windows hostProcess"}},
+		{"a GMSA credential spec has no line", func(p *corev1.Pod) {
+			windowsPod(p)
+			podtest.PodSecurity(func(sc *corev1.PodSecurityContext) {
+				sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{GMSACredentialSpecName: new("x"), GMSACredentialSpec: new("{}")}
+			})(p)
+		}, []string{"-c: group 1000", "-c: user 1000", "c: image user root"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			pod := podtest.Least(tc.tweak)

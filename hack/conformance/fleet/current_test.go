@@ -24,7 +24,7 @@ var noLine = []string{
 	"imagePullSecrets", "overhead", "resourceClaims", "resources",
 	// How slowly its volumes change owners.
 	"securityContext.fsGroupChangePolicy", "securityContext.seLinuxChangePolicy",
-	// Which account of a domain it has is for who may use a GMSACredentialSpec.
+	// Which account of a domain it has: RBAC decides, see package privilege.
 	"securityContext.windowsOptions.gmsaCredentialSpec", "securityContext.windowsOptions.gmsaCredentialSpecName",
 	// Of volumes with lines of their own; of the others, the kind is the line.
 	"volumes.hostPath.type", "volumes.csi.fsType", "volumes.csi.nodePublishSecretRef", "volumes.csi.readOnly", "volumes.csi.volumeAttributes",
