@@ -24,3 +24,30 @@ func Stricter(level api.Level) api.Level {
 		return ""
 	}
 }
+
+// Change is a minor of Kubernetes that changes the level of pods.
+type Change struct {
+	// Minor is the first one with the level After.
+	Minor         int
+	Before, After api.Level
+}
+
+// Changes returns the minors after from, and up to to, that change the level.
+func Changes(from, to int, anyVerdict func(func(Verdict) bool) bool) []Change {
+	var list []Change
+	for minor := from + 1; minor <= to; minor++ {
+		before, after := Level(minor-1, anyVerdict), Level(minor, anyVerdict)
+		if before != after {
+			list = append(list, Change{minor, before, after})
+		}
+	}
+	return list
+}
+
+// Refused returns the tighter of both levels, and the minor in which it refuses pods.
+func (c Change) Refused() (level api.Level, minor int) {
+	if api.CompareLevels(c.After, c.Before) > 0 {
+		return c.After, c.Minor - 1
+	}
+	return c.Before, c.Minor
+}

@@ -47,12 +47,16 @@ func (r FindingReport) Markdown() []byte {
 		if i == 0 {
 			add("namespaces", "\n**Pod Security**\n\n")
 		}
-		text := "- " + code(n.Name) + ": " + n.Level
-		if held := n.heldBack(code); held != "" {
-			text += ", " + held
+		var text strings.Builder
+		text.WriteString("- " + code(n.Name) + ": " + n.Level)
+		if len(n.HeldBack) > 0 {
+			text.WriteString(", not " + n.HeldBack[0].Level + ": " + heldBack(n.HeldBack, code))
+		}
+		for _, c := range n.Timeline {
+			text.WriteString("; " + c.String() + " because of " + heldBack(c.HeldBack, code))
 		}
 		if n.Level != "" {
-			add("namespaces", text+"\n")
+			add("namespaces", text.String()+"\n")
 		}
 	}
 	first := true

@@ -120,6 +120,58 @@ func TestFindingsOfHostileStrings(t *testing.T) {
 func near(a, b int) bool { return max(a, b)-min(a, b) <= max(a, b)/4+2 }
 
 // Outside of code spans, Markdown has no string of a cluster.
+// TestTimeline: a report has each version of Kubernetes that changes a level, and why.
+func TestTimeline(t *testing.T) {
+	root := func(p *corev1.Pod) { // which restricted allows with the users of a pod since 1.35
+		p.Spec.HostUsers = new(false)
+		podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsUser, sc.RunAsNonRoot = new(int64(0)), nil })(p)
+	}
+	probe := podtest.Container(func(c *corev1.Container) {
+		c.LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Host: "10.0.0.1"}}}
+	})
+	least := func(name string, tweak func(*corev1.Pod)) aggregate.Pod {
+		pod := deployment(name, "x")
+		pod.Profile = profile.Of(podtest.Least(podtest.PodSecurity(func(sc *corev1.PodSecurityContext) { sc.RunAsNonRoot = new(true) }), tweak), profile.Options{})
+		return pod
+	}
+	r := report.Findings(observed(least("a/probe", probe), least("b/root", root), least("c/plain", func(*corev1.Pod) {})), nil, 0)
+	want := map[string][]report.LevelChange{
+		"a": {{Version: "1.34", Before: "restricted", After: "privileged", HeldBack: []report.HeldBack{
+			{Level: "restricted", Check: "hostProbesAndHostLifecycle", Workloads: []string{"Deployment/probe"}},
+		}}},
+		"b": {{Version: "1.35", Before: "baseline", After: "restricted", HeldBack: []report.HeldBack{
+			{Level: "restricted", Check: "runAsNonRoot", Workloads: []string{"Deployment/root"}},
+			{Level: "restricted", Check: "runAsUser", Workloads: []string{"Deployment/root"}},
+		}}},
+		"c": nil,
+	}
+	for _, n := range r.Namespaces {
+		if diff := cmp.Diff(want[n.Name], n.Timeline); diff != "" {
+			t.Errorf("namespace %s (-want +got):\n%s", n.Name, diff)
+		}
+	}
+	for format, lines := range map[string][]string{
+		"table": {
+			"    restricted before 1.34, from then on privileged because of\n      hostProbesAndHostLifecycle  Deployment/probe\n",
+			"    from 1.35 on restricted, before that baseline because of\n      runAsNonRoot                Deployment/root\n",
+		},
+		"markdown": {
+			"; restricted before 1.34, from then on privileged because of `hostProbesAndHostLifecycle` of `Deployment/probe`\n",
+			"- `b`: restricted; from 1.35 on restricted, before that baseline because of `runAsNonRoot`, `runAsUser` of `Deployment/root`\n",
+		},
+	} {
+		text, err := writers[format](r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			if !strings.Contains(string(text), line) {
+				t.Errorf("%s does not have %q:\n%s", format, line, text)
+			}
+		}
+	}
+}
+
 func TestMarkdownHasStringsInCode(t *testing.T) {
 	for _, s := range []string{"<b>", "[x](y)", "@all", "#1", "*x*", "|", "a_b_"} {
 		for line := range strings.Lines(string(badReport(s).Markdown())) {

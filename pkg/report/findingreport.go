@@ -123,6 +123,18 @@ type FindingNamespace struct {
 	Version string `json:"podSecurityVersion,omitempty"`
 	// HeldBack are the checks of the next level that some workload fails.
 	HeldBack []HeldBack `json:"heldBack,omitempty"`
+	// Timeline has the minors of Kubernetes that change the level, in their order.
+	Timeline []LevelChange `json:"podSecurityTimeline,omitempty"`
+}
+
+// LevelChange is a minor of Kubernetes that changes the Pod Security level of a namespace.
+type LevelChange struct {
+	// Version is the first one with the level After.
+	Version string `json:"version"`
+	Before  string `json:"before"`
+	After   string `json:"after"`
+	// HeldBack are the checks of the tighter level that some workload fails.
+	HeldBack []HeldBack `json:"heldBack"`
 }
 
 // HeldBack is a check of Pod Security that keeps a namespace from the next level.
@@ -282,7 +294,8 @@ func workloadOf(w finding.Workload, places map[aggregate.Workload]observe.Place)
 	return fw
 }
 
-// judge sets the Pod Security level of the namespace of members, and what holds it back.
+// judge sets the Pod Security level of the namespace of members, what holds it back, and
+// when it changes.
 func (n *FindingNamespace) judge(members []aggregate.Member, minor int) {
 	profiles := make([]*profile.Profile, len(members))
 	for i, m := range members {
@@ -292,25 +305,34 @@ func (n *FindingNamespace) judge(members []aggregate.Member, minor int) {
 		}
 	}
 	verdicts := profile.Gather(profiles...).PodSecurity
-	minor = cmp.Or(minor, podsecurity.Latest)
+	from, to := 0, podsecurity.Latest
 	for _, v := range verdicts.Where(podsecurity.Verdict.Judged).Values() {
-		minor = min(max(minor, v.From), cmp.Or(v.To, podsecurity.Latest))
+		from, to = max(from, v.From), min(to, cmp.Or(v.To, podsecurity.Latest))
 	}
+	minor = min(max(cmp.Or(minor, podsecurity.Latest), from), to)
 	level := podsecurity.Level(minor, verdicts.Any)
 	n.Level, n.Version = string(level), podsecurity.Minor(minor)
-	stricter := podsecurity.Stricter(level)
-	if stricter == "" {
-		return
-	}
-	failed := map[string][]string{}
-	for _, it := range verdicts.Where(func(v podsecurity.Verdict) bool { return v.Refuses(stricter, minor) }).Items() {
-		for _, u := range it.Uses {
-			failed[it.Value.Check] = append(failed[it.Value.Check], members[u.Member].Workload.String())
+	heldBack := func(level string, refuses func(podsecurity.Verdict) bool) []HeldBack {
+		failed := map[string][]string{}
+		for _, it := range verdicts.Where(refuses).Items() {
+			for _, u := range it.Uses {
+				failed[it.Value.Check] = append(failed[it.Value.Check], members[u.Member].Workload.String())
+			}
 		}
+		var list []HeldBack
+		for _, check := range slices.Sorted(maps.Keys(failed)) {
+			slices.Sort(failed[check])
+			list = append(list, HeldBack{level, check, slices.Compact(failed[check])})
+		}
+		return list
 	}
-	for _, check := range slices.Sorted(maps.Keys(failed)) {
-		slices.Sort(failed[check])
-		n.HeldBack = append(n.HeldBack, HeldBack{string(stricter), check, slices.Compact(failed[check])})
+	if stricter := podsecurity.Stricter(level); stricter != "" {
+		n.HeldBack = heldBack(string(stricter), func(v podsecurity.Verdict) bool { return v.Refuses(stricter, minor) })
+	}
+	for _, c := range podsecurity.Changes(from, to, verdicts.Any) {
+		tighter, looser := c.Refused()
+		why := heldBack(string(tighter), func(v podsecurity.Verdict) bool { return v.Refuses(tighter, looser) })
+		n.Timeline = append(n.Timeline, LevelChange{podsecurity.Minor(c.Minor), string(c.Before), string(c.After), why})
 	}
 }
 

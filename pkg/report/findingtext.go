@@ -69,13 +69,22 @@ func (r FindingReport) Table(color bool) []byte {
 		if i == 0 {
 			line("\nPod Security of Kubernetes %s", n.Version)
 		}
-		if len(n.HeldBack) == 0 {
-			line("  %s: %s", plainName(n.Name), n.Level)
-			continue
+		held := func(indent, text string, list []HeldBack) {
+			if len(list) > 0 {
+				text += " because of"
+			}
+			line("%s%s", indent, text)
+			for _, h := range list {
+				line("%s  %-26s  %s", indent, plainName(h.Check), plainName(generate.FirstFew(h.Workloads)))
+			}
 		}
-		line("  %s: %s, not %s because of", plainName(n.Name), n.Level, n.HeldBack[0].Level)
-		for _, h := range n.HeldBack {
-			line("    %-26s  %s", plainName(h.Check), plainName(generate.FirstFew(h.Workloads)))
+		text := plainName(n.Name) + ": " + n.Level
+		if len(n.HeldBack) > 0 {
+			text += ", not " + n.HeldBack[0].Level
+		}
+		held("  ", text, n.HeldBack)
+		for _, c := range n.Timeline {
+			held("    ", c.String(), c.HeldBack)
 		}
 	}
 	return []byte(out.String())
@@ -130,20 +139,27 @@ var colors = map[privilege.Severity]string{
 
 func colored(s privilege.Severity) string { return "\x1b[" + colors[s] + "m" + string(s) + "\x1b[0m" }
 
-// heldBack says which checks keep a namespace from the next level, and whose they are.
-func (n FindingNamespace) heldBack(name func(string) string) string {
-	if len(n.HeldBack) == 0 {
-		return ""
+// String returns the change without what holds the namespace back from the tighter level:
+// the looser one comes last.
+func (c LevelChange) String() string {
+	version, before, after := plainName(c.Version), plainName(c.Before), plainName(c.After)
+	if len(c.HeldBack) > 0 && c.HeldBack[0].Level == c.Before {
+		return fmt.Sprintf("%s before %s, from then on %s", before, version, after)
 	}
+	return fmt.Sprintf("from %s on %s, before that %s", version, after, before)
+}
+
+// heldBack says which checks keep a namespace from a level, and whose they are.
+func heldBack(list []HeldBack, name func(string) string) string {
 	var checks, workloads []string
-	for _, h := range n.HeldBack {
+	for _, h := range list {
 		checks = append(checks, name(h.Check))
 		for _, w := range h.Workloads {
 			workloads = append(workloads, name(w))
 		}
 	}
 	slices.Sort(workloads)
-	return fmt.Sprintf("not %s: %s of %s", n.HeldBack[0].Level, strings.Join(checks, ", "), generate.FirstFew(slices.Compact(workloads)))
+	return strings.Join(checks, ", ") + " of " + generate.FirstFew(slices.Compact(workloads))
 }
 
 // heading names a workload, and says where its manifest stands: below it where both do

@@ -143,15 +143,9 @@ func byWorkload(members []aggregate.Member) [][]aggregate.Member {
 // timeline returns a finding for each minor that changes the level.
 func (d decision) timeline() []generate.Finding {
 	var list []generate.Finding
-	for minor := d.from + 1; minor <= d.to; minor++ {
-		before, after := d.at(minor-1), d.at(minor)
-		if before == after {
-			continue
-		}
-		looser, tighter := minor, before
-		if api.CompareLevels(after, before) > 0 {
-			looser, tighter = minor-1, after
-		}
+	for _, c := range podsecurity.Changes(d.from, d.to, d.group.Profile.PodSecurity.Any) {
+		minor, before, after := c.Minor, c.Before, c.After
+		tighter, looser := c.Refused()
 		failed := d.failed(tighter, looser)
 		var checks []string
 		var of []aggregate.Member

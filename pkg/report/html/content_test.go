@@ -332,6 +332,7 @@ func hostileReport(t testing.TB, s string) report.FindingReport {
 	}
 	// A namespace cannot be read with such a name, but a report can.
 	r.Namespaces[0].Name = s
+	r.Namespaces[0].Timeline = []report.LevelChange{{Version: s, Before: s, After: s, HeldBack: []report.HeldBack{{Level: s, Check: s, Workloads: []string{s}}}}}
 	for i := range r.Workloads {
 		r.Workloads[i].Namespace = s
 	}
@@ -341,6 +342,23 @@ func hostileReport(t testing.TB, s string) report.FindingReport {
 	r.Workloads[0].File = s
 	r.Images = []report.FindingImage{{Image: s, Digest: s, Containers: []string{s}, Findings: []report.ImageFinding{{Rule: s, Severity: "high", Subject: s, Line: 1}}}}
 	return r
+}
+
+// TestTimeline: the page has the versions that change a level.
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	held := []report.HeldBack{{Level: "restricted", Check: "runAsUser", Workloads: []string{"Pod/a"}}}
+	r := report.FindingReport{Namespaces: []report.FindingNamespace{
+		{Name: "a", Level: "restricted", Version: "1.37", Timeline: []report.LevelChange{{Version: "1.35", Before: "baseline", After: "restricted", HeldBack: held}}},
+		{Name: "b", Level: "restricted", Version: "1.37"},
+	}}
+	for _, name := range []string{"a", "b"} {
+		r.Workloads = append(r.Workloads, report.FindingWorkload{Namespace: name, Kind: "Pod", Name: name, Findings: []report.Finding{{Rule: "image-tag", Severity: "low", Subject: "image x"}}})
+	}
+	text := textOf(parse(t, page(t, r)).root, nil)
+	if want := "from 1.35 on restricted, before that baseline because of"; strings.Count(strings.Join(strings.Fields(text), " "), want) != 1 {
+		t.Errorf("the page does not have %q once: %s", want, text)
+	}
 }
 
 func TestHostile(t *testing.T) {

@@ -19,8 +19,20 @@ type verdict struct {
 	// Next is the level that the namespaces are kept from.
 	Next string
 	// Held are the checks that keep them from it, each with the workloads that fail it.
-	Held       []held
+	Held []held
+	// Timeline has the versions that change the level.
+	Timeline   []levelChange
 	Namespaces []namespace
+}
+
+// levelChange is a version of Kubernetes that changes a level, and what refuses the tighter one.
+type levelChange struct {
+	Words string
+	Held  []held
+}
+
+func (c levelChange) equal(o levelChange) bool {
+	return c.Words == o.Words && slices.Equal(c.Held, o.Held)
 }
 
 // held are checks that the same workloads fail.
@@ -33,25 +45,37 @@ func (p *podSecurity) add(n namespace, f report.FindingNamespace, workloads []re
 	for _, w := range workloads {
 		all[w.Workload().String()] = true
 	}
-	checks := map[string][]string{}
 	for _, h := range f.HeldBack {
 		v.Next = name(h.Level)
-		words := failing(h.Workloads, all)
-		checks[words] = append(checks[words], name(h.Check))
 	}
-	for _, words := range sortedKeys(checks) {
-		slices.Sort(checks[words])
-		v.Held = append(v.Held, held{strings.Join(checks[words], ", "), words})
+	v.Held = heldOf(f.HeldBack, all)
+	for _, c := range f.Timeline {
+		v.Timeline = append(v.Timeline, levelChange{c.String(), heldOf(c.HeldBack, all)})
 	}
-	slices.SortStableFunc(v.Held, func(a, b held) int { return strings.Compare(a.Checks, b.Checks) })
 	i := slices.IndexFunc(*p, func(o verdict) bool {
-		return v.Level == o.Level && v.Version == o.Version && v.Next == o.Next && slices.Equal(v.Held, o.Held)
+		return v.Level == o.Level && v.Version == o.Version && v.Next == o.Next && slices.Equal(v.Held, o.Held) && slices.EqualFunc(v.Timeline, o.Timeline, levelChange.equal)
 	})
 	if i < 0 {
 		i = len(*p)
 		*p = append(*p, v)
 	}
 	(*p)[i].Namespaces = append((*p)[i].Namespaces, n)
+}
+
+// heldOf returns checks by the workloads that fail them, of all workloads.
+func heldOf(list []report.HeldBack, all map[string]bool) []held {
+	checks := map[string][]string{}
+	for _, h := range list {
+		words := failing(h.Workloads, all)
+		checks[words] = append(checks[words], name(h.Check))
+	}
+	var shared []held
+	for _, words := range sortedKeys(checks) {
+		slices.Sort(checks[words])
+		shared = append(shared, held{strings.Join(checks[words], ", "), words})
+	}
+	slices.SortStableFunc(shared, func(a, b held) int { return strings.Compare(a.Checks, b.Checks) })
+	return shared
 }
 
 // levels are the levels of Pod Security, the loosest first.
