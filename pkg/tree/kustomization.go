@@ -21,7 +21,7 @@ type kustomizationFile struct {
 	Kind       string   `json:"kind"`
 	Resources  []string `json:"resources,omitempty"`
 	Components []string `json:"components,omitempty"`
-	Patches    []patch  `json:"patches,omitempty"`
+	Patches    []patch  `json:"patches,omitzero"` // an empty list is written
 }
 
 type patch struct {
@@ -30,7 +30,8 @@ type patch struct {
 
 // addKustomizations adds a kustomization.yaml to the top and to each directory, which
 // lists the other files and directories there: as resources, or as patches of a
-// component, which other kustomizations include.
+// component, which other kustomizations include. The component at the top is there even if
+// it has none, because who includes it fails without it.
 func addKustomizations(files Files, patches bool) error {
 	in, below := map[string][]string{}, map[string]bool{}
 	for file := range files {
@@ -64,7 +65,10 @@ func addKustomizations(files Files, patches bool) error {
 			}
 		}
 		if len(k.Resources)+len(k.Components)+len(k.Patches) == 0 {
-			continue
+			if !patches {
+				continue
+			}
+			k.Patches = []patch{} // kustomize rejects a file without a list
 		}
 		doc, err := yaml.Marshal(k)
 		if err != nil {

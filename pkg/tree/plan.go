@@ -37,7 +37,8 @@ func NewPlan(dir string, want Files, scope Scope) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", dir, err)
 	}
-	all := maps.Clone(want)
+	all := Files{}
+	maps.Copy(all, want)
 	for file, data := range p.old {
 		if _, ok := want[file]; !ok && !isKustomization(file) && !scope.removes(file) {
 			all[file] = data

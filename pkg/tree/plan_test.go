@@ -89,3 +89,31 @@ func TestNewPlanWritesNothing(t *testing.T) {
 		t.Errorf("something changed (-before +after):\n%s", diff)
 	}
 }
+
+// The component of a directory without patches is there, once, and stays when the last patch
+// is gone. A directory without policies has no kustomization.
+func TestEmptyComponents(t *testing.T) {
+	empty := mark + "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: []\n"
+	for _, tc := range []struct {
+		name   string
+		before Files
+		scope  Scope
+		want   tree
+	}{
+		{"no patches", nil, Scope{Patches: true}, tree{"p/kustomization.yaml": empty}},
+		{"no patches any more", Files{"shop/a.yaml": own("a: 1")}, Scope{Patches: true}, tree{"p/kustomization.yaml": empty}},
+		{"no policies", nil, Scope{}, tree{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			apply(t, "p", tc.before, tc.scope)
+			apply(t, "p", nil, tc.scope)
+			if diff := cmp.Diff(tc.want, content(t, ".")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if p := plan(t, "p", nil, tc.scope); !p.Empty() {
+				t.Errorf("another run changes %v", p.Changed())
+			}
+		})
+	}
+}
