@@ -303,7 +303,10 @@ func steps() map[string]func(*corev1.Pod) {
 		"procMount":    container(func(sc *corev1.SecurityContext) { sc.ProcMount = nil }),
 		"runAsNonRoot": container(func(sc *corev1.SecurityContext) { sc.RunAsNonRoot = new(true) }),
 		"windowsOptions": container(func(sc *corev1.SecurityContext) {
-			sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{HostProcess: new(false)}
+			if sc.WindowsOptions == nil {
+				sc.WindowsOptions = &corev1.WindowsSecurityContextOptions{}
+			}
+			sc.WindowsOptions.HostProcess = new(false) // without the user's name it would be the pod's
 		}),
 		"seccompProfile": container(func(sc *corev1.SecurityContext) { sc.SeccompProfile = podtest.Seccomp("runtime/default") }),
 		"appArmorProfile": container(func(sc *corev1.SecurityContext) {
