@@ -188,8 +188,8 @@ func finished(u unstructured.Unstructured) bool {
 }
 
 // shownBy returns what says of a ReplicaSet or Job that another of the objects shows its
-// pods: its controller, or a ReplicaSet of the same controller that has replicas while
-// this one has none.
+// pods: its controller, or where that is not among them, a ReplicaSet of the same controller
+// that has replicas while this one has none.
 func shownBy(list []objects.Object) func(unstructured.Unstructured) bool {
 	key := func(namespace, kind, name string) string {
 		if namespace == "" {
@@ -219,8 +219,8 @@ func shownBy(list []objects.Object) func(unstructured.Unstructured) bool {
 		u := unstructured.Unstructured{Object: o}
 		id := key(u.GetNamespace(), u.GetKind(), u.GetName())
 		uids[id] = append(uids[id], string(u.GetUID()))
-		if name, _ := owner(u); u.GetKind() == "ReplicaSet" && replicas(u) > 0 {
-			running[name] = true
+		if name, o := owner(u); o != nil && u.GetKind() == "ReplicaSet" && replicas(u) > 0 {
+			running[name+"/"+string(o.UID)] = true
 		}
 	}
 	return func(u unstructured.Unstructured) bool {
@@ -229,7 +229,15 @@ func shownBy(list []objects.Object) func(unstructured.Unstructured) bool {
 			return false
 		}
 		// A name alone may be made up. What has no uid is judged, too.
-		return o.UID != "" && slices.Contains(uids[name], string(o.UID)) || u.GetKind() == "ReplicaSet" && replicas(u) == 0 && running[name]
+		if o.UID != "" && slices.Contains(uids[name], string(o.UID)) {
+			return true
+		}
+		among := false
+		if known := uids[name]; len(known) > 0 {
+			last := slices.Max(known) // the one that a reference without a uid means
+			among = last == "" || o.UID == ""
+		}
+		return !among && u.GetKind() == "ReplicaSet" && replicas(u) == 0 && running[name+"/"+string(o.UID)]
 	}
 }
 

@@ -111,7 +111,7 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 		}
 		present[id] = append(present[id], meta.GetUID())
 		if set, ok := object.(*apps.ReplicaSet); ok && set.Spec.Replicas > 0 {
-			running[ownerOf(set)] = true
+			running[ownerOf(set)+"/"+string(uidOfOwner(set))] = true
 		}
 	}
 	return func(object runtime.Object) bool {
@@ -125,15 +125,18 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 		if owner == nil {
 			return false
 		}
+		among, last := false, types.UID("")
 		for _, uid := range present[ownerOf(meta)] {
 			// A name alone may be made up. What has no uid is judged, too: a copy
 			// is admitted like its original.
 			if uid != "" && uid == owner.UID {
 				return true
 			}
+			last = max(last, uid) // the one that a reference without a uid means
+			among = last == "" || owner.UID == ""
 		}
 		set, ok := object.(*apps.ReplicaSet)
-		return ok && set.Spec.Replicas == 0 && running[ownerOf(set)]
+		return ok && !among && set.Spec.Replicas == 0 && running[ownerOf(set)+"/"+string(uidOfOwner(set))]
 	}
 }
 
@@ -141,6 +144,14 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 func ownerOf(meta metav1.Object) string {
 	if owner := metav1.GetControllerOf(meta); owner != nil {
 		return namespaceOf(meta) + "/" + owner.Kind + "/" + owner.Name
+	}
+	return ""
+}
+
+// uidOfOwner returns the uid of the controller of an object, if it has one.
+func uidOfOwner(meta metav1.Object) types.UID {
+	if owner := metav1.GetControllerOf(meta); owner != nil {
+		return owner.UID
 	}
 	return ""
 }
