@@ -78,6 +78,7 @@ func (in *Interner) forget(k Digest) {
 type sets struct {
 	// recent is renewed, and becomes older, when it is full.
 	recent, older map[setKey]any
+	hash          maphash.Hash // has the seed of all keys
 }
 
 // setKey is the type of a set's values, and a hash of the set.
@@ -89,7 +90,12 @@ type setKey struct {
 // maxSets is the number of sets that are kept at least, if there are so many.
 const maxSets = 1 << 14
 
-var seed = maphash.MakeSeed()
+// keyOf returns the key of a set of values of a type; text is what Set.appendKey appends.
+func (s *sets) keyOf(values reflect.Type, text []byte) setKey {
+	s.hash.Reset()
+	_, _ = s.hash.Write(text) // never fails
+	return setKey{values, s.hash.Sum64()}
+}
 
 // find returns the items of a set that had that key; nil if none is known.
 func (s *sets) find(key setKey) any {
@@ -114,7 +120,7 @@ func (s *Set[T]) share(among *sets, key []byte, uses *[][]Use) {
 	if s.items == nil {
 		return
 	}
-	k := setKey{reflect.TypeFor[T](), maphash.Bytes(seed, key)}
+	k := among.keyOf(reflect.TypeFor[T](), key)
 	if known, ok := among.find(k).(*[]Item[T]); ok && s.same(Set[T]{known}) {
 		s.items = known
 		return
