@@ -111,7 +111,7 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 		}
 		present[id] = append(present[id], meta.GetUID())
 		if set, ok := object.(*apps.ReplicaSet); ok && set.Spec.Replicas > 0 {
-			running[ownerOf(set)+"/"+string(uidOfOwner(set))] = true
+			running[ownerWithUID(set)] = true
 		}
 	}
 	return func(object runtime.Object) bool {
@@ -136,7 +136,7 @@ func shownBy(objects []runtime.Object) func(runtime.Object) bool {
 			among = last == "" || owner.UID == ""
 		}
 		set, ok := object.(*apps.ReplicaSet)
-		return ok && !among && set.Spec.Replicas == 0 && running[ownerOf(set)+"/"+string(uidOfOwner(set))]
+		return ok && !among && set.Spec.Replicas == 0 && running[ownerWithUID(set)]
 	}
 }
 
@@ -148,10 +148,10 @@ func ownerOf(meta metav1.Object) string {
 	return ""
 }
 
-// uidOfOwner returns the uid of the controller of an object, if it has one.
-func uidOfOwner(meta metav1.Object) types.UID {
+// ownerWithUID tells controllers of one name apart.
+func ownerWithUID(meta metav1.Object) string {
 	if owner := metav1.GetControllerOf(meta); owner != nil {
-		return owner.UID
+		return ownerOf(meta) + "/" + string(owner.UID)
 	}
 	return ""
 }
