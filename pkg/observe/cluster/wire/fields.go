@@ -150,11 +150,7 @@ func (m *Message) append(dst, message []byte) (out []byte, kept bool, err error)
 	}
 	missing := m.required
 	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return dst, false, protowire.ParseError(n)
-		}
-		size := protowire.ConsumeFieldValue(number, kind, message[n:])
+		number, kind, n, size := split(message)
 		if size < 0 {
 			return dst, false, protowire.ParseError(size)
 		}
@@ -183,6 +179,30 @@ func (m *Message) append(dst, message []byte) (out []byte, kept bool, err error)
 		missing &^= f.bit
 	}
 	return dst, missing == 0, nil
+}
+
+// split returns the number and the type of the first field of a message, where its value
+// begins and how long that is, its own length included; a negative size is an error of
+// protowire. Most fields have a number below 16 and are shorter than 16 KiB: they are read
+// at once.
+func split(message []byte) (number protowire.Number, kind protowire.Type, begin, size int) {
+	if len(message) > 2 && message[0] < 0x80 && protowire.Type(message[0]&7) == protowire.BytesType && message[0] > 7 {
+		end := 0
+		switch low, high := int(message[1]), int(message[2]); {
+		case low < 0x80:
+			end = 2 + low
+		case high < 0x80:
+			end = 3 + low&0x7f + high<<7
+		}
+		if 0 < end && end <= len(message) {
+			return protowire.Number(message[0] >> 3), protowire.BytesType, 1, end - 1
+		}
+	}
+	number, kind, begin = protowire.ConsumeTag(message)
+	if begin < 0 {
+		return 0, 0, 0, begin
+	}
+	return number, kind, begin, protowire.ConsumeFieldValue(number, kind, message[begin:])
 }
 
 func (m *Message) field(number protowire.Number) field {

@@ -192,10 +192,19 @@ func (r *reader) ReadByte() (byte, error) {
 	return r.Reader.ReadByte() //nolint:wrapcheck // io.EOF has a meaning
 }
 
-// bytes reads the value of a field. The buffer grows with what arrives, not with what the
-// size promises.
+// bytes reads the value of a field, which is valid until the next one is read. It is copied
+// only if the reader's buffer is too small for it: into one that grows with what arrives,
+// not with what the size promises.
 func (r *reader) bytes(size int64) ([]byte, error) {
 	r.left -= size
+	if size <= int64(r.Size()) {
+		value, err := r.Peek(int(size))
+		if err != nil {
+			return nil, unexpected(err)
+		}
+		_, err = r.Discard(len(value))
+		return value, err //nolint:wrapcheck // there is none: they are in the buffer
+	}
 	r.buffer.Reset()
 	if _, err := io.CopyN(&r.buffer, r.Reader, size); err != nil {
 		return nil, unexpected(err)
