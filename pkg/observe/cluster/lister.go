@@ -85,10 +85,11 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	if l.count {
 		c.records = &records{} // those of an earlier attempt have counted
 	}
+	response := bufio.NewReaderSize(nil, 1<<16)
 	for next := l.request(ctx, ""); next != nil; {
 		current := next
 		next, all.resourceVersion = nil, ""
-		err := current.read(func(response *bufio.Reader) error {
+		err := current.read(response, func() error {
 			return c.page(ctx, response, func(m metav1.ListMeta) {
 				all.resourceVersion = m.ResourceVersion
 				if m.Continue != "" {
@@ -132,15 +133,16 @@ func (l *lister) request(ctx context.Context, token string) *page {
 	return p
 }
 
-// read calls take with the response.
-func (p *page) read(take func(*bufio.Reader) error) error {
+// read calls take, which reads the response.
+func (p *page) read(response *bufio.Reader, take func() error) error {
 	defer p.end()
 	<-p.done
 	if p.err != nil {
 		return p.err
 	}
 	defer p.body.Close() //nolint:errcheck // only read
-	return take(bufio.NewReaderSize(p, 1<<16))
+	response.Reset(p)
+	return take()
 }
 
 // Read implements io.Reader. A response that fails halfway was interrupted, whatever the
