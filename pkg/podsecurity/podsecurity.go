@@ -34,9 +34,10 @@ func Judge(meta *metav1.ObjectMeta, spec *corev1.PodSpec) iter.Seq2[Verdict, str
 			return
 		}
 		views := viewsOf(meta, spec)
+		var part corev1.PodSpec
 		for i := range checks {
 			c := &checks[i]
-			for _, b := range blame(c.failures(views)) {
+			for _, b := range blame(c.failures(views), &part) {
 				if !yield(c.verdict(b.span), b.container) {
 					return
 				}
@@ -92,11 +93,11 @@ type blamed struct {
 	container string
 }
 
-// blame returns who is to blame for the failures of one check.
-func blame(list []failure) []blamed {
+// blame returns who is to blame for the failures of one check. It overwrites part.
+func blame(list []failure, part *corev1.PodSpec) []blamed {
 	var all []blamed
 	for _, f := range list {
-		for name := range f.parts() {
+		for name := range f.parts(part) {
 			same := func(b blamed) bool { return b.container == name && b.to >= f.from-1 }
 			if i := slices.IndexFunc(all, same); i >= 0 {
 				all[i].to = f.to
@@ -110,12 +111,13 @@ func blame(list []failure) []blamed {
 
 // parts yields the names of the containers that fail the check alone, or an empty name
 // if the pod fails it without them. Every check is a conjunction over the pod and its
-// containers.
-func (f failure) parts() iter.Seq[string] {
+// containers. Each part of the pod is put in part.
+func (f failure) parts(part *corev1.PodSpec) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		whole, part := f.view.spec, *f.view.spec
+		whole := f.view.spec
+		*part = *whole
 		none := func() { part.InitContainers, part.Containers, part.EphemeralContainers = nil, nil, nil }
-		fails := func() bool { return !f.run(f.view.meta, &part).Allowed }
+		fails := func() bool { return !f.run(f.view.meta, part).Allowed }
 		if none(); fails() {
 			yield("")
 			return
