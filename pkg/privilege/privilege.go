@@ -69,7 +69,10 @@ type container struct {
 // have their default. The order is that of the fields. With ephemeral, its ephemeral
 // containers ask like any other; a recreated pod has none.
 func Of(pod *corev1.Pod, ephemeral bool) []Ask {
-	a := &asker{pod: pod, podSC: pod.Spec.SecurityContext, linux: pod.Spec.OS == nil || pod.Spec.OS.Name != corev1.Windows}
+	a := &asker{
+		pod: pod, podSC: pod.Spec.SecurityContext, linux: pod.Spec.OS == nil || pod.Spec.OS.Name != corev1.Windows,
+		asks: make([]Ask, 0, 16), // most pods have no more
+	}
 	if a.podSC == nil {
 		a.podSC = &corev1.PodSecurityContext{}
 	}
