@@ -44,16 +44,26 @@ func (v Verdict) Compare(o Verdict) int {
 	)
 }
 
-func (v Verdict) String() string {
-	minors := " from " + Minor(v.From)
-	if v.To != 0 {
-		minors += " to " + Minor(v.To)
-	}
+// Append appends the text of the verdict.
+func (v Verdict) Append(b []byte) []byte {
 	if v.Judged() {
-		return "judged" + minors
+		b = append(b, "judged"...)
+	} else {
+		b = append(b, v.Level...)
 	}
-	return string(v.Level) + minors + ": " + v.Check
+	b = appendMinor(append(b, " from "...), v.From)
+	if v.To != 0 {
+		b = appendMinor(append(b, " to "...), v.To)
+	}
+	if !v.Judged() {
+		b = append(append(b, ": "...), v.Check...)
+	}
+	return b
 }
 
+func (v Verdict) String() string { return string(v.Append(nil)) }
+
 // Minor returns a minor of Kubernetes as text, such as "1.24".
-func Minor(n int) string { return "1." + strconv.Itoa(n) }
+func Minor(n int) string { return string(appendMinor(nil, n)) }
+
+func appendMinor(b []byte, n int) []byte { return strconv.AppendInt(append(b, "1."...), int64(n), 10) }

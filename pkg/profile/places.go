@@ -51,13 +51,17 @@ func (c Container) Compare(o Container) int {
 	return cmp.Or(cmp.Compare(c.Kind, o.Kind), strings.Compare(c.Image, o.Image), presence(c.Template).Compare(presence(o.Template)))
 }
 
-func (c Container) String() string {
-	words := []string{string(c.Kind), "image " + strconv.Quote(c.Image)}
+// Append appends the text of the container.
+func (c Container) Append(b []byte) []byte {
+	b = append(append(b, c.Kind...), " image "...)
+	b = strconv.AppendQuote(b, c.Image)
 	if c.Template {
-		words = append(words, "in the template")
+		b = append(b, " in the template"...)
 	}
-	return strings.Join(words, " ")
+	return b
 }
+
+func (c Container) String() string { return string(c.Append(nil)) }
 
 // Mount is a mount of a volume.
 type Mount struct {
@@ -127,9 +131,14 @@ func (v Variable) Compare(o Variable) int {
 	return cmp.Or(strings.Compare(v.Name, o.Name), strings.Compare(v.Secret, o.Secret), strings.Compare(v.Key, o.Key))
 }
 
-func (v Variable) String() string {
-	return strconv.Quote(v.Name) + " from " + strconv.Quote(v.Secret) + " key " + strconv.Quote(v.Key)
+// Append appends the text of the variable.
+func (v Variable) Append(b []byte) []byte {
+	b = append(strconv.AppendQuote(b, v.Name), " from "...)
+	b = append(strconv.AppendQuote(b, v.Secret), " key "...)
+	return strconv.AppendQuote(b, v.Key)
 }
+
+func (v Variable) String() string { return string(v.Append(nil)) }
 
 // Setting is a sysctl with its value.
 type Setting struct {

@@ -270,8 +270,16 @@ func (s *Set[T]) text() []string {
 
 func (s *Set[T]) appendKey(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(s.Len())) //nolint:gosec // a length
-	for _, it := range s.Items() {
-		key = appendText(key, it.Value.String())
+	items := s.Items()
+	for i := range items {
+		it := &items[i]
+		if v, ok := any(&it.Value).(appender); ok {
+			begin := len(key)
+			key = v.Append(append(key, 0, 0, 0, 0))
+			binary.BigEndian.PutUint32(key[begin:], uint32(len(key)-begin)) //nolint:gosec // far below 4 GiB
+		} else {
+			key = appendText(key, it.Value.String())
+		}
 		key = binary.AppendUvarint(key, uint64(len(it.Uses)))
 		for _, u := range it.Uses {
 			key = binary.AppendUvarint(key, uint64(u.Member)) //nolint:gosec // an index
@@ -280,6 +288,9 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 	}
 	return key
 }
+
+// appender is a value that can append its text to a key without a string in between.
+type appender interface{ Append(b []byte) []byte }
 
 // appendText appends a text with its length, so that no two lists of texts have
 // the same key.

@@ -110,13 +110,18 @@ func namesOf[S ~string](list []S) Names {
 // Compare orders lists element by element.
 func (n Names) Compare(o Names) int { return slices.Compare(n, o) }
 
-func (n Names) String() string {
+// Append appends the text of the list.
+func (n Names) Append(b []byte) []byte {
 	if len(n) == 0 {
-		return none
+		return append(b, none...)
 	}
-	quoted := make([]string, len(n))
 	for i, s := range n {
-		quoted[i] = Name(s).String()
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, Name(s).String()...)
 	}
-	return strings.Join(quoted, ", ")
+	return b
 }
+
+func (n Names) String() string { return string(n.Append(nil)) }
