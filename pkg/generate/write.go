@@ -52,12 +52,13 @@ func JSON(outputs []Output) ([]byte, error) {
 // name: a policy comes before the objects that grant it.
 func ordered(outputs []Output) []Object {
 	type entry struct {
-		output   Output
+		output   *Output
 		position int
 		Object
 	}
 	var list []entry
-	for _, o := range outputs {
+	for n := range outputs {
+		o := &outputs[n]
 		for i, object := range o.Objects {
 			list = append(list, entry{o, i, object})
 		}
