@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
@@ -89,7 +90,25 @@ func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err e
 	return err
 }
 
+// largeText is the size, in bytes, of a text that is most of the memory in use.
+const largeText = 1 << 24
+
+// collectSooner collects garbage before there is a quarter as much of it as of memory in
+// use, until restore is called. Go waits until there is as much of it, because a collection
+// takes as long as there is memory with pointers to inspect: a text has none.
+func collectSooner() (restore func()) {
+	const percent = 25
+	before := debug.SetGCPercent(percent)
+	if before < percent { // sooner, or never: the user says so
+		debug.SetGCPercent(before)
+	}
+	return func() { debug.SetGCPercent(before) }
+}
+
 func (r *reader) readDocuments(ctx context.Context, name string, data []byte) error {
+	if len(data) >= largeText {
+		defer collectSooner()()
+	}
 	for n, doc := range documents(data) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -229,4 +230,18 @@ func TestReadEndsWithItsContext(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+func TestLargeText(t *testing.T) {
+	const before = 70
+	defer debug.SetGCPercent(debug.SetGCPercent(before))
+	text := strings.Repeat(strings.Repeat("#", 1023)+"\n", largeText>>10)
+	list := "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: web}\n  spec: {containers: [{name: c, image: i}]}\n"
+	obs, err := Read(t.Context(), []string{Stdin}, Options{In: strings.NewReader(text + list)}, everything)
+	if err != nil || len(obs.Members) != 1 {
+		t.Errorf("%v, %v", obs, err)
+	}
+	if after := debug.SetGCPercent(before); after != before {
+		t.Errorf("garbage is collected at %d%%, want %d%% as before", after, before)
+	}
 }
