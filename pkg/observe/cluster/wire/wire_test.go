@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
+	"google.golang.org/protobuf/encoding/protowire"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -122,6 +123,35 @@ func FuzzAppend(f *testing.F) {
 		}
 		if part.Name != whole.Name || len(part.Spec.Containers) != len(whole.Spec.Containers) {
 			t.Fatalf("left %q with %d containers of %q with %d", part.Name, len(part.Spec.Containers), whole.Name, len(whole.Spec.Containers))
+		}
+	})
+}
+
+// Whatever is sent, the first field is that which protowire finds.
+func FuzzSplit(f *testing.F) {
+	for _, tag := range []uint64{1<<3 | 2, 15<<3 | 2, 16<<3 | 2, 1 << 3, 2} {
+		for _, size := range []int{0, 1, 127, 128, 1<<14 - 1, 1 << 14} {
+			field := protowire.AppendVarint(protowire.AppendVarint(nil, tag), uint64(size))
+			f.Add(append(field, make([]byte, size)...))
+			f.Add(append(field, make([]byte, max(0, size-1))...))
+		}
+	}
+	f.Add([]byte{1<<3 | 2, 0x80, 0, 'a'}) // not the shortest form of a length
+	f.Fuzz(func(t *testing.T, message []byte) {
+		number, kind, begin, size := split(message)
+		wantNumber, wantKind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			if size >= 0 {
+				t.Fatalf("%x: size %d, want an error", message, size)
+			}
+			return
+		}
+		want := protowire.ConsumeFieldValue(wantNumber, wantKind, message[n:])
+		if size < 0 && want < 0 {
+			return
+		}
+		if number != wantNumber || kind != wantKind || begin != n || size != want {
+			t.Fatalf("%x: field %d of type %d at %d with %d bytes, want %d, %d, %d, %d", message, number, kind, begin, size, wantNumber, wantKind, n, want)
 		}
 	})
 }
