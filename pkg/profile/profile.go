@@ -273,13 +273,14 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 	items := s.Items()
 	for i := range items {
 		it := &items[i]
+		begin := len(key)
+		key = append(key, 0, 0, 0, 0) // the length of the text, which is not known yet
 		if v, ok := any(&it.Value).(appender); ok {
-			begin := len(key)
-			key = v.Append(append(key, 0, 0, 0, 0))
-			binary.BigEndian.PutUint32(key[begin:], uint32(len(key)-begin)) //nolint:gosec // far below 4 GiB
+			key = v.Append(key)
 		} else {
-			key = appendText(key, it.Value.String())
+			key = append(key, it.Value.String()...)
 		}
+		binary.BigEndian.PutUint32(key[begin:], uint32(len(key)-begin)) //nolint:gosec // far below 4 GiB
 		key = binary.AppendUvarint(key, uint64(len(it.Uses)))
 		for _, u := range it.Uses {
 			key = binary.AppendUvarint(key, uint64(u.Member)) //nolint:gosec // an index
