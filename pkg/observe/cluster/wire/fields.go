@@ -229,19 +229,18 @@ func putLength(place []byte, length int) {
 // hasKey reports whether the key of a map's entry, its first field, stays.
 func (m *Message) hasKey(entry []byte) bool {
 	for len(entry) > 0 {
-		number, kind, n := protowire.ConsumeField(entry)
-		if n < 0 {
+		number, kind, n, size := split(entry)
+		if size < 0 {
 			return true // the decoder says what is wrong
 		}
 		if number == 1 && kind == protowire.BytesType {
-			_, _, t := protowire.ConsumeTag(entry)
-			key, _ := protowire.ConsumeBytes(entry[t:])
+			key, _ := protowire.ConsumeBytes(entry[n:])
 			return slices.ContainsFunc(m.keys, func(k string) bool {
 				prefix, ok := strings.CutSuffix(k, "*")
 				return ok && strings.HasPrefix(string(key), prefix) || string(key) == k
 			})
 		}
-		entry = entry[n:]
+		entry = entry[n+size:]
 	}
 	return false
 }
