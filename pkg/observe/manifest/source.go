@@ -91,7 +91,7 @@ func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err e
 }
 
 // largeText is the size, in bytes, of a text that is most of the memory in use.
-const largeText = 1 << 24
+const largeText = 16 << 20
 
 // collectSooner collects garbage before there is a quarter as much of it as of memory in
 // use, until restore is called. Go waits until there is as much of it, because a collection
