@@ -101,15 +101,20 @@ func (q Request) forbidden() metav1.Status {
 // discover answers requests about the server itself.
 func (s *Server) discover(w http.ResponseWriter, path string) {
 	gv, isGroup := strings.CutPrefix(path, "/apis/")
+	groups := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIGroupList"}}
 	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: gv}
 	for _, r := range s.Serves {
-		if r.GroupVersion().String() == gv {
+		version := metav1.GroupVersionForDiscovery{GroupVersion: r.GroupVersion().String(), Version: r.Version}
+		groups.Groups = append(groups.Groups, metav1.APIGroup{Name: r.Group, Versions: []metav1.GroupVersionForDiscovery{version}})
+		if version.GroupVersion == gv {
 			list.APIResources = append(list.APIResources, metav1.APIResource{Name: r.Resource})
 		}
 	}
 	switch {
 	case slices.Contains([]string{"/version", "/version/"}, path):
 		sendJSON(w, http.StatusOK, map[string]string{"gitVersion": s.Version})
+	case path == "/apis":
+		sendJSON(w, http.StatusOK, groups)
 	case isGroup && len(list.APIResources) > 0:
 		sendJSON(w, http.StatusOK, list)
 	default:

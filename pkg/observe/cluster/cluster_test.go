@@ -688,6 +688,31 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestServesNotFound: what is not found is not taken for what is not served.
+func TestServesNotFound(t *testing.T) {
+	for _, path := range []string{"/apis", "/apis/policy/v1beta1"} {
+		t.Run(path, func(t *testing.T) {
+			api, config := apitest.Serve(t)
+			api.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				if q.URL.Path != path {
+					return false
+				}
+				apitest.Refuse(w, apitest.Status(http.StatusNotFound))
+				return true
+			})
+			server, err := NewServer(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const want = "checking whether the server serves podsecuritypolicies.policy: "
+			got, err := server.Serves(within(t), schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"})
+			if got || err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("serves %t, %v, want an error that begins with %q", got, err, want)
+			}
+		})
+	}
+}
+
 // outages are ways in which a server is away: every watch ends, and requests fail
 // until the function that is returned is called.
 var outages = map[string]func(*apitest.Server) (end func()){

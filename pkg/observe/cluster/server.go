@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
@@ -35,15 +34,30 @@ func (s *Server) Version(ctx context.Context) (string, error) {
 	return version.GitVersion, nil
 }
 
-// Serves reports whether the server serves a resource.
+// Serves reports whether the server serves a resource. Only the list of the groups, which
+// every API server has, can say that it does not: a group version that is not found may be
+// the answer of something in between.
 func (s *Server) Serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
-	list, err := s.client.ServerResourcesForGroupVersionWithContext(ctx, resource.GroupVersion().String())
-	switch {
-	case apierrors.IsNotFound(err):
-		return false, nil
-	case err != nil:
+	serves, err := s.serves(ctx, resource)
+	if err != nil {
 		return false, fmt.Errorf("checking whether the server serves %s: %w", resource.GroupResource(), err)
-	default:
-		return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == resource.Resource }), nil
 	}
+	return serves, nil
+}
+
+func (s *Server) serves(ctx context.Context, resource schema.GroupVersionResource) (bool, error) {
+	var groups metav1.APIGroupList
+	if err := s.client.RESTClient().Get().AbsPath("/apis").Do(ctx).Into(&groups); err != nil {
+		return false, err //nolint:wrapcheck // by Serves
+	}
+	version := resource.GroupVersion().String()
+	named := func(v metav1.GroupVersionForDiscovery) bool { return v.GroupVersion == version }
+	if !slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return slices.ContainsFunc(g.Versions, named) }) {
+		return false, nil
+	}
+	list, err := s.client.ServerResourcesForGroupVersionWithContext(ctx, version)
+	if err != nil {
+		return false, err //nolint:wrapcheck // by Serves
+	}
+	return slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == resource.Resource }), nil
 }
