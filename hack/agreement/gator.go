@@ -34,7 +34,7 @@ var gatekeeperEngine = engine{
 func judgeByGator(ctx context.Context, root string, outputs []generate.Output, cases []testCase) (map[string]string, error) {
 	var policies []any
 	for _, output := range outputs {
-		for _, object := range output.Objects {
+		for _, object := range output.Objects() {
 			policies = append(policies, object.Value)
 		}
 	}

@@ -28,7 +28,7 @@ var kyvernoEngine = engine{
 func judgeByKyverno(ctx context.Context, root string, outputs []generate.Output, cases []testCase) (map[string]string, error) {
 	var policies, namespaces []any
 	for _, output := range outputs {
-		for _, object := range output.Objects {
+		for _, object := range output.Objects() {
 			if _, ok := object.Value.(*metav1.PartialObjectMetadata); ok {
 				namespaces = append(namespaces, object.Value)
 			} else {

@@ -82,11 +82,17 @@ type Output struct {
 	Group aggregate.Group
 	// Name of the policy; see Name.
 	Name string
-	// Objects in the order to apply them in.
-	Objects []Object
+	// Objects returns the objects in the order to apply them in. Each call may make them
+	// anew, so that those of a large cluster need not be in memory at once.
+	Objects func() []Object
 	// Compromise says what the output gives up because of a limit of servers; empty if
 	// nothing.
 	Compromise string
+}
+
+// Made returns the Objects of an Output whose objects are made already.
+func Made(objects ...Object) func() []Object {
+	return func() []Object { return objects }
 }
 
 // Key identifies the output among those of its level.

@@ -44,7 +44,7 @@ func MergeYAML(streams ...[]byte) ([]byte, error) {
 	var out bytes.Buffer
 	for _, d := range documents {
 		if d.raw == nil {
-			merged, err := YAML([]Output{{Objects: []Object{*d.namespace}}}, true)
+			merged, err := YAML([]Output{{Objects: Made(*d.namespace)}}, true)
 			if err != nil {
 				return nil, err
 			}

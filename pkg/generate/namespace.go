@@ -41,31 +41,57 @@ func ForNamespace(g aggregate.Group) string {
 // result that has the Namespace gets what the later ones set. The results themselves
 // do not change.
 func Merge(results []Result) []Result {
-	type place struct{ result, output, object int }
-	merged, first := slices.Clone(results), map[string]place{}
-	for r := range merged {
-		outputs := slices.Clone(merged[r].Outputs)
-		merged[r].Outputs = outputs
-		for o := range outputs {
-			var kept []Object
-			for _, object := range outputs[o].Objects {
-				ns, ok := object.Value.(*metav1.PartialObjectMetadata)
-				if !ok {
-					kept = append(kept, object)
-					continue
+	if len(results) < 2 {
+		return results // an engine sets what it sets on a Namespace at once
+	}
+	first, joined := map[string]place{}, map[string]Object{}
+	for r, result := range results {
+		for o, output := range result.Outputs {
+			for i, object := range output.Objects() {
+				switch name, ok := namespaceOf(object); {
+				case !ok:
+				case joined[name].Value == nil:
+					first[name], joined[name] = place{r, o, i}, object
+				default:
+					joined[name] = mergeObjects(joined[name], object)
 				}
-				if at, known := first[ns.Name]; known {
-					into := &merged[at.result].Outputs[at.output].Objects[at.object]
-					*into = mergeObjects(*into, object)
-					continue
-				}
-				first[ns.Name] = place{r, o, len(kept)}
-				kept = append(kept, object)
 			}
-			outputs[o].Objects = kept
+		}
+	}
+	merged := slices.Clone(results)
+	for r := range merged {
+		merged[r].Outputs = slices.Clone(merged[r].Outputs)
+		for o := range merged[r].Outputs {
+			output := &merged[r].Outputs[o]
+			objects := output.Objects
+			output.Objects = func() []Object {
+				var kept []Object
+				for i, object := range objects() {
+					name, ok := namespaceOf(object)
+					switch {
+					case !ok:
+						kept = append(kept, object)
+					case first[name] == place{r, o, i}:
+						kept = append(kept, joined[name])
+					}
+				}
+				return kept
+			}
 		}
 	}
 	return merged
+}
+
+// place is where an object is among those of results.
+type place struct{ result, output, object int }
+
+// namespaceOf returns the name of the Namespace that an object is, if it is one.
+func namespaceOf(o Object) (string, bool) {
+	ns, ok := o.Value.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return "", false
+	}
+	return ns.Name, true
 }
 
 func mergeObjects(a, b Object) Object {

@@ -24,8 +24,8 @@ func TestMerge(t *testing.T) {
 	}
 	results := func() []Result {
 		return []Result{
-			{Outputs: []Output{{Name: "cluster", Objects: []Object{policy}}, {Name: "shop", Objects: []Object{policy, namespace("shop", "a", "", "first")}}}},
-			{Outputs: []Output{{Name: "bank", Objects: []Object{namespace("bank", "b", "", "bank")}}, {Name: "shop", Objects: []Object{namespace("shop", "", "c", "second"), policy}}}},
+			{Outputs: []Output{{Name: "cluster", Objects: Made(policy)}, {Name: "shop", Objects: Made(policy, namespace("shop", "a", "", "first"))}}},
+			{Outputs: []Output{{Name: "bank", Objects: Made(namespace("bank", "b", "", "bank"))}, {Name: "shop", Objects: Made(namespace("shop", "", "c", "second"), policy)}}},
 		}
 	}
 	in := results()
@@ -33,12 +33,12 @@ func TestMerge(t *testing.T) {
 	joined := namespace("shop", "a", "", "first; second")
 	joined.Value = Namespace("shop", map[string]string{"a": "x"}, map[string]string{"c": "x"})
 	joined.Reasons, joined.Text = Reasons{"first": {"why"}, "second": {"why"}}, []string{"c"}
-	want[0].Outputs[1].Objects[1] = joined
-	want[1].Outputs[1].Objects = []Object{policy}
+	want[0].Outputs[1].Objects = Made(policy, joined)
+	want[1].Outputs[1].Objects = Made(policy)
 	got := Merge(in)
 	for r := range want {
 		for o := range want[r].Outputs {
-			if diff := cmp.Diff(want[r].Outputs[o].Objects, got[r].Outputs[o].Objects); diff != "" {
+			if diff := cmp.Diff(want[r].Outputs[o].Objects(), got[r].Outputs[o].Objects()); diff != "" {
 				t.Errorf("result %d, output %d (-want +got):\n%s", r, o, diff)
 			}
 		}
@@ -46,7 +46,7 @@ func TestMerge(t *testing.T) {
 	unchanged := results()
 	for r := range in {
 		for o := range in[r].Outputs {
-			if diff := cmp.Diff(unchanged[r].Outputs[o].Objects, in[r].Outputs[o].Objects); diff != "" {
+			if diff := cmp.Diff(unchanged[r].Outputs[o].Objects(), in[r].Outputs[o].Objects()); diff != "" {
 				t.Errorf("the argument has changed:\n%s", diff)
 			}
 		}
@@ -67,8 +67,8 @@ func TestMergeYAML(t *testing.T) {
 		}
 		group := func(name string) aggregate.Group { return aggregate.Group{Namespace: name} }
 		results := []Result{
-			{Outputs: []Output{{Objects: []Object{policy}}, {Group: group("a"), Objects: []Object{namespace("a", "one/x", "one/y", "because", "and "+printable.Line(s, 40))}}}},
-			{Outputs: []Output{{Group: group("a"), Objects: []Object{namespace("a", "two/x", "two/y")}}, {Group: group("b"), Objects: []Object{namespace("b", "two/x", "two/y", "#")}}}},
+			{Outputs: []Output{{Objects: Made(policy)}, {Group: group("a"), Objects: Made(namespace("a", "one/x", "one/y", "because", "and "+printable.Line(s, 40)))}}},
+			{Outputs: []Output{{Group: group("a"), Objects: Made(namespace("a", "two/x", "two/y"))}, {Group: group("b"), Objects: Made(namespace("b", "two/x", "two/y", "#"))}}},
 		}
 		write := func(results []Result) (streams [][]byte) {
 			for _, r := range results {

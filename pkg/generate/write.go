@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 // workloads that an object is for and those that need what it permits.
 func YAML(outputs []Output, explain bool) ([]byte, error) {
 	var out bytes.Buffer
-	for _, o := range ordered(outputs) {
+	for o := range ordered(outputs) {
 		if !explain {
 			o.Title, o.Reasons = "", nil
 		}
@@ -38,7 +39,7 @@ func JSON(outputs []Output) ([]byte, error) {
 		Kind       string `json:"kind"`
 		Items      []any  `json:"items"`
 	}{"v1", "List", []any{}}
-	for _, o := range ordered(outputs) {
+	for o := range ordered(outputs) {
 		list.Items = append(list.Items, o.Value)
 	}
 	data, err := json.MarshalIndent(list, "", "  ")
@@ -49,30 +50,41 @@ func JSON(outputs []Output) ([]byte, error) {
 }
 
 // ordered returns the objects by namespace, then by position in their output, then by
-// name: a policy comes before the objects that grant it.
-func ordered(outputs []Output) []Object {
-	type entry struct {
-		output   *Output
-		position int
-		Object
-	}
-	var list []entry
-	for n := range outputs {
-		o := &outputs[n]
-		for i, object := range o.Objects {
-			list = append(list, entry{o, i, object})
+// name: a policy comes before the objects that grant it. Those of one namespace are in
+// memory at a time.
+func ordered(outputs []Output) iter.Seq[Object] {
+	sorted := slices.Clone(outputs)
+	slices.SortStableFunc(sorted, func(a, b Output) int {
+		return cmp.Or(strings.Compare(a.Group.Namespace, b.Group.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	return func(yield func(Object) bool) {
+		for rest := sorted; len(rest) > 0; {
+			end := slices.IndexFunc(rest, func(o Output) bool { return o.Group.Namespace != rest[0].Group.Namespace })
+			if end < 0 {
+				end = len(rest)
+			}
+			if !yieldByPosition(rest[:end], yield) {
+				return
+			}
+			rest = rest[end:]
 		}
 	}
-	slices.SortStableFunc(list, func(a, b entry) int {
-		return cmp.Or(
-			strings.Compare(a.output.Group.Namespace, b.output.Group.Namespace),
-			cmp.Compare(a.position, b.position),
-			strings.Compare(a.output.Name, b.output.Name),
-		)
-	})
-	objects := make([]Object, len(list))
-	for i, e := range list {
-		objects[i] = e.Object
+}
+
+// yieldByPosition yields the objects of outputs: the first one of each, then the second
+// one of each, and so on. It reports whether yield wants more.
+func yieldByPosition(outputs []Output, yield func(Object) bool) bool {
+	objects, longest := make([][]Object, len(outputs)), 0
+	for i, o := range outputs {
+		objects[i] = o.Objects()
+		longest = max(longest, len(objects[i]))
 	}
-	return objects
+	for position := range longest {
+		for _, list := range objects {
+			if position < len(list) && !yield(list[position]) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -230,7 +230,7 @@ func TestIndexSizes(t *testing.T) {
 func TestPackTooLarge(t *testing.T) {
 	obs := workloads("shop", []int{1})
 	results := generate.Run([]generate.Engine{psp.Engine()}, obs.Members, aggregate.ByWorkload)
-	results[0].Outputs[0].Objects[0].Value = &map[string]string{"x": strings.Repeat("x", publish.MaxBytes)}
+	results[0].Outputs[0].Objects = generate.Made(generate.Object{Value: &map[string]string{"x": strings.Repeat("x", publish.MaxBytes)}})
 	_, err := publish.Pack("shop", obs, report.New(obs, aggregate.ByWorkload, results), report.Findings(obs, nil, 0), results)
 	if err == nil || !strings.Contains(err.Error(), "more than the 786432 of a ConfigMap") {
 		t.Errorf("error is %v", err)

@@ -47,7 +47,7 @@ func plain() generate.Engine {
 	return generate.Engine{
 		Name: "plain",
 		Outputs: generate.PerGroup(func(g aggregate.Group) generate.Output {
-			return generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{{Value: &map[string]string{"name": generate.Name(g)}}}}
+			return generate.Output{Group: g, Name: generate.Name(g), Objects: generate.Made(generate.Object{Value: &map[string]string{"name": generate.Name(g)}})}
 		}, func(m aggregate.Member) bool {
 			return m.Profile.SeccompField.Any(func(s profile.Seccomp) bool { return s.Pod != "" })
 		}),

@@ -51,19 +51,20 @@ func Outputs(
 	policy := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: PolicyName}
 	tables := Tables(members, level)
 	if level != aggregate.ByCluster {
-		policy.Objects = policies(text, where)
+		policy.Objects = generate.Made(policies(text, where)...)
 		outputs := []generate.Output{policy}
 		for _, t := range tables {
 			output := generate.Output{Group: t.Group, Name: generate.Name(t.Group)}
-			output.Objects, output.Compromise = permits(t)
+			objects, compromise := permits(t)
+			output.Objects, output.Compromise = generate.Made(objects...), compromise
 			outputs = append(outputs, output)
 		}
 		return outputs
 	}
-	policy.Objects = policies(LiteralText(tables[0]), InPolicy)
+	policy.Objects = generate.Made(policies(LiteralText(tables[0]), InPolicy)...)
 	outputs := []generate.Output{policy}
 	for _, g := range aggregate.Groups(members, aggregate.ByNamespace, nil) {
-		outputs = append(outputs, generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{Covered(g, InPolicy, nil)}})
+		outputs = append(outputs, generate.Output{Group: g, Name: generate.Name(g), Objects: generate.Made(Covered(g, InPolicy, nil))})
 	}
 	return outputs
 }

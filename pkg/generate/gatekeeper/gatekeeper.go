@@ -49,16 +49,17 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 		return nil
 	}
 	tables := cel.Tables(members, level)
-	template := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: TemplateName, Objects: []generate.Object{constraintTemplate()}}
+	template := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: TemplateName, Objects: generate.Made(constraintTemplate())}
 	if level == aggregate.ByCluster {
 		objects, compromise := o.constraints(tables[0])
-		template.Group, template.Objects, template.Compromise = tables[0].Group, slices.Concat(template.Objects, objects), compromise
+		template.Group, template.Objects, template.Compromise = tables[0].Group, generate.Made(slices.Insert(objects, 0, constraintTemplate())...), compromise
 		return []generate.Output{template}
 	}
 	outputs := []generate.Output{template}
 	for _, t := range tables {
 		output := generate.Output{Group: t.Group, Name: generate.NameWithin(t.Group, maxName)}
-		output.Objects, output.Compromise = o.constraints(t)
+		objects, compromise := o.constraints(t)
+		output.Objects, output.Compromise = generate.Made(objects...), compromise
 		outputs = append(outputs, output)
 	}
 	return outputs

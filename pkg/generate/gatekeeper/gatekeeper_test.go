@@ -22,7 +22,7 @@ func TestEachAttributeIsExpressed(t *testing.T) {
 func describe(outputs []generate.Output) []string {
 	var list []string
 	for _, o := range outputs {
-		for _, object := range o.Objects {
+		for _, object := range o.Objects() {
 			switch v := object.Value.(type) {
 			case *template:
 				list = append(list, v.Kind+" "+v.Name)
@@ -92,7 +92,7 @@ func TestLongNames(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, output := range (Options{UnknownAccounts: cel.WarnUnknown}).outputs(members, aggregate.ByWorkload)[1:] {
-		for _, object := range output.Objects {
+		for _, object := range output.Objects() {
 			name := object.Value.(*constraint).Name
 			if len(name) > 63 || names[name] {
 				t.Errorf("%s has %d characters, or is there twice", name, len(name))
@@ -111,7 +111,7 @@ func TestTemplateIsConstant(t *testing.T) {
 	r := podtest.Rand(t)
 	of := func(o Options, level aggregate.Level) string {
 		outputs := o.outputs([]aggregate.Member{celtest.Member("shop", "web", "web", podtest.Random(r))}, level)
-		return celtest.YAML(t, []generate.Output{{Objects: outputs[0].Objects[:1]}})
+		return celtest.YAML(t, []generate.Output{{Objects: generate.Made(outputs[0].Objects()[0])}})
 	}
 	a := of(Options{}, aggregate.ByWorkload)
 	for _, b := range []string{of(Options{Enforcement: cel.Deny}, aggregate.ByNamespace), of(Options{UnknownAccounts: cel.WarnUnknown}, aggregate.ByCluster)} {

@@ -23,7 +23,7 @@ func TestEachAttributeIsExpressed(t *testing.T) {
 func describe(outputs []generate.Output) []string {
 	var list []string
 	for _, o := range outputs {
-		for _, object := range o.Objects {
+		for _, object := range o.Objects() {
 			switch v := object.Value.(type) {
 			case *policy:
 				line := v.Name
@@ -85,7 +85,7 @@ func TestPolicyDoesNotDependOnPods(t *testing.T) {
 	if diff := cmp.Diff(celtest.YAML(t, []generate.Output{a}), celtest.YAML(t, []generate.Output{b})); diff != "" {
 		t.Errorf("two policies:\n%s", diff)
 	}
-	variables := of(aggregate.ByCluster).Objects[0].Value.(*policy).Spec.Variables
+	variables := of(aggregate.ByCluster).Objects()[0].Value.(*policy).Spec.Variables
 	if variables[0].Name != "text0" || !strings.Contains(variables[0].Expression, "runtimeClass") {
 		t.Errorf("no permits in the policy: %v", variables[0])
 	}

@@ -77,7 +77,7 @@ func (o Options) output(g aggregate.Group) generate.Output {
 	if why := d.whyNot(stricter, d.minor); d.level != stricter {
 		object.Reasons[labels+api.EnforceLevelLabel] = why
 	}
-	return generate.Output{Group: g, Name: generate.Name(g), Objects: []generate.Object{object}}
+	return generate.Output{Group: g, Name: generate.Name(g), Objects: generate.Made(object)}
 }
 
 // decision is the level of a namespace, and what it follows from.

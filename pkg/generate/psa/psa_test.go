@@ -65,10 +65,10 @@ func userNamespaceRoot(p *corev1.Pod) {
 // labelsOf returns the labels of the only output, and the reasons for the enforced one.
 func labelsOf(t *testing.T, outputs []generate.Output) (map[string]string, []string) {
 	t.Helper()
-	if len(outputs) != 1 || len(outputs[0].Objects) != 1 {
+	if len(outputs) != 1 || len(outputs[0].Objects()) != 1 {
 		t.Fatalf("outputs %+v", outputs)
 	}
-	object := outputs[0].Objects[0]
+	object := outputs[0].Objects()[0]
 	if n := len(object.Reasons); n > 1 || n == 1 && object.Reasons[labels+api.EnforceLevelLabel] == nil {
 		t.Errorf("reasons at %v", slices.Collect(maps.Keys(object.Reasons)))
 	}
@@ -159,7 +159,7 @@ func TestNamespaces(t *testing.T) {
 		outputs := Engine(Options{}).Outputs(members(deployment("web", restricted()), deployment("api", restricted()), other), level)
 		var got []string
 		for _, o := range outputs {
-			ns := o.Objects[0].Value.(*metav1.PartialObjectMetadata)
+			ns := o.Objects()[0].Value.(*metav1.PartialObjectMetadata)
 			if ns.Labels[generate.ManagedByLabel] != "" || ns.Kind != "Namespace" {
 				t.Errorf("a namespace of others: %+v", ns)
 			}

@@ -85,7 +85,7 @@ func holds(t *testing.T, e policy.Evaluator, pods map[string][]*corev1.Pod) map[
 			t.Fatalf("%d outputs for %d namespaces", len(outputs), len(pods))
 		}
 		for _, o := range outputs {
-			ns := o.Objects[0].Value.(*metav1.PartialObjectMetadata)
+			ns := o.Objects()[0].Value.(*metav1.PartialObjectMetadata)
 			pinned := func(level api.Level) api.LevelVersion {
 				return api.LevelVersion{Level: level, Version: api.MajorMinorVersion(1, minor)}
 			}

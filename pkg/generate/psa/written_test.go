@@ -136,7 +136,7 @@ func TestWritten(t *testing.T) {
 		}
 		w := &Written{}
 		for _, o := range Engine(Options{Minor: 30}).Outputs(members(pods...), aggregate.ByWorkload) {
-			for _, object := range o.Objects {
+			for _, object := range o.Objects() {
 				if err := readOne(t, w, object.Value); err != nil {
 					t.Fatal(err)
 				}

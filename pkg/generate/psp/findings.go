@@ -86,24 +86,55 @@ func findings(outputs []generate.Output) []generate.Finding {
 			list = append(list, f)
 		}
 	}
-	return slices.Concat(list, sharedAccounts(members, decisions(outputs)), redundant(outputs))
+	return append(list, ofAccounts(members, outputs)...)
 }
 
-// sharedAccounts returns the accounts that give a pod more than it needs: a pod can
-// use every policy of its account.
-func sharedAccounts(members []aggregate.Member, own func(aggregate.Member) decision) []generate.Finding {
+// ofAccounts returns the accounts that give a pod more than it needs, for a pod can use
+// every policy of its account; and the policies of one workload each that allow nothing but
+// what another policy of the same account allows.
+func ofAccounts(members []aggregate.Member, outputs []generate.Output) []generate.Finding {
+	alone := map[aggregate.MemberKey]bool{} // in the policy of its workload
+	for _, o := range outputs {
+		if o.Group.Workload != nil && len(o.Group.Members) == 1 {
+			alone[o.Group.Members[0].Key()] = true
+		}
+	}
 	var list []generate.Finding
+	var redundant []aggregate.Member
+	n := 0
 	for _, users := range byAccount(members) {
-		first := own(users[0])
-		if !slices.ContainsFunc(users[1:], func(m aggregate.Member) bool { return !reflect.DeepEqual(own(m), first) }) {
+		own := make([]decision, len(users))
+		for i, m := range users {
+			own[i] = decide(m)
+		}
+		if slices.ContainsFunc(own, func(d decision) bool { return !reflect.DeepEqual(d, own[0]) }) {
+			f := generate.About(users, generate.Warning, ruleSharedAccount)
+			f.Message = fmt.Sprintf("service account %s is used by workloads with different privileges, %s: each of them can use what any of them needs: give them separate service accounts",
+				users[0].ServiceAccount, generate.FirstFew(f.Workloads))
+			list = append(list, f)
+		}
+		var single []aggregate.Member
+		var theirs []decision
+		for i, m := range users {
+			if alone[m.Key()] {
+				single, theirs = append(single, m), append(theirs, own[i])
+			}
+		}
+		if len(single) < 2 {
 			continue
 		}
-		f := generate.About(users, generate.Warning, ruleSharedAccount)
-		f.Message = fmt.Sprintf("service account %s is used by workloads with different privileges, %s: each of them can use what any of them needs: give them separate service accounts",
-			users[0].ServiceAccount, generate.FirstFew(f.Workloads))
-		list = append(list, f)
+		whole := decide(single...)
+		if slices.ContainsFunc(theirs, func(d decision) bool { return reflect.DeepEqual(d, whole) }) {
+			n += len(single) - 1
+			redundant = append(redundant, single...)
+		}
 	}
-	return list
+	if n == 0 {
+		return list
+	}
+	f := generate.About(redundant, generate.Info, ruleRedundant)
+	f.Message = fmt.Sprintf("%d of %d policies allow only what another policy of the same service account allows: --level serviceaccount generates fewer objects and allows no more", n, len(outputs))
+	return append(list, f)
 }
 
 // byAccount returns the members of each account that has several, in the order of the
@@ -132,50 +163,6 @@ type decision struct {
 
 // decide returns the decision for members.
 func decide(members ...aggregate.Member) decision {
-	d := newDraft(aggregate.Groups(members, aggregate.ByCluster, nil)[0])
+	d := newDraft(aggregate.Groups(members, aggregate.ByCluster, nil)[0], nil)
 	return decision{d.annotations, d.spec}
-}
-
-// decisions returns a function that returns the decision for a single member: that of
-// its own output if there is one.
-func decisions(outputs []generate.Output) func(aggregate.Member) decision {
-	known := map[aggregate.MemberKey]decision{}
-	for _, o := range outputs {
-		if p, ok := o.Objects[0].Value.(*podSecurityPolicy); ok && len(o.Group.Members) == 1 {
-			known[o.Group.Members[0].Key()] = decision{p.Annotations, p.Spec}
-		}
-	}
-	return func(m aggregate.Member) decision {
-		if d, ok := known[m.Key()]; ok {
-			return d
-		}
-		return decide(m)
-	}
-}
-
-// redundant returns the policies of one workload each that allow nothing but what
-// another policy of the same account allows.
-func redundant(outputs []generate.Output) []generate.Finding {
-	var members []aggregate.Member
-	for _, o := range outputs {
-		if o.Group.Workload != nil && len(o.Group.Members) == 1 {
-			members = append(members, o.Group.Members...)
-		}
-	}
-	own := decisions(outputs)
-	n := 0
-	var of []aggregate.Member
-	for _, users := range byAccount(members) {
-		whole := decide(users...)
-		if slices.ContainsFunc(users, func(m aggregate.Member) bool { return reflect.DeepEqual(own(m), whole) }) {
-			n += len(users) - 1
-			of = append(of, users...)
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	f := generate.About(of, generate.Info, ruleRedundant)
-	f.Message = fmt.Sprintf("%d of %d policies allow only what another policy of the same service account allows: --level serviceaccount generates fewer objects and allows no more", n, len(outputs))
-	return []generate.Finding{f}
 }

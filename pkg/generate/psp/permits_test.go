@@ -95,7 +95,7 @@ func writtenOf(t *testing.T, members []aggregate.Member, level aggregate.Level) 
 	t.Helper()
 	w := &Written{}
 	for _, o := range Engine().Outputs(members, level) {
-		for _, object := range o.Objects {
+		for _, object := range o.Objects() {
 			data, err := json.Marshal(object.Value)
 			if err != nil {
 				t.Fatal(err)

@@ -46,8 +46,10 @@ type draft struct {
 	reasons     generate.Reasons
 }
 
-func newDraft(g aggregate.Group) *draft {
-	d := &draft{group: g, profile: g.Profile, reasons: generate.Reasons{}}
+// newDraft returns the policy of a group, whose reasons it adds to those given; nil: to
+// none.
+func newDraft(g aggregate.Group, reasons generate.Reasons) *draft {
+	d := &draft{group: g, profile: g.Profile, reasons: reasons}
 	for _, decide := range []func(){
 		d.privileged,
 		d.hostNamespaces,
@@ -73,8 +75,13 @@ func newDraft(g aggregate.Group) *draft {
 }
 
 func generateOutput(g aggregate.Group) generate.Output {
-	d := newDraft(g)
 	name := generate.Name(g)
+	return generate.Output{Group: g, Name: name, Objects: func() []generate.Object { return objects(g, name) }}
+}
+
+// objects returns the policy of a group, and the objects that grant it.
+func objects(g aggregate.Group, name string) []generate.Object {
+	d := newDraft(g, generate.Reasons{})
 	policy := &podSecurityPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1beta1", Kind: "PodSecurityPolicy"},
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: generate.Labels(), Annotations: d.annotations},
@@ -84,11 +91,11 @@ func generateOutput(g aggregate.Group) generate.Output {
 	if g.Level == aggregate.ByWorkload && g.Workload == nil {
 		title += "; one policy for all of them, because of several admission could choose the wrong one for a pod-level seccomp profile"
 	}
-	objects := []generate.Object{{Value: policy, Title: title, Reasons: d.reasons}}
+	list := []generate.Object{{Value: policy, Title: title, Reasons: d.reasons}}
 	for _, grant := range grants(g, name) {
-		objects = append(objects, generate.Object{Value: grant})
+		list = append(list, generate.Object{Value: grant})
 	}
-	return generate.Output{Group: g, Name: name, Objects: objects}
+	return list
 }
 
 func (d *draft) annotate(key, value string) {
@@ -106,7 +113,7 @@ func is[T profile.Value[T]](v T) func(T) bool {
 // because adds a reason at path: lead, followed by the workloads and containers of
 // uses. Without uses it adds nothing.
 func (d *draft) because(path, lead string, uses []profile.Use) {
-	if len(uses) > 0 {
+	if d.reasons != nil && len(uses) > 0 {
 		d.note(path, lead+" "+generate.Who(d.group, uses))
 	}
 }
@@ -115,4 +122,8 @@ func (d *draft) because(path, lead string, uses []profile.Use) {
 func (d *draft) usedBy(path string, uses []profile.Use) { d.because(path, "used by", uses) }
 
 // note adds a line at path.
-func (d *draft) note(path, line string) { d.reasons[path] = append(d.reasons[path], line) }
+func (d *draft) note(path, line string) {
+	if d.reasons != nil {
+		d.reasons[path] = append(d.reasons[path], line)
+	}
+}

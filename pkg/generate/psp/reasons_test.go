@@ -29,15 +29,15 @@ func TestReasonsAreBounded(t *testing.T) {
 		list = append(list, podOf(fmt.Sprint(s, i), "default", pod))
 	}
 	p := policies(aggregate.ByNamespace, list...)[0]
-	for field, lines := range p.Objects[0].Reasons {
+	for field, lines := range p.Objects()[0].Reasons {
 		for _, line := range lines {
 			if !safeLine(line) || utf8.RuneCountInString(line) > 2000 {
 				t.Errorf("%s: %q", field, line)
 			}
 		}
 	}
-	if !safeLine(p.Objects[0].Title) {
-		t.Errorf("%q", p.Objects[0].Title)
+	if !safeLine(p.Objects()[0].Title) {
+		t.Errorf("%q", p.Objects()[0].Title)
 	}
 	if got := p.why("privileged")[0]; !strings.HasSuffix(got, fmt.Sprintf("and %d more", len(list)-3)) {
 		t.Errorf("the workloads are not counted: %s", got)
@@ -105,7 +105,7 @@ func TestFor(t *testing.T) {
 		{"the cluster", aggregate.ByCluster, []aggregate.Pod{podOf("web", "a", podtest.Pod())}, "for all observed pods of the cluster"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := policies(tc.level, tc.pods...)[0].Objects[0].Title; got != tc.want {
+			if got := policies(tc.level, tc.pods...)[0].Objects()[0].Title; got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -141,7 +141,7 @@ func TestEachPermissionHasAReason(t *testing.T) {
 			t.Errorf("no reason for %s", field)
 		}
 	}
-	if nothing := (aggregate.Group{Level: aggregate.ByCluster, Profile: &profile.Profile{}}); len(generateOutput(nothing).Objects[0].Reasons) > 3 {
+	if nothing := (aggregate.Group{Level: aggregate.ByCluster, Profile: &profile.Profile{}}); len(generateOutput(nothing).Objects()[0].Reasons) > 3 {
 		t.Error("reasons for a policy of no pods")
 	}
 }

@@ -209,7 +209,7 @@ func checkGrant(t *testing.T, p policy, subjects map[string][]rbacv1.Subject) {
 	if text := asJSON(t, p.Grants); strings.Contains(text, "system:authenticated") {
 		t.Error("system:authenticated does not count for a pod's account")
 	}
-	for _, o := range p.Objects {
+	for _, o := range p.Objects() {
 		if !strings.Contains(asJSON(t, o.Value), `"labels":{"app.kubernetes.io/managed-by":"psp-advisor"}`) {
 			t.Errorf("%T has no label to prune it by", o)
 		}

@@ -163,7 +163,7 @@ func (c *comparison) tighten() {
 	if len(admitted) == 0 {
 		return // nothing is known of what the policy is for
 	}
-	c.need = newDraft(aggregate.Groups(admitted, aggregate.ByCluster, nil)[0])
+	c.need = newDraft(aggregate.Groups(admitted, aggregate.ByCluster, nil)[0], nil)
 	for _, tighten := range []func(){
 		c.tightenFlags,
 		c.tightenHostPorts,

@@ -147,7 +147,7 @@ func checkYAML(t *testing.T, list []policy, data []byte) {
 	}
 	want := map[string]int{}
 	for _, p := range list {
-		for _, o := range p.Objects {
+		for _, o := range p.Objects() {
 			want[canonical(t, asJSON(t, o.Value))]++
 		}
 	}

@@ -23,7 +23,7 @@ func TestEachAttributeIsExpressed(t *testing.T) {
 func names(outputs []generate.Output) []string {
 	var list []string
 	for _, o := range outputs {
-		for _, object := range o.Objects {
+		for _, object := range o.Objects() {
 			switch v := object.Value.(type) {
 			case *policy:
 				list = append(list, v.Kind+" "+v.Name)
@@ -91,7 +91,7 @@ func TestExpressionsAreShort(t *testing.T) {
 		members = append(members, celtest.Member("shop", "web"+strings.Repeat("x", i), "web", pod))
 	}
 	for _, level := range aggregate.Levels() {
-		for _, object := range (Options{}).outputs(members, level)[0].Objects {
+		for _, object := range (Options{}).outputs(members, level)[0].Objects() {
 			if p, ok := object.Value.(*policy); ok {
 				for _, v := range p.Spec.Variables {
 					if n := len([]rune(v.Expression)); n > limit {
@@ -102,7 +102,7 @@ func TestExpressionsAreShort(t *testing.T) {
 		}
 	}
 	outputs := Options{}.outputs(members, aggregate.ByCluster)
-	last := outputs[0].Objects[0].Value.(*policy).Spec.Variables
+	last := outputs[0].Objects()[0].Value.(*policy).Spec.Variables
 	if !slices.ContainsFunc(last, func(v admissionv1.Variable) bool { return v.Name == "text1" }) {
 		t.Error("the permits are in one expression: the test shows nothing")
 	}
@@ -130,7 +130,7 @@ func TestFindings(t *testing.T) {
 		t.Errorf("findings with objects (-want +got):\n%s", diff)
 	}
 	for _, output := range (Options{}).outputs(members, aggregate.ByWorkload) {
-		for _, object := range output.Objects {
+		for _, object := range output.Objects() {
 			if ns, ok := object.Value.(*metav1.PartialObjectMetadata); ok && len(ns.Annotations[cel.Key]) > cel.MaxText {
 				t.Errorf("the permits of %s have %d bytes", ns.Name, len(ns.Annotations[cel.Key]))
 			}
