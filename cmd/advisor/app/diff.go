@@ -262,7 +262,7 @@ func (o diffOptions) read(ctx context.Context, name, side string) (*observe.Obse
 	if err != nil {
 		return nil, err
 	}
-	return seen.Observe(), nil
+	return seen.Take(), nil
 }
 
 func (o diffOptions) print(changes []diff.Change) error {

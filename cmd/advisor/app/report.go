@@ -288,7 +288,7 @@ func (o reportOptions) observe(ctx context.Context, manifests []string) (*observ
 			err = printErr(o.flags.Err, fmt.Sprintf("warning: %v: pods are judged by Pod Security of 1.%d", err, newestMinor))
 		}
 	}
-	return seen.Observe(), minor, err
+	return seen.Take(), minor, err
 }
 
 // notes returns what to know about what was observed, a line each.

@@ -201,15 +201,30 @@ func (s *Snapshot) Namespaces() []string { return slices.Sorted(maps.Keys(s.reco
 
 // Observe returns the observation of the given namespaces; none means all.
 func (s *Snapshot) Observe(namespaces ...string) *observe.Observation {
-	in := namespaces
+	return s.observe(func(string) {}, namespaces...)
+}
+
+// Take returns the observation of all namespaces, and leaves none in the snapshot: what
+// was listed of a namespace and what was observed in it are not in memory both.
+func (s *Snapshot) Take() *observe.Observation {
+	return s.observe(func(namespace string) { delete(s.records, namespace) })
+}
+
+// observe observes one namespace after the other, which share nothing, and calls done
+// after each.
+func (s *Snapshot) observe(done func(namespace string), namespaces ...string) *observe.Observation {
+	in := slices.Sorted(slices.Values(namespaces))
 	if len(in) == 0 {
 		in = s.Namespaces()
 	}
-	var records []*observe.Record
-	for _, namespace := range in {
-		records = append(records, s.records[namespace]...)
+	obs := observe.Resolve(nil, s.accounts, s.interner, s.scope.In(namespaces...))
+	for _, namespace := range slices.Compact(in) {
+		one := observe.Resolve(s.records[namespace], s.accounts, s.interner, obs.Scope)
+		obs.Members = append(obs.Members, one.Members...)
+		obs.UnknownOwners = append(obs.UnknownOwners, one.UnknownOwners...)
+		obs.Elsewhere += one.Elsewhere
+		done(namespace)
 	}
-	obs := observe.Resolve(records, s.accounts, s.interner, s.scope.In(namespaces...))
 	obs.Gaps = s.Gaps(namespaces...)
 	return obs
 }
