@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -17,19 +18,30 @@ import (
 // workloads that an object is for and those that need what it permits.
 func YAML(outputs []Output, explain bool) ([]byte, error) {
 	var out bytes.Buffer
+	err := WriteYAML(&out, outputs, explain)
+	return out.Bytes(), err
+}
+
+// WriteYAML writes what YAML returns, a document at a time.
+func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
+	var document bytes.Buffer
 	for o := range ordered(outputs) {
+		document.Reset()
 		if !explain {
 			o.Title, o.Reasons = "", nil
 		}
-		out.WriteString("---\n")
+		document.WriteString("---\n")
 		if o.Title != "" {
-			out.WriteString("# " + o.Title + "\n")
+			document.WriteString("# " + o.Title + "\n")
 		}
-		if err := writeYAML(&out, o); err != nil {
-			return nil, err
+		if err := writeYAML(&document, o); err != nil {
+			return err
+		}
+		if _, err := out.Write(document.Bytes()); err != nil {
+			return fmt.Errorf("writing YAML: %w", err)
 		}
 	}
-	return out.Bytes(), nil
+	return nil
 }
 
 // JSON returns the objects of outputs as one List, in the order of YAML.

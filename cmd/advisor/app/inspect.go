@@ -272,8 +272,10 @@ func (o inspectOptions) print(obs *observe.Observation, results []generate.Resul
 	if err != nil {
 		return failureError(err)
 	}
-	return o.write(data)
+	return o.write(data...)
 }
 
 // write writes what was asked for to where it was asked for.
-func (o inspectOptions) write(data []byte) error { return writeTo(o.streams.Out, o.outputFile, data) }
+func (o inspectOptions) write(pieces ...[]byte) error {
+	return writeTo(o.streams.Out, o.outputFile, pieces...)
+}

@@ -15,11 +15,11 @@ import (
 )
 
 // writeTo writes a file, or standard output if it has no name.
-func writeTo(out io.Writer, file string, data []byte) error {
+func writeTo(out io.Writer, file string, pieces ...[]byte) error {
 	if file == "" {
-		return writeOut(out, data)
+		return writeOut(out, pieces...)
 	}
-	if err := writeFile(file, data); err != nil {
+	if err := writeFile(file, pieces...); err != nil {
 		return failureError(err)
 	}
 	return nil
@@ -28,13 +28,13 @@ func writeTo(out io.Writer, file string, data []byte) error {
 // writeFile replaces a file atomically: a reader gets the complete old or the complete
 // new content. A *.gz file is compressed, without a time, so the same data gives the
 // same bytes.
-func writeFile(path string, data []byte) error {
+func writeFile(path string, pieces ...[]byte) error {
 	if strings.HasSuffix(path, ".gz") {
-		packed, err := gzipped(data)
+		packed, err := gzipped(pieces)
 		if err != nil {
 			return err
 		}
-		data = packed
+		pieces = [][]byte{packed}
 	}
 	target, mode, err := resolveTarget(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func writeFile(path string, data []byte) error {
 	}
 	// The name is short whatever that of the file: file systems limit names.
 	temporary := filepath.Join(filepath.Dir(target), ".advisor-"+rand.Text()+".tmp")
-	err = writeSynced(temporary, mode, data)
+	err = writeSynced(temporary, mode, pieces)
 	if err == nil {
 		err = os.Rename(temporary, target)
 	}
@@ -78,7 +78,7 @@ func resolveTarget(path string) (string, fs.FileMode, error) {
 
 // writeSynced creates a file that is on the disk when it returns. Its mode is the
 // given one, or the usual one if that is 0.
-func writeSynced(path string, mode fs.FileMode, data []byte) (err error) {
+func writeSynced(path string, mode fs.FileMode, pieces [][]byte) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666)) //nolint:gosec // the user names the file
 	if err != nil {
 		return err
@@ -90,8 +90,10 @@ func writeSynced(path string, mode fs.FileMode, data []byte) (err error) {
 			return err
 		}
 	}
-	if _, err := f.Write(data); err != nil {
-		return err
+	for _, data := range pieces {
+		if _, err := f.Write(data); err != nil {
+			return err
+		}
 	}
 	return f.Sync()
 }
@@ -106,10 +108,14 @@ func syncDirectory(path string) error {
 	return d.Close()
 }
 
-func gzipped(data []byte) ([]byte, error) {
+func gzipped(pieces [][]byte) ([]byte, error) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	_, err := w.Write(data)
+	var err error
+	for _, data := range pieces {
+		_, wrong := w.Write(data)
+		err = errors.Join(err, wrong)
+	}
 	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, fmt.Errorf("compressing: %w", err)
 	}

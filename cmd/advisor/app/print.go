@@ -31,34 +31,52 @@ const (
 	formatObservation = "observation"
 )
 
-func writeOut(out io.Writer, data []byte) error {
-	if _, err := out.Write(data); err != nil {
-		return failureError(fmt.Errorf("writing output: %w", err))
+func writeOut(out io.Writer, pieces ...[]byte) error {
+	for _, data := range pieces {
+		if _, err := out.Write(data); err != nil {
+			return failureError(fmt.Errorf("writing output: %w", err))
+		}
 	}
 	return nil
+}
+
+// text is a long text in pieces: it is not copied when it grows.
+type text [][]byte
+
+// pieceSize is the size of a piece in bytes.
+const pieceSize = 64 << 10
+
+// Write implements io.Writer.
+func (t *text) Write(data []byte) (int, error) {
+	last := len(*t) - 1
+	if last < 0 || len((*t)[last])+len(data) > cap((*t)[last]) {
+		*t, last = append(*t, make([]byte, 0, max(pieceSize, len(data)))), last+1
+	}
+	(*t)[last] = append((*t)[last], data...)
+	return len(data), nil
 }
 
 // encode returns what was observed, or the policies made from it, in the format that
 // was asked for. The policies of several engines stand one after the other; what they
 // set on one Namespace is one object.
-func (o inspectOptions) encode(obs *observe.Observation, results []generate.Result) ([]byte, error) {
+func (o inspectOptions) encode(obs *observe.Observation, results []generate.Result) (all text, err error) {
+	var data []byte
 	switch o.output {
 	case formatObservation:
-		return observe.Encode(obs)
+		data, err = observe.Encode(obs)
 	case formatWide:
-		return wideTable(obs, o.level, results)
+		data, err = wideTable(obs, o.level, results)
 	case formatJSON, formatName:
-		return encodeJSON(o.output, generate.Merge(results))
-	}
-	var all []byte
-	for _, r := range generate.Merge(results) {
-		data, err := generate.YAML(r.Outputs, o.explain)
-		if err != nil {
-			return nil, err
+		data, err = encodeJSON(o.output, generate.Merge(results))
+	default:
+		for _, r := range generate.Merge(results) {
+			if err := generate.WriteYAML(&all, r.Outputs, o.explain); err != nil {
+				return nil, err
+			}
 		}
-		all = append(all, data...)
+		return all, nil
 	}
-	return all, nil
+	return text{data}, err
 }
 
 func encodeJSON(format string, results []generate.Result) ([]byte, error) {
