@@ -116,6 +116,7 @@ which fields of PodSecurityPolicies are wider than needed.
 			}
 			ctx, cancel := f.deadline(cmd.Context())
 			defer cancel()
+			defer collectLater()()
 			return o.run(ctx)
 		},
 	}

@@ -114,6 +114,7 @@ in what the admitted workloads need.
 			}
 			ctx, cancel := f.deadline(cmd.Context())
 			defer cancel()
+			defer collectLater()()
 			return o.run(ctx)
 		},
 	}

@@ -66,6 +66,7 @@ of one namespace, with an index that names them. get-report reads them.`,
 			}
 			ctx, cancel := f.deadline(cmd.Context())
 			defer cancel()
+			defer collectLater()()
 			return o.run(ctx)
 		},
 	}

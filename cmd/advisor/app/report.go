@@ -126,6 +126,7 @@ kustomize: safe, likely (with those that are safe), and all. Nothing in the clus
 			}
 			ctx, cancel := f.deadline(cmd.Context())
 			defer cancel()
+			defer collectLater()()
 			return o.run(ctx)
 		},
 	}
