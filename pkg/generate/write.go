@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/psp-advisor/psp-advisor/pkg/printable"
 )
@@ -22,23 +24,40 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// WriteYAML writes what YAML returns, a document at a time.
+// WriteYAML writes what YAML returns, a namespace at a time. Several namespaces are
+// encoded at once.
 func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
-	var document bytes.Buffer
+	for batch := range slices.Chunk(slices.Collect(byNamespace(outputs)), 2*runtime.GOMAXPROCS(0)) {
+		texts, errs := make([]bytes.Buffer, len(batch)), make([]error, len(batch))
+		var all sync.WaitGroup
+		for i, outputs := range batch {
+			all.Go(func() { errs[i] = encodeNamespace(&texts[i], outputs, explain) })
+		}
+		all.Wait()
+		for i := range batch {
+			if errs[i] != nil {
+				return errs[i]
+			}
+			if _, err := out.Write(texts[i].Bytes()); err != nil {
+				return fmt.Errorf("writing YAML: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// encodeNamespace encodes the objects of outputs for one namespace.
+func encodeNamespace(out *bytes.Buffer, outputs []Output, explain bool) error {
 	for o := range ordered(outputs) {
-		document.Reset()
 		if !explain {
 			o.Title, o.Reasons = "", nil
 		}
-		document.WriteString("---\n")
+		out.WriteString("---\n")
 		if o.Title != "" {
-			document.WriteString("# " + o.Title + "\n")
+			out.WriteString("# " + o.Title + "\n")
 		}
-		if err := writeYAML(&document, o); err != nil {
+		if err := writeYAML(out, o); err != nil {
 			return err
-		}
-		if _, err := out.Write(document.Bytes()); err != nil {
-			return fmt.Errorf("writing YAML: %w", err)
 		}
 	}
 	return nil
@@ -51,8 +70,10 @@ func JSON(outputs []Output) ([]byte, error) {
 		Kind       string `json:"kind"`
 		Items      []any  `json:"items"`
 	}{"v1", "List", []any{}}
-	for o := range ordered(outputs) {
-		list.Items = append(list.Items, o.Value)
+	for outputs := range byNamespace(outputs) {
+		for o := range ordered(outputs) {
+			list.Items = append(list.Items, o.Value)
+		}
 	}
 	data, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
@@ -61,21 +82,19 @@ func JSON(outputs []Output) ([]byte, error) {
 	return append(printable.JSON(data), '\n'), nil
 }
 
-// ordered returns the objects by namespace, then by position in their output, then by
-// name: a policy comes before the objects that grant it. Those of one namespace are in
-// memory at a time.
-func ordered(outputs []Output) iter.Seq[Object] {
+// byNamespace yields the outputs for each namespace, in their order, sorted by name.
+func byNamespace(outputs []Output) iter.Seq[[]Output] {
 	sorted := slices.Clone(outputs)
 	slices.SortStableFunc(sorted, func(a, b Output) int {
 		return cmp.Or(strings.Compare(a.Group.Namespace, b.Group.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return func(yield func(Object) bool) {
+	return func(yield func([]Output) bool) {
 		for rest := sorted; len(rest) > 0; {
 			end := slices.IndexFunc(rest, func(o Output) bool { return o.Group.Namespace != rest[0].Group.Namespace })
 			if end < 0 {
 				end = len(rest)
 			}
-			if !yieldByPosition(rest[:end], yield) {
+			if !yield(rest[:end]) {
 				return
 			}
 			rest = rest[end:]
@@ -83,20 +102,21 @@ func ordered(outputs []Output) iter.Seq[Object] {
 	}
 }
 
-// yieldByPosition yields the objects of outputs: the first one of each, then the second
-// one of each, and so on. It reports whether yield wants more.
-func yieldByPosition(outputs []Output, yield func(Object) bool) bool {
+// ordered yields the objects of outputs for one namespace by position in their output,
+// then by name: a policy comes before the objects that grant it.
+func ordered(outputs []Output) iter.Seq[Object] {
 	objects, longest := make([][]Object, len(outputs)), 0
 	for i, o := range outputs {
 		objects[i] = o.Objects()
 		longest = max(longest, len(objects[i]))
 	}
-	for position := range longest {
-		for _, list := range objects {
-			if position < len(list) && !yield(list[position]) {
-				return false
+	return func(yield func(Object) bool) {
+		for position := range longest {
+			for _, list := range objects {
+				if position < len(list) && !yield(list[position]) {
+					return
+				}
 			}
 		}
 	}
-	return true
 }
