@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -210,20 +211,28 @@ func (s *Snapshot) Take() *observe.Observation {
 	return s.observe(func(namespace string) { delete(s.records, namespace) })
 }
 
-// observe observes one namespace after the other, which share nothing, and calls done
-// after each.
+// observe observes the namespaces, which share nothing, several at once. It calls done
+// after each; calls are not concurrent.
 func (s *Snapshot) observe(done func(namespace string), namespaces ...string) *observe.Observation {
-	in := slices.Sorted(slices.Values(namespaces))
+	in := slices.Compact(slices.Sorted(slices.Values(namespaces)))
 	if len(in) == 0 {
 		in = s.Namespaces()
 	}
 	obs := observe.Resolve(nil, s.accounts, s.interner, s.scope.In(namespaces...))
-	for _, namespace := range slices.Compact(in) {
-		one := observe.Resolve(s.records[namespace], s.accounts, s.interner, obs.Scope)
-		obs.Members = append(obs.Members, one.Members...)
-		obs.UnknownOwners = append(obs.UnknownOwners, one.UnknownOwners...)
-		obs.Elsewhere += one.Elsewhere
-		done(namespace)
+	for batch := range slices.Chunk(in, 2*runtime.GOMAXPROCS(0)) {
+		parts := make([]*observe.Observation, len(batch))
+		var all sync.WaitGroup
+		for i, namespace := range batch {
+			records := s.records[namespace]
+			all.Go(func() { parts[i] = observe.Resolve(records, s.accounts, s.interner, obs.Scope) })
+		}
+		all.Wait()
+		for i, namespace := range batch {
+			obs.Members = append(obs.Members, parts[i].Members...)
+			obs.UnknownOwners = append(obs.UnknownOwners, parts[i].UnknownOwners...)
+			obs.Elsewhere += parts[i].Elsewhere
+			done(namespace)
+		}
 	}
 	obs.Gaps = s.Gaps(namespaces...)
 	return obs
