@@ -41,7 +41,9 @@ type fleet struct {
 	mu        sync.Mutex
 	workloads map[string]int
 	// more is the number of pods of each workload beside the first.
-	more     int
+	more int
+	// observed is how often each namespace was observed.
+	observed map[string]int
 	gaps     []observe.Gap
 	unsynced error
 	ended    bool
@@ -81,7 +83,11 @@ func (f *fleet) Observe(namespaces ...string) *observe.Observation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var members aggregate.Fleet
+	if f.observed == nil {
+		f.observed = map[string]int{}
+	}
 	for _, namespace := range namespaces {
+		f.observed[namespace]++
 		for n := range f.workloads[namespace] {
 			members.Add(aggregate.Pod{
 				Workload:       aggregate.Workload{Namespace: namespace, Kind: "Deployment", Name: fmt.Sprintf("web-%d", n)},
@@ -350,6 +356,24 @@ func TestNumbersOfPods(t *testing.T) {
 		if got, want := reports(t, server)["shop"].Pods, minutes*60+1; got != want {
 			t.Errorf("%d pods, want %d", got, want)
 		}
+
+		// A pod that was replaced: what changes is observed, and nothing is made again.
+		pass(2*time.Minute + time.Second - time.Since(time.Now().Truncate(time.Minute))) // after a check
+		f.set(func() { f.observed["shop"] = 0 })
+		const replaced = 5
+		for range replaced {
+			for _, n := range []int{1, -1} {
+				f.set(func() { f.more += n })
+				r.Changed("shop")
+				pass(2 * debounce)
+			}
+			pass(2*time.Minute - 4*debounce)
+		}
+		f.set(func() {
+			if got := f.observed["shop"]; got < 2*replaced || got > 2*replaced+1 { // and by a resync
+				t.Errorf("observed %d times, want once for each of %d changes", got, 2*replaced)
+			}
+		})
 
 		f.set(func() { f.workloads["shop"], f.more = 2, 0 })
 		r.Changed("shop")

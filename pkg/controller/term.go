@@ -68,8 +68,8 @@ type term struct {
 	last time.Time
 	// known has the entries of namespaces with current reports.
 	known map[string]publish.Entry
-	// shown has the digests of the observations that were last rendered.
-	shown map[string]observe.Digest
+	// shown has what was last rendered.
+	shown map[string]shown
 	// recount has the namespaces whose reports have other numbers of pods than there are,
 	// and nothing else that has changed; numbers is true when these are due.
 	recount map[string]bool
@@ -93,7 +93,7 @@ type term struct {
 func (c *Controller) lead(ctx context.Context) {
 	c.metrics.leader.Set(1)
 	defer c.metrics.leader.Set(0)
-	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}, shown: map[string]observe.Digest{}, recount: map[string]bool{}}
+	t := &term{Controller: c, due: time.NewTimer(0), at: time.Now(), everything: true, known: map[string]publish.Entry{}, shown: map[string]shown{}, recount: map[string]bool{}}
 	defer t.due.Stop()
 	resync, check, retry := time.NewTicker(c.options.Resync), time.NewTicker(checkEvery), time.NewTicker(c.options.Lease.Retry)
 	defer resync.Stop()
@@ -191,14 +191,17 @@ func (t *term) publish(ctx context.Context) {
 }
 
 // invalidate forgets the reports that must be rendered again. Where only the numbers of
-// pods have changed, as whenever pods are replaced, that can wait: each report that is
+// pods have changed, as while pods are replaced, that can wait: each report that is
 // written makes work for all who watch them.
 func (t *term) invalidate(changed map[string]bool) {
 	for namespace := range changed {
-		if _, known := t.known[namespace]; known && t.shown[namespace] == t.observer.Observe(publish.NamespacesIn(namespace)...).Digest() {
-			t.recount[namespace] = true
-		} else {
+		now, before := shownOf(t.observer.Observe(publish.NamespacesIn(namespace)...)), t.shown[namespace]
+		delete(t.recount, namespace)
+		switch _, known := t.known[namespace]; {
+		case !known || now.digest != before.digest:
 			delete(t.known, namespace)
+		case !slices.Equal(now.pods, before.pods):
+			t.recount[namespace] = true
 		}
 	}
 	if t.numbers {
@@ -218,13 +221,28 @@ func (t *term) invalidate(changed map[string]bool) {
 // showing is a source that remembers what was rendered.
 type showing struct {
 	publish.Source
-	shown map[string]observe.Digest
+	shown map[string]shown
+}
+
+// shown identifies what the report of an observation shows.
+type shown struct {
+	// digest is that of the observation, and pods has the numbers of pods of its members.
+	digest observe.Digest
+	pods   []int
+}
+
+func shownOf(obs *observe.Observation) shown {
+	s := shown{digest: obs.Digest()}
+	for _, m := range obs.Members {
+		s.pods = append(s.pods, m.Pods)
+	}
+	return s
 }
 
 // Observe implements publish.Source.
 func (s showing) Observe(namespaces ...string) *observe.Observation {
 	obs := s.Source.Observe(namespaces...)
-	s.shown[strings.Join(namespaces, ",")] = obs.Digest() // one, or none
+	s.shown[strings.Join(namespaces, ",")] = shownOf(obs) // one, or none
 	return obs
 }
 
