@@ -25,7 +25,7 @@ var levelMutants = []mutant{
 	{"stored pods", "volumes without a source", podsecurityDir + "stored.go", "stored.Volumes[i].EmptyDir = &corev1.EmptyDirVolumeSource{}", "_ = stored.Volumes[i].EmptyDir"},
 	{"levels", "never restricted", podsecurityDir + "level.go", "[]api.Level{api.LevelRestricted, api.LevelBaseline}", "[]api.Level{api.LevelBaseline}"},
 	{"levels", "the next level skipped", podsecurityDir + "level.go", "case api.LevelPrivileged:\n\t\treturn api.LevelBaseline", "case api.LevelPrivileged:\n\t\treturn api.LevelRestricted"},
-	{"labels", "the first workload decides", psaDir + "psa.go", "podsecurity.Level(minor, d.group.Profile.PodSecurity.Any)", "podsecurity.Level(minor, d.group.Members[0].Profile.PodSecurity.Any)"},
+	{"labels", "the first workload decides", psaDir + "psa.go", "podsecurity.Level(minor, d.verdicts.Any)", "podsecurity.Level(minor, d.group.Members[0].Profile.PodSecurity.Any)"},
 	{"labels", "pinned to the latest minor", psaDir + "psa.go", "d.minor = cmp.Or(o.Minor, podsecurity.Latest)", "d.minor = podsecurity.Latest"},
 	{"labels", "warns about what is enforced", psaDir + "psa.go", "cmp.Or(podsecurity.Stricter(d.level), d.level)", "d.level"},
 }

@@ -210,7 +210,7 @@ func TestEvidence(t *testing.T) {
 	g := Groups(fleetOf(pods...).Members(), ByCluster, nil)[0]
 	set := func(s profile.Seccomp) bool { return s.Pod != "" }
 	var names []string
-	for _, u := range g.Profile.Seccomp.Uses(set) {
+	for _, u := range g.Profile().Seccomp.Uses(set) {
 		names = append(names, g.Members[u.Member].Workload.Namespace+"/"+g.Members[u.Member].Workload.Name)
 	}
 	if diff := cmp.Diff([]string{"a/db", "b/web"}, names); diff != "" {
@@ -292,7 +292,15 @@ func text(t *testing.T, groups []Group) string {
 			g.Members[i].Pods, g.Members[i].Templates = 0, 0
 		}
 	}
-	data, err := json.MarshalIndent(groups, "", " ")
+	type withUnion struct {
+		Group
+		Union *profile.Profile
+	}
+	var all []withUnion
+	for _, g := range groups {
+		all = append(all, withUnion{g, g.Profile()})
+	}
+	data, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +366,7 @@ func TestEachPodIsInOneGroup(t *testing.T) {
 							continue
 						}
 						found++
-						if !m.Profile.Covers(p.Profile) || !g.Profile.Covers(m.Profile) {
+						if !m.Profile.Covers(p.Profile) || !g.Profile().Covers(m.Profile) {
 							t.Fatalf("level %s: the group of %v does not cover it", level, p.Workload)
 						}
 					}
@@ -372,8 +380,12 @@ func TestEachPodIsInOneGroup(t *testing.T) {
 				for _, m := range g.Members {
 					joined = profile.Join(joined, m.Profile)
 				}
-				if !g.Profile.Equal(joined) {
+				if !g.Profile().Equal(joined) {
 					t.Fatalf("level %s: a group has more than its members", level)
+				}
+				volumes := func(p *profile.Profile) profile.Set[profile.Name] { return p.Volumes }
+				if diff := cmp.Diff(g.Profile().Volumes.Items(), Attribute(g, volumes).Items()); diff != "" {
+					t.Fatalf("level %s: an attribute of a group (-of its profile +alone):\n%s", level, diff)
 				}
 			}
 		}

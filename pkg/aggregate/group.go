@@ -21,9 +21,25 @@ type Group struct {
 	ServiceAccount string
 	// Members, sorted by workload and account.
 	Members []Member
-	// Profile is the union of the profiles of the members. Use.Member in its
-	// evidence is the index in Members.
-	Profile *profile.Profile
+}
+
+// Profile returns the union of the profiles of the members. Use.Member in its evidence is
+// the index in Members.
+func (g Group) Profile() *profile.Profile {
+	profiles := make([]*profile.Profile, len(g.Members))
+	for i, m := range g.Members {
+		profiles[i] = m.Profile
+	}
+	return profile.Gather(profiles...)
+}
+
+// Attribute returns one attribute of Profile, which takes a fraction of the time.
+func Attribute[T profile.Value[T]](g Group, of func(*profile.Profile) profile.Set[T]) profile.Set[T] {
+	sets := make([]profile.Set[T], len(g.Members))
+	for i, m := range g.Members {
+		sets[i] = of(m.Profile)
+	}
+	return profile.GatherSets(sets...)
 }
 
 // ServiceAccounts returns the distinct accounts of the members, sorted. Mirror pods
@@ -69,13 +85,7 @@ func Groups(members []Member, level Level, shares func(Member) bool) []Group {
 	}
 	list := make([]Group, 0, len(groups))
 	for _, key := range slices.SortedFunc(maps.Keys(groups), groupKey.compare) {
-		g := groups[key]
-		profiles := make([]*profile.Profile, len(g.Members))
-		for i, m := range g.Members {
-			profiles[i] = m.Profile
-		}
-		g.Profile = profile.Gather(profiles...)
-		list = append(list, *g)
+		list = append(list, *groups[key])
 	}
 	return list
 }

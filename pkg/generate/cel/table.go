@@ -207,7 +207,7 @@ func (t Table) Fit(limit int) (text, given string) {
 // about paths of the host.
 func (t Table) asked() (lines, paths int) {
 	for _, a := range t.Alternatives {
-		for _, pod := range a.Group.Profile.PodPrivileges.Values() {
+		for _, pod := range aggregate.Attribute(a.Group, func(p *profile.Profile) profile.Set[profile.Names] { return p.PodPrivileges }).Values() {
 			own := 0
 			for _, line := range pod {
 				if ofHostPath(line) {
@@ -284,13 +284,15 @@ func (t Table) Text(comments bool) string {
 func (a Alternative) text(comments bool) string {
 	lines := []string{"[" + a.Account + "]"}
 	last := "" // who needs the lines
+	var privileges profile.Set[profile.Name]
 	if comments {
+		privileges = aggregate.Attribute(a.Group, func(p *profile.Profile) profile.Set[profile.Name] { return p.Privileges })
 		last = generate.Workloads(a.Group)
 		lines = append(lines, "# for "+last)
 	}
 	for _, line := range a.Permits.Lines() {
 		if comments {
-			if who := a.who(line); who != last {
+			if who := a.who(line, privileges); who != last {
 				lines, last = append(lines, "# "+who), who
 			}
 		}
@@ -299,10 +301,9 @@ func (a Alternative) text(comments bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// who names the first few workloads and containers that need a line. A line that
-// stands for several is needed by those who need one of them.
-func (a Alternative) who(line string) string {
-	privileges := a.Group.Profile.Privileges
+// who names the first few workloads and containers that need a line, by the privileges of
+// the group. A line that stands for several is needed by those who need one of them.
+func (a Alternative) who(line string, privileges profile.Set[profile.Name]) string {
 	uses := privileges.UsesOf(profile.Name(line))
 	if len(uses) == 0 {
 		uses = privileges.Uses(func(n profile.Name) bool { return privilege.Under(string(n), line) })

@@ -143,7 +143,7 @@ func byWorkload(members []aggregate.Member) [][]aggregate.Member {
 // timeline returns a finding for each minor that changes the level.
 func (d decision) timeline() []generate.Finding {
 	var list []generate.Finding
-	for _, c := range podsecurity.Changes(d.from, d.to, d.group.Profile.PodSecurity.Any) {
+	for _, c := range podsecurity.Changes(d.from, d.to, d.verdicts.Any) {
 		minor, before, after := c.Minor, c.Before, c.After
 		tighter, looser := c.Refused()
 		failed := d.failed(tighter, looser)

@@ -83,6 +83,8 @@ func (o Options) output(g aggregate.Group) generate.Output {
 // decision is the level of a namespace, and what it follows from.
 type decision struct {
 	group aggregate.Group
+	// verdicts on the pods of the group.
+	verdicts profile.Set[podsecurity.Verdict]
 	// from and to are the minors that all pods were judged for. There is none if from
 	// is after to.
 	from, to int
@@ -92,8 +94,8 @@ type decision struct {
 }
 
 func (o Options) decide(g aggregate.Group) decision {
-	d := decision{group: g, from: 0, to: podsecurity.Latest}
-	for _, v := range g.Profile.PodSecurity.Where(podsecurity.Verdict.Judged).Values() {
+	d := decision{group: g, verdicts: aggregate.Attribute(g, verdictsOf), from: 0, to: podsecurity.Latest}
+	for _, v := range d.verdicts.Where(podsecurity.Verdict.Judged).Values() {
 		d.from, d.to = max(d.from, v.From), min(d.to, v.To)
 	}
 	if len(d.unjudged()) > 0 {
@@ -108,6 +110,8 @@ func (o Options) decide(g aggregate.Group) decision {
 	d.level = d.at(d.minor)
 	return d
 }
+
+func verdictsOf(p *profile.Profile) profile.Set[podsecurity.Verdict] { return p.PodSecurity }
 
 // judged reports whether there is a minor that all pods were judged for.
 func (d decision) judged() bool { return d.from <= d.to }
@@ -124,7 +128,7 @@ func (d decision) unjudged() []aggregate.Member {
 // pods that were not judged.
 func (d decision) at(minor int) api.Level {
 	if d.judged() {
-		return podsecurity.Level(minor, d.group.Profile.PodSecurity.Any)
+		return podsecurity.Level(minor, d.verdicts.Any)
 	}
 	return api.LevelPrivileged
 }
@@ -163,7 +167,7 @@ type check struct {
 // failed returns the checks that refuse some pod at a level in a minor.
 func (d decision) failed(level api.Level, minor int) []check {
 	var list []check
-	for _, it := range d.group.Profile.PodSecurity.Where(refuses(level, minor)).Items() {
+	for _, it := range d.verdicts.Where(refuses(level, minor)).Items() {
 		// Sorted by level, then by name, so the ranges of a check are neighbors.
 		name := generate.Short(it.Value.Check)
 		if n := len(list); n > 0 && list[n-1].name == name {

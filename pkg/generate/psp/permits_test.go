@@ -202,7 +202,7 @@ func TestPermitsLaws(t *testing.T) {
 				add.pod(more)
 				asked := profile.Of(more, profile.Options{}).PodPrivileges.Values()[0]
 				under := func(n profile.Name) bool { return privilege.Under(add.line, string(n)) }
-				if !fits(written, pod) || !slices.Contains(asked, add.line) || p.Group.Profile.Privileges.Any(under) {
+				if !fits(written, pod) || !slices.Contains(asked, add.line) || p.Group.Profile().Privileges.Any(under) {
 					continue
 				}
 				switch excess := written.permit().Excess(privilege.SetOf(asked...)); {

@@ -49,7 +49,7 @@ type draft struct {
 // newDraft returns the policy of a group, whose reasons it adds to those given; nil: to
 // none.
 func newDraft(g aggregate.Group, reasons generate.Reasons) *draft {
-	d := &draft{group: g, profile: g.Profile, reasons: reasons}
+	d := &draft{group: g, profile: g.Profile(), reasons: reasons}
 	for _, decide := range []func(){
 		d.privileged,
 		d.hostNamespaces,

@@ -141,7 +141,7 @@ func TestEachPermissionHasAReason(t *testing.T) {
 			t.Errorf("no reason for %s", field)
 		}
 	}
-	if nothing := (aggregate.Group{Level: aggregate.ByCluster, Profile: &profile.Profile{}}); len(generateOutput(nothing).Objects()[0].Reasons) > 3 {
+	if nothing := (aggregate.Group{Level: aggregate.ByCluster}); len(generateOutput(nothing).Objects()[0].Reasons) > 3 {
 		t.Error("reasons for a policy of no pods")
 	}
 }

@@ -99,10 +99,10 @@ func (c *comparison) compare(members []aggregate.Member) {
 	c.checkPolicy()
 	groups := aggregate.Groups(members, aggregate.ByCluster, nil)
 	if len(groups) == 0 {
-		c.Group = aggregate.Group{Level: aggregate.ByCluster, Profile: &profile.Profile{}}
+		c.Group = aggregate.Group{Level: aggregate.ByCluster}
 		return
 	}
-	c.Group, c.profile = groups[0], groups[0].Profile
+	c.Group, c.profile = groups[0], groups[0].Profile()
 	for _, admit := range []func(){
 		c.admitPrivileged,
 		c.admitHostNamespaces,

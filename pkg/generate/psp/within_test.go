@@ -257,7 +257,7 @@ func TestWithinLaws(t *testing.T) {
 	taken := map[string]int{}
 	for range 60 {
 		for _, p := range policiesOf(randomFleet(r).Members(), aggregate.Levels()[r.IntN(4)]) {
-			need, members := p.Group.Profile, p.Group.Members
+			need, members := p.Group.Profile(), p.Group.Members
 			if need.Volumes.Has("image") {
 				continue // no policy admits it
 			}

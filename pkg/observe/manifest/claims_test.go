@@ -32,7 +32,7 @@ spec:
 		t.Fatalf("got %d groups, want 1", len(groups))
 	}
 	var got []string
-	for _, v := range groups[0].Profile.Volumes.Values() {
+	for _, v := range groups[0].Profile().Volumes.Values() {
 		got = append(got, string(v))
 	}
 	slices.Sort(got)

@@ -57,7 +57,7 @@ func seen(obs *observe.Observation) []string {
 func attribute(obs *observe.Observation, name string) []string {
 	var list []string
 	for _, g := range aggregate.Groups(obs.Members, aggregate.ByCluster, nil) {
-		list = append(list, g.Profile.Text(name)...)
+		list = append(list, g.Profile().Text(name)...)
 	}
 	return list
 }

@@ -66,7 +66,7 @@ func TestOwnCorpusIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := aggregate.Groups(obs.Members, aggregate.ByCluster, nil)[0].Profile
+	all := aggregate.Groups(obs.Members, aggregate.ByCluster, nil)[0].Profile()
 	for _, name := range profile.Attributes() {
 		values := slices.DeleteFunc(all.Text(name), func(text string) bool {
 			return slices.Contains([]string{"unset", "none", "false", "pod unset; containers unset"}, text)
