@@ -195,10 +195,13 @@ func (t *term) publish(ctx context.Context) {
 // written makes work for all who watch them.
 func (t *term) invalidate(changed map[string]bool) {
 	for namespace := range changed {
-		now, before := shownOf(t.observer.Observe(publish.NamespacesIn(namespace)...)), t.shown[namespace]
 		delete(t.recount, namespace)
-		switch _, known := t.known[namespace]; {
-		case !known || now.digest != before.digest:
+		if _, known := t.known[namespace]; !known {
+			continue
+		}
+		now, before := shownOf(t.observer.Observe(publish.NamespacesIn(namespace)...)), t.shown[namespace]
+		switch {
+		case now.digest != before.digest:
 			delete(t.known, namespace)
 		case !slices.Equal(now.pods, before.pods):
 			t.recount[namespace] = true
