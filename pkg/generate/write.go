@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,7 +26,7 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 // WriteYAML writes what YAML returns, a namespace at a time. Several namespaces are
 // encoded at once.
 func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
-	for batch := range slices.Chunk(slices.Collect(byNamespace(outputs)), 2*runtime.GOMAXPROCS(0)) {
+	for batch := range slices.Chunk(byNamespace(outputs), 2*runtime.GOMAXPROCS(0)) {
 		texts, errs := make([]bytes.Buffer, len(batch)), make([]error, len(batch))
 		var all sync.WaitGroup
 		for i, outputs := range batch {
@@ -48,7 +47,7 @@ func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
 
 // encodeNamespace encodes the objects of outputs for one namespace.
 func encodeNamespace(out *bytes.Buffer, outputs []Output, explain bool) error {
-	for o := range ordered(outputs) {
+	for _, o := range ordered(outputs) {
 		if !explain {
 			o.Title, o.Reasons = "", nil
 		}
@@ -70,8 +69,8 @@ func JSON(outputs []Output) ([]byte, error) {
 		Kind       string `json:"kind"`
 		Items      []any  `json:"items"`
 	}{"v1", "List", []any{}}
-	for outputs := range byNamespace(outputs) {
-		for o := range ordered(outputs) {
+	for _, outputs := range byNamespace(outputs) {
+		for _, o := range ordered(outputs) {
 			list.Items = append(list.Items, o.Value)
 		}
 	}
@@ -82,41 +81,37 @@ func JSON(outputs []Output) ([]byte, error) {
 	return append(printable.JSON(data), '\n'), nil
 }
 
-// byNamespace yields the outputs for each namespace, in their order, sorted by name.
-func byNamespace(outputs []Output) iter.Seq[[]Output] {
+// byNamespace returns the outputs for each namespace, in their order, sorted by name.
+func byNamespace(outputs []Output) [][]Output {
 	sorted := slices.Clone(outputs)
 	slices.SortStableFunc(sorted, func(a, b Output) int {
 		return cmp.Or(strings.Compare(a.Group.Namespace, b.Group.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return func(yield func([]Output) bool) {
-		for rest := sorted; len(rest) > 0; {
-			end := slices.IndexFunc(rest, func(o Output) bool { return o.Group.Namespace != rest[0].Group.Namespace })
-			if end < 0 {
-				end = len(rest)
-			}
-			if !yield(rest[:end]) {
-				return
-			}
-			rest = rest[end:]
+	var list [][]Output
+	begin := 0
+	for i := range sorted {
+		if end := i + 1; end == len(sorted) || sorted[end].Group.Namespace != sorted[begin].Group.Namespace {
+			list, begin = append(list, sorted[begin:end]), end
 		}
 	}
+	return list
 }
 
-// ordered yields the objects of outputs for one namespace by position in their output,
+// ordered returns the objects of outputs for one namespace by position in their output,
 // then by name: a policy comes before the objects that grant it.
-func ordered(outputs []Output) iter.Seq[Object] {
-	objects, longest := make([][]Object, len(outputs)), 0
+func ordered(outputs []Output) []Object {
+	lists, longest := make([][]Object, len(outputs)), 0
 	for i, o := range outputs {
-		objects[i] = o.Objects()
-		longest = max(longest, len(objects[i]))
+		lists[i] = o.Objects()
+		longest = max(longest, len(lists[i]))
 	}
-	return func(yield func(Object) bool) {
-		for position := range longest {
-			for _, list := range objects {
-				if position < len(list) && !yield(list[position]) {
-					return
-				}
+	var objects []Object
+	for position := range longest {
+		for _, list := range lists {
+			if position < len(list) {
+				objects = append(objects, list[position])
 			}
 		}
 	}
+	return objects
 }
