@@ -189,12 +189,7 @@ func Join(profiles ...*Profile) *Profile { return unite(profiles, false) }
 func Gather(profiles ...*Profile) *Profile { return unite(profiles, true) }
 
 // GatherSets returns what Gather makes of one attribute of profiles.
-func GatherSets[T Value[T]](sets ...Set[T]) Set[T] {
-	if len(sets) == 1 {
-		return sets[0]
-	}
-	return union(sets, true)
-}
+func GatherSets[T Value[T]](sets ...Set[T]) Set[T] { return union(sets, true) }
 
 func unite(profiles []*Profile, members bool) *Profile {
 	if len(profiles) == 1 {

@@ -182,10 +182,10 @@ func (s *Set[T]) add(v T, container string) {
 
 // union returns the values of all sets. If members is true, the Member of a use is
 // the index of its set. The distinct values are sorted only once, whatever the
-// number of sets. The union of sets that are the same, which most sets of one workload
-// are, takes no memory.
+// number of sets. The union of one set, or of sets that are the same, which most sets of one
+// workload are, takes no memory.
 func union[T Value[T]](sets []Set[T], members bool) Set[T] {
-	if !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.same(sets[0]) }) {
+	if len(sets) == 1 || !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.same(sets[0]) }) {
 		return sets[0]
 	}
 	var values []T
