@@ -33,6 +33,9 @@ func Lines(text []byte) []byte { return []byte(escape(string(text), "\n\t")) }
 
 // escape replaces each character that is neither printable nor in keep.
 func escape(s, keep string) string {
+	if isPlain(s) {
+		return s
+	}
 	var out strings.Builder
 	for i, r := range s {
 		switch _, size := utf8.DecodeRuneInString(s[i:]); {
@@ -48,9 +51,22 @@ func escape(s, keep string) string {
 	return out.String()
 }
 
+// isPlain reports whether s has printable ASCII characters only, as nearly all names have.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || '~' < s[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // Short returns the first n characters of Text, followed by an ellipsis if there are
 // more.
 func Short(s string, n int) string {
+	if len(s) <= n && isPlain(s) {
+		return s
+	}
 	if most := utf8.UTFMax * (n + 1); len(s) > most {
 		s = s[:most] // the rest, which may be long, is not printed
 	}
