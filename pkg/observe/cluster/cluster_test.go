@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
@@ -363,6 +364,76 @@ func TestListDuringRollout(t *testing.T) {
 			t.Errorf("workloads (-want +got):\n%s, unknown owners %v", diff, obs.UnknownOwners)
 		}
 	})
+}
+
+// Of the links only those are kept that something refers to, links of links included.
+func TestListLinks(t *testing.T) {
+	objects := []apiruntime.Object{
+		deployment("shop", "web"),
+		replicaSet("shop", "web-1", ownedBy("apps/v1", "Deployment", "shop", "web")),
+		replicaSet("shop", "web-2", ownedBy("apps/v1", "Deployment", "shop", "web")),
+		pod("shop", "web-2-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-2")),
+
+		pod("shop", "odd", ownedBy("batch/v1", "Job", "shop", "first")),
+		job("shop", "first", ownedBy("apps/v1", "ReplicaSet", "shop", "second")),
+		replicaSet("shop", "second", ownedBy("batch/v1", "Job", "shop", "third")),
+		job("shop", "third", ownedBy("batch/v1", "CronJob", "shop", "last")),
+
+		pod("shop", "lone", ownedBy("batch/v1", "Job", "shop", "over")),
+		job("shop", "over", ownedBy("apps/v1", "ReplicaSet", "shop", "bare")),
+		replicaSet("shop", "bare"),
+
+		pod("shop", "round", ownedBy("batch/v1", "Job", "shop", "cycle")),
+		job("shop", "cycle", ownedBy("batch/v1", "Job", "shop", "cycle")),
+		pod("shop", "late", ownedBy("batch/v1", "Job", "shop", "gone")),
+	}
+	tests := map[string]struct {
+		scope       observe.Scope
+		links, want []string
+		templates   int
+		unknown     []aggregate.Workload
+	}{
+		"both": {
+			both(), []string{"Job/cycle", "Job/first", "Job/over", "Job/third", "ReplicaSet/bare", "ReplicaSet/second", "ReplicaSet/web-2"},
+			[]string{
+				"shop/CronJob/last as default", "shop/Deployment/web as default", "shop/Job/cycle as default",
+				"shop/Job/gone as default", "shop/ReplicaSet/bare as default",
+			}, 2, []aggregate.Workload{{Namespace: "shop", Group: "batch", Kind: "Job", Name: "gone"}},
+		},
+		"templates": {
+			observe.Scope{Templates: true}, []string{"ReplicaSet/bare"},
+			[]string{"shop/Deployment/web as default", "shop/ReplicaSet/bare as default"}, 2, nil,
+		},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			_, config := apitest.Serve(t, objects...)
+			s, err := List(within(t), config, tc.scope, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var links []string
+			for _, r := range s.records["shop"] {
+				if isLink(r.Kind) {
+					links = append(links, r.Kind.Kind+"/"+r.Name)
+				}
+			}
+			slices.Sort(links)
+			if diff := cmp.Diff(tc.links, links); diff != "" {
+				t.Errorf("links (-want +got):\n%s", diff)
+			}
+			obs := s.Observe()
+			if diff := cmp.Diff(tc.want, workloads(obs)); diff != "" {
+				t.Errorf("workloads (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.unknown, obs.UnknownOwners); diff != "" {
+				t.Errorf("unknown owners (-want +got):\n%s", diff)
+			}
+			if obs.Templates() != tc.templates {
+				t.Errorf("%d templates, want %d", obs.Templates(), tc.templates)
+			}
+		})
+	}
 }
 
 func TestListErrors(t *testing.T) {

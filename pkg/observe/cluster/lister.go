@@ -37,6 +37,9 @@ type lister struct {
 	records   *records
 	// count counts pods that are alike instead of keeping an item of each.
 	count bool
+	// referred, if not nil, are the links that are kept: an object whose metadata is enough
+	// is nothing but a link.
+	referred references
 	// progress is called with the number of objects listed so far.
 	progress func(n int)
 }
@@ -248,6 +251,9 @@ func (c *collector) json(response *bufio.Reader, head func(metav1.ListMeta), tak
 
 // add adds the item of an object, if it needs one.
 func (c *collector) add(object runtime.Object) error {
+	if m, ok := object.(*metav1.PartialObjectMetadata); ok && c.referred != nil && !c.referred[reference{m.Namespace, c.resource.kind, m.Name}] {
+		return nil
+	}
 	i, err := c.item(object)
 	if err != nil || i == nil {
 		return err

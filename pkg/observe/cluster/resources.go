@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"slices"
+
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -42,6 +44,16 @@ var linkResources = []resource{
 	{GroupVersionResource: appsv1.SchemeGroupVersion.WithResource("replicasets"), kind: "ReplicaSet", metadata: true},
 	{GroupVersionResource: batchv1.SchemeGroupVersion.WithResource("jobs"), kind: "Job", metadata: true},
 }
+
+// isLink reports whether objects of a kind are links.
+func isLink(kind schema.GroupKind) bool {
+	return slices.ContainsFunc(linkResources, func(r resource) bool { return r.groupKind() == kind })
+}
+
+// reference is the name of a link, by which others refer to it.
+type reference struct{ namespace, kind, name string }
+
+type references map[reference]bool
 
 // templateResources create pods from a template. The service accounts decide which of
 // these get a token.

@@ -79,35 +79,52 @@ func (l *listing) add(one *lister) {
 	l.pending[one] = nil
 }
 
-// run lists all resources concurrently, except the links, which it lists after the
-// pods: otherwise the ReplicaSet of a concurrent rollout could be missing for its pods.
+// run lists all resources concurrently, except the links, which it lists after what they
+// link: otherwise the ReplicaSet of a concurrent rollout could be missing for its pods, and
+// the ten old ReplicaSets of each Deployment, which nothing refers to, would be kept.
 func (l *listing) run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	var pods, all sync.WaitGroup
+	var all sync.WaitGroup
 	for _, one := range l.listers {
-		if one.resource.kind == podResource.kind {
-			pods.Go(func() { l.one(work, one, stop) })
-		}
-	}
-	for _, one := range l.listers {
-		switch {
-		case one.resource.kind == podResource.kind:
-		case one.resource.metadata:
-			all.Go(func() {
-				pods.Wait()
-				l.one(work, one, stop)
-			})
-		default:
+		if !one.resource.metadata {
 			all.Go(func() { l.one(work, one, stop) })
 		}
 	}
 	all.Wait()
-	pods.Wait()
+	if l.err == nil {
+		l.links(work, stop)
+	}
 	if l.err != nil && ctx.Err() != nil {
 		return l.unfinished(context.Cause(ctx))
 	}
 	return l.err
+}
+
+// links lists the links that the listed records refer to; then those that these links
+// refer to, which hardly ever are links.
+func (l *listing) links(ctx context.Context, stop func()) {
+	asked := references{}
+	for first := true; ; first = false {
+		missing := l.snapshot.missing(asked)
+		if !first && len(missing) == 0 || l.err != nil {
+			return
+		}
+		maps.Copy(asked, missing)
+		var all sync.WaitGroup
+		for _, one := range l.listers {
+			if !one.resource.metadata {
+				continue
+			}
+			one.referred = missing
+			if !first {
+				one.recorder.Scope.Templates = false // those were added at first
+				l.pending[one] = nil
+			}
+			all.Go(func() { l.one(ctx, one, stop) })
+		}
+		all.Wait()
+	}
 }
 
 // one lists one resource and adds it to the snapshot.
@@ -194,6 +211,28 @@ func (s *Snapshot) keep(one *lister, all listed) {
 	if all.refusal != nil {
 		s.gaps = append(s.gaps, one.gap(all.refusal))
 	}
+}
+
+// missing returns the links that a record refers to and that have none, but for those asked
+// for before.
+func (s *Snapshot) missing(asked references) references {
+	list := references{}
+	for namespace, records := range s.records {
+		for _, r := range records {
+			if c := r.Controller; c != nil && isLink(c.Kind) {
+				list[reference{namespace, c.Kind.Kind, c.Name}] = true
+			}
+		}
+	}
+	for namespace, records := range s.records {
+		for _, r := range records {
+			if isLink(r.Kind) {
+				delete(list, reference{namespace, r.Kind.Kind, r.Name})
+			}
+		}
+	}
+	maps.DeleteFunc(list, func(r reference, _ bool) bool { return asked[r] })
+	return list
 }
 
 // Namespaces returns the namespaces of all listed objects, sorted. Some may have no
