@@ -14,12 +14,24 @@ func OptsOut(account *corev1.ServiceAccount) bool {
 	return account.AutomountServiceAccountToken != nil && !*account.AutomountServiceAccountToken
 }
 
-// complete returns the profile of the record with the token volume that admission
+// completion completes the profiles of records, each once.
+type completion struct {
+	accounts Accounts
+	interner *profile.Interner
+	with     map[*profile.Profile]*profile.Profile
+}
+
+// profile returns the profile of the record with the token volume that admission
 // adds, if any.
-func (a Accounts) complete(r *Record, interner *profile.Interner) *profile.Profile {
-	optedOut := a[aggregate.Account{Namespace: r.Namespace, Name: r.ServiceAccount}]
+func (c completion) profile(r *Record) *profile.Profile {
+	optedOut := c.accounts[aggregate.Account{Namespace: r.Namespace, Name: r.ServiceAccount}]
 	if r.Token == NoToken || (r.Token == TokenByAccount && optedOut) {
 		return r.Profile
 	}
-	return interner.Intern(r.Profile.WithVolume(profile.ServiceAccountToken))
+	with, ok := c.with[r.Profile]
+	if !ok {
+		with = c.interner.WithVolume(r.Profile, profile.ServiceAccountToken)
+		c.with[r.Profile] = with
+	}
+	return with
 }

@@ -165,6 +165,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 	idle := idleTemplates(records, owners)
 	obs := &Observation{Scope: scope.sorted()}
 	var fleet aggregate.Fleet
+	complete := completion{accounts, interner, map[*profile.Profile]*profile.Profile{}}
 	// A set, because its size must not grow with the pods.
 	unknown := map[aggregate.Workload]bool{}
 	places := placesOf{}
@@ -186,7 +187,7 @@ func Resolve(records []*Record, accounts Accounts, interner *profile.Interner, s
 			ServiceAccount: r.ServiceAccount,
 			Template:       !r.isPod(),
 			More:           r.More,
-			Profile:        accounts.complete(r, interner),
+			Profile:        complete.profile(r),
 		})
 	}
 	obs.Members = fleet.Members()

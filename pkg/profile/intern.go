@@ -16,9 +16,8 @@ import (
 // concurrent use.
 type Interner struct {
 	mu       sync.Mutex
-	profiles map[Digest]weak.Pointer[Profile]
+	profiles map[uint64]weak.Pointer[Profile] // by a hash of those of their sets
 	sets     sets
-	scratch  []byte // reused for each lookup
 }
 
 // Digest identifies a profile by its values and evidence: it is a tenth of their size.
@@ -33,29 +32,41 @@ func (p *Profile) Digest() Digest { return sha256.Sum256(p.appendKey(nil)) }
 func (in *Interner) Intern(p *Profile) *Profile {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	key, rows := in.scratch[:0], p.rows()
-	var ends [len(rows)]int
+	rows := p.rows()
+	var hashes [len(rows)]uint64
 	for i, r := range rows {
-		key = r.set.appendKey(key)
-		ends[i] = len(key)
+		hashes[i] = in.sets.hash(r.set)
 	}
-	in.scratch = key
-	k := Digest(sha256.Sum256(key))
-	if known := in.profiles[k].Value(); known != nil {
+	k := maphash.Comparable(in.sets.seed(), hashes)
+	if known := in.profiles[k].Value(); known != nil && known.same(p) {
 		return known
 	}
-	begin := 0
 	var uses [][]Use
 	for i, r := range rows {
-		r.set.share(&in.sets, key[begin:ends[i]], &uses)
-		begin = ends[i]
+		r.set.share(&in.sets, hashes[i], &uses)
 	}
 	if in.profiles == nil {
-		in.profiles = map[Digest]weak.Pointer[Profile]{}
+		in.profiles = map[uint64]weak.Pointer[Profile]{}
 	}
 	in.profiles[k] = weak.Make(p)
 	runtime.AddCleanup(p, in.forget, k)
 	return p
+}
+
+// WithVolume returns p.WithVolume(kind), which shares its sets with interned profiles and
+// is none of them. p must be interned.
+func (in *Interner) WithVolume(p *Profile, kind Name) *Profile {
+	with := p.WithVolume(kind)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	before := p.rows()
+	var uses [][]Use
+	for i, r := range with.rows() {
+		if !r.set.same(before[i].set) {
+			r.set.share(&in.sets, in.sets.hash(r.set), &uses)
+		}
+	}
+	return with
 }
 
 // Len returns the number of distinct profiles in use.
@@ -65,8 +76,8 @@ func (in *Interner) Len() int {
 	return len(in.profiles)
 }
 
-// forget removes a collected profile unless an equal one has replaced it.
-func (in *Interner) forget(k Digest) {
+// forget removes a collected profile unless another one has replaced it.
+func (in *Interner) forget(k uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.profiles[k].Value() == nil {
@@ -78,7 +89,8 @@ func (in *Interner) forget(k Digest) {
 type sets struct {
 	// recent is renewed, and becomes older, when it is full.
 	recent, older map[setKey]any
-	hash          maphash.Hash // has the seed of all keys
+	hashing       maphash.Hash // has the seed of all hashes
+	scratch       []byte       // reused for each hash
 }
 
 // setKey is the type of a set's values, and a hash of the set.
@@ -90,11 +102,17 @@ type setKey struct {
 // maxSets is the number of sets that are kept at least, if there are so many.
 const maxSets = 1 << 14
 
-// keyOf returns the key of a set of values of a type; text is what Set.appendKey appends.
-func (s *sets) keyOf(values reflect.Type, text []byte) setKey {
-	s.hash.Reset()
-	_, _ = s.hash.Write(text) // never fails
-	return setKey{values, s.hash.Sum64()}
+func (s *sets) seed() maphash.Seed { return s.hashing.Seed() }
+
+// hash returns a hash of a set; 0 for the empty one.
+func (s *sets) hash(set attribute) uint64 {
+	if set.empty() {
+		return 0
+	}
+	s.scratch = set.appendKey(s.scratch[:0])
+	s.hashing.Reset()
+	_, _ = s.hashing.Write(s.scratch) // never fails
+	return s.hashing.Sum64()
 }
 
 // find returns the items of a set that had that key; nil if none is known.
@@ -116,12 +134,12 @@ func (s *sets) keep(key setKey, items any) {
 }
 
 // share makes the set one with a known set that is equal, and is known from then on.
-func (s *Set[T]) share(among *sets, key []byte, uses *[][]Use) {
+func (s *Set[T]) share(among *sets, hash uint64, uses *[][]Use) {
 	if s.items == nil {
 		return
 	}
-	k := among.keyOf(reflect.TypeFor[T](), key)
-	if known, ok := among.find(k).(*[]Item[T]); ok && s.same(Set[T]{known}) {
+	k := setKey{reflect.TypeFor[T](), hash}
+	if known, ok := among.find(k).(*[]Item[T]); ok && s.isSame(Set[T]{known}) {
 		s.items = known
 		return
 	}

@@ -25,6 +25,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 
 	"github.com/psp-advisor/psp-advisor/pkg/podsecurity"
 )
@@ -93,7 +94,9 @@ type attribute interface {
 	json.Unmarshaler
 	// unite makes the set the union of others; see union.
 	unite(others []attribute, members bool)
-	share(among *sets, key []byte, uses *[][]Use)
+	share(among *sets, hash uint64, uses *[][]Use)
+	empty() bool
+	same(other attribute) bool // evidence included
 	equal(other attribute) bool
 	covers(other attribute) bool
 	text() []string
@@ -192,10 +195,13 @@ func Gather(profiles ...*Profile) *Profile { return unite(profiles, true) }
 func GatherSets[T Value[T]](sets ...Set[T]) Set[T] { return union(sets, true) }
 
 func unite(profiles []*Profile, members bool) *Profile {
-	if len(profiles) == 1 {
+	united := &Profile{}
+	switch len(profiles) {
+	case 0:
+		return united
+	case 1:
 		return profiles[0]
 	}
-	united := &Profile{}
 	rows := united.rows()
 	columns := make([]attribute, len(rows)*len(profiles)) // of each row, the set of each profile
 	for n, p := range profiles {
@@ -214,6 +220,17 @@ func (p *Profile) Equal(o *Profile) bool {
 	others := o.rows()
 	for i, r := range p.rows() {
 		if !r.set.equal(others[i].set) {
+			return false
+		}
+	}
+	return true
+}
+
+// same reports whether p and o have the same values and evidence.
+func (p *Profile) same(o *Profile) bool {
+	others := o.rows()
+	for i, r := range p.rows() {
+		if !r.set.same(others[i].set) {
 			return false
 		}
 	}
@@ -253,6 +270,11 @@ func (p *Profile) appendKey(key []byte) []byte {
 }
 
 func (s *Set[T]) unite(others []attribute, members bool) {
+	first := others[0].(*Set[T])
+	if !members && !slices.ContainsFunc(others, func(o attribute) bool { return o.(*Set[T]).items != first.items }) {
+		*s = *first
+		return
+	}
 	sets := make([]Set[T], len(others))
 	for i, o := range others {
 		sets[i] = *o.(*Set[T])
@@ -260,6 +282,8 @@ func (s *Set[T]) unite(others []attribute, members bool) {
 	*s = union(sets, members)
 }
 
+func (s *Set[T]) empty() bool                 { return s.items == nil }
+func (s *Set[T]) same(other attribute) bool   { return s.isSame(*other.(*Set[T])) }
 func (s *Set[T]) equal(other attribute) bool  { return s.Equal(*other.(*Set[T])) }
 func (s *Set[T]) covers(other attribute) bool { return s.Covers(*other.(*Set[T])) }
 

@@ -185,7 +185,7 @@ func (s *Set[T]) add(v T, container string) {
 // number of sets. The union of one set, or of sets that are the same, which most sets of one
 // workload are, takes no memory.
 func union[T Value[T]](sets []Set[T], members bool) Set[T] {
-	if len(sets) == 1 || !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.same(sets[0]) }) {
+	if len(sets) == 1 || !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.isSame(sets[0]) }) {
 		return sets[0]
 	}
 	var values []T
@@ -238,8 +238,8 @@ func (s *Set[T]) compact(known *[][]Use) {
 	*s = setOf(items)
 }
 
-// same reports whether s and o have the same values with the same uses.
-func (s Set[T]) same(o Set[T]) bool {
+// isSame reports whether s and o have the same values with the same uses.
+func (s Set[T]) isSame(o Set[T]) bool {
 	return s.items == o.items || slices.EqualFunc(s.Items(), o.Items(), func(a, b Item[T]) bool {
 		return a.Value.Compare(b.Value) == 0 && slices.Equal(a.Uses, b.Uses)
 	})

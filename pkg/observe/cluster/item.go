@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"hash/maphash"
 	"runtime"
 	"sync"
 	"weak"
@@ -54,7 +55,8 @@ func (i *item) same(other *item) bool {
 // records is ready for use, and safe for concurrent use.
 type records struct {
 	mu    sync.Mutex
-	alike map[observe.Alike]weak.Pointer[observe.Record]
+	seed  maphash.Seed
+	alike map[uint64]weak.Pointer[observe.Record] // by a hash of what they have in common
 }
 
 // share returns the record of a pod that is like that of r, or r itself.
@@ -65,22 +67,25 @@ func (s *records) share(r *observe.Record) *observe.Record {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.alike[key].Value(); known != nil {
-		return known
-	}
 	if s.alike == nil {
-		s.alike = map[observe.Alike]weak.Pointer[observe.Record]{}
+		s.seed, s.alike = maphash.MakeSeed(), map[uint64]weak.Pointer[observe.Record]{}
 	}
-	s.alike[key] = weak.Make(r)
-	runtime.AddCleanup(r, s.forget, key)
+	hash := maphash.Comparable(s.seed, key)
+	if known := s.alike[hash].Value(); known != nil {
+		if k, _ := known.Alike(); k == key {
+			return known
+		}
+	}
+	s.alike[hash] = weak.Make(r)
+	runtime.AddCleanup(r, s.forget, hash)
 	return r
 }
 
 // forget removes a record that is not used, unless another one has replaced it.
-func (s *records) forget(key observe.Alike) {
+func (s *records) forget(hash uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.alike[key].Value() == nil {
-		delete(s.alike, key)
+	if s.alike[hash].Value() == nil {
+		delete(s.alike, hash)
 	}
 }
