@@ -48,11 +48,15 @@ const pieceSize = 64 << 10
 
 // Write implements io.Writer.
 func (t *text) Write(data []byte) (int, error) {
-	last := len(*t) - 1
-	if last < 0 || len((*t)[last])+len(data) > cap((*t)[last]) {
-		*t, last = append(*t, make([]byte, 0, max(pieceSize, len(data)))), last+1
+	for rest := data; len(rest) > 0; {
+		last := len(*t) - 1
+		if last < 0 || len((*t)[last]) == cap((*t)[last]) {
+			*t, last = append(*t, make([]byte, 0, pieceSize)), last+1
+		}
+		piece := &(*t)[last]
+		n := min(len(rest), cap(*piece)-len(*piece))
+		*piece, rest = append(*piece, rest[:n]...), rest[n:]
 	}
-	(*t)[last] = append((*t)[last], data...)
 	return len(data), nil
 }
 
