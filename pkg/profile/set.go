@@ -156,27 +156,39 @@ func (s Set[T]) Covers(o Set[T]) bool {
 	return s.items == o.items || !o.Any(func(v T) bool { return !s.Has(v) })
 }
 
+// first is the memory of a set with one value that one container has, as most sets of a
+// pod begin and many stay.
+type first[T Value[T]] struct {
+	items []Item[T]
+	item  [1]Item[T]
+	use   [1]Use
+}
+
 // add inserts v with the container that has it; "" is the whole pod. It may be
 // called only while the set is built: a set in use never changes.
 func (s *Set[T]) add(v T, container string) {
+	u := Use{Container: container}
 	if s.items == nil {
-		s.items = &[]Item[T]{}
+		f := &first[T]{use: [1]Use{u}}
+		f.item[0] = Item[T]{v, f.use[:]}
+		f.items = f.item[:]
+		s.items = &f.items
+		return
 	}
 	i, found := s.find(v)
 	if !found {
-		*s.items = slices.Insert(*s.items, i, Item[T]{Value: v})
-	}
-	into := &(*s.items)[i].Uses
-	uses := *into
-	switch {
-	case container == "" && len(uses) > 0:
+		*s.items = slices.Insert(*s.items, i, Item[T]{v, []Use{u}})
 		return
-	case len(uses) == 1 && uses[0].Container == "":
-		uses = uses[:0]
 	}
-	u := Use{Container: container}
-	if at, found := slices.BinarySearchFunc(uses, u, Use.Compare); !found {
-		*into = slices.Insert(uses, at, u)
+	uses := &(*s.items)[i].Uses
+	switch {
+	case container == "": // the pod has it, or a container
+	case (*uses)[0].Container == "":
+		(*uses)[0] = u
+	default:
+		if at, found := slices.BinarySearchFunc(*uses, u, Use.Compare); !found {
+			*uses = slices.Insert(*uses, at, u)
+		}
 	}
 }
 
@@ -225,6 +237,9 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 // uses that are among the known ones, to which it adds its own. Few lists of containers
 // occur in a profile, each many times.
 func (s *Set[T]) compact(known *[][]Use) {
+	if items := s.Items(); len(items) == 1 && cap(items) == 1 && len(items[0].Uses) == cap(items[0].Uses) {
+		return
+	}
 	items := slices.Clone(s.Items())
 	for i := range items {
 		uses := &items[i].Uses
