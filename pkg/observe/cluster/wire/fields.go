@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -29,9 +31,15 @@ type Message struct {
 	// fields by number.
 	fields []field
 	// keys that stay if the message is an entry of a map; nil otherwise.
-	keys []string
+	keys []key
 	// required has a bit for each field that must be there.
 	required uint64
+}
+
+// key is a key of a map, or with what some begin.
+type key struct {
+	text  string
+	begin bool
 }
 
 // field is what becomes of one field.
@@ -122,12 +130,12 @@ func elementOf(t reflect.Type) reflect.Type {
 	return t
 }
 
-func keysOf(fields Fields) []string {
-	keys := []string{}
-	for key := range fields {
-		keys = append(keys, key)
+func keysOf(fields Fields) []key {
+	keys := []key{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text, begin := strings.CutSuffix(name, "*")
+		keys = append(keys, key{text, begin})
 	}
-	slices.Sort(keys)
 	return keys
 }
 
@@ -145,8 +153,11 @@ const lengthSize = 4
 
 // append also reports whether the message itself stays.
 func (m *Message) append(dst, message []byte) (out []byte, kept bool, err error) {
-	if m.keys != nil && !m.hasKey(message) {
-		return dst, false, nil
+	if m.keys != nil {
+		if !m.hasKey(message) {
+			return dst, false, nil
+		}
+		return append(dst, message...), true, nil
 	}
 	missing := m.required
 	for len(message) > 0 {
@@ -164,6 +175,9 @@ func (m *Message) append(dst, message []byte) (out []byte, kept bool, err error)
 			dst = append(dst, whole...) // of another type than expected: the decoder says so
 		default:
 			content, _ := protowire.ConsumeBytes(whole[n:])
+			if f.message.lacks(content) {
+				continue
+			}
 			before := len(dst)
 			dst = append(append(dst, whole[:n]...), 0, 0, 0, 0) // lengthSize
 			begin := len(dst)
@@ -205,15 +219,26 @@ func split(message []byte) (number protowire.Number, kind protowire.Type, begin,
 	return number, kind, begin, protowire.ConsumeFieldValue(number, kind, message[begin:])
 }
 
-func (m *Message) field(number protowire.Number) field {
-	switch {
-	case m.keys != nil:
-		return field{kept: true} // an entry stays as it is
-	case int(number) < len(m.fields):
-		return m.fields[number]
-	default:
-		return field{}
+func (m *Message) field(number protowire.Number) *field {
+	if int(number) < len(m.fields) {
+		return &m.fields[number]
 	}
+	return &field{}
+}
+
+// lacks reports whether a message lacks a field that must be there: most variables, of
+// which a pod has dozens, do, and are not even begun.
+func (m *Message) lacks(message []byte) bool {
+	missing := m.required
+	for missing != 0 && len(message) > 0 {
+		number, _, n, size := split(message)
+		if size < 0 {
+			return false // append says what is wrong
+		}
+		missing &^= m.field(number).bit
+		message = message[n+size:]
+	}
+	return missing != 0
 }
 
 // putLength writes a length as a varint that fills its place. Objects are far below its
@@ -234,10 +259,9 @@ func (m *Message) hasKey(entry []byte) bool {
 			return true // the decoder says what is wrong
 		}
 		if number == 1 && kind == protowire.BytesType {
-			key, _ := protowire.ConsumeBytes(entry[n:])
-			return slices.ContainsFunc(m.keys, func(k string) bool {
-				prefix, ok := strings.CutSuffix(k, "*")
-				return ok && strings.HasPrefix(string(key), prefix) || string(key) == k
+			name, _ := protowire.ConsumeBytes(entry[n:])
+			return slices.ContainsFunc(m.keys, func(k key) bool {
+				return string(name) == k.text || k.begin && bytes.HasPrefix(name, []byte(k.text))
 			})
 		}
 		entry = entry[n+size:]
