@@ -155,7 +155,7 @@ func (r Recorder) Pod(pod *corev1.Pod) *Record {
 	if !r.Scope.matches(pod.Labels) {
 		return nil
 	}
-	return r.PodOf(r.Shape(pod), pod)
+	return r.PodOf(r.Shape(pod, ""), pod)
 }
 
 // Shape is the part of the record of a pod that does not depend on its names, labels,
@@ -169,16 +169,13 @@ type Shape struct {
 	Completed bool
 	// Mirror is true for the mirror of a static pod.
 	Mirror bool
+	// Mentions is true if the shape depends on a given text other than by which of the
+	// pod's values have it in common.
+	Mentions bool
 }
 
-// Mentions reports whether the shape of a pod that has not completed depends on a text of
-// letters, digits and dashes other than by which of the pod's values have it in common.
-func (s Shape) Mentions(text string) bool {
-	return strings.Contains(s.ServiceAccount, text) || s.Profile.Mentions(text)
-}
-
-// Shape returns the shape of a pod.
-func (r Recorder) Shape(pod *corev1.Pod) Shape {
+// Shape returns the shape of a pod. text is of letters, digits and dashes; it may be empty.
+func (r Recorder) Shape(pod *corev1.Pod, text string) Shape {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return Shape{Completed: true}
 	}
@@ -195,7 +192,8 @@ func (r Recorder) Shape(pod *corev1.Pod) Shape {
 	if manifest {
 		pod = withHostPorts(pod)
 	}
-	s.Profile = r.profile(pod, !manifest, manifest)
+	s.Profile, s.Mentions = r.profile(pod, !manifest, manifest, text)
+	s.Mentions = s.Mentions || text != "" && strings.Contains(s.ServiceAccount, text)
 	return s
 }
 
@@ -229,22 +227,23 @@ func (r Recorder) Template(meta metav1.Object, kind schema.GroupKind, template *
 	pod := withHostPorts(&corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec})
 	record.ServiceAccount = accountOf(&pod.Spec)
 	record.Token = tokenOf(&pod.Spec)
-	record.Profile = r.profile(pod, meta.GetUID() != "" && Reads(kind), true)
+	record.Profile, _ = r.profile(pod, meta.GetUID() != "" && Reads(kind), true, "")
 	return record
 }
 
 // profile returns the profile of a pod. If a server stores it, each of its volumes has a
 // source (pkg/apis/core/v1/defaults.go, SetDefaults_Volume): where none is to be seen, it
-// is one that this version does not know. A template is the manifest of its workload.
-func (r Recorder) profile(pod *corev1.Pod, stored, template bool) *profile.Profile {
+// is one that this version does not know. A template is the manifest of its workload. It also
+// reports whether the profile mentions a text.
+func (r Recorder) profile(pod *corev1.Pod, stored, template bool, text string) (*profile.Profile, bool) {
 	o := profile.Options{EphemeralContainers: r.Scope.EphemeralContainers, Template: template}
 	unknown := func(v corev1.Volume) bool { return v.VolumeSource == corev1.VolumeSource{} }
 	if !stored || !slices.ContainsFunc(pod.Spec.Volumes, unknown) {
-		return r.Interner.Intern(profile.Of(pod, o))
+		return r.Interner.InternWith(profile.Of(pod, o), text)
 	}
 	known := *pod
 	known.Spec.Volumes = slices.DeleteFunc(slices.Clone(pod.Spec.Volumes), unknown)
-	return r.Interner.Intern(profile.Of(&known, o).WithVolume(profile.UnknownVolume))
+	return r.Interner.InternWith(profile.Of(&known, o).WithVolume(profile.UnknownVolume), text)
 }
 
 // deploymentOf returns the name of the Deployment that controls the ReplicaSet with

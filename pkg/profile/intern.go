@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"hash/maphash"
 	"reflect"
@@ -30,16 +31,24 @@ func (p *Profile) Digest() Digest { return sha256.Sum256(p.appendKey(nil)) }
 // included. If there is none, it returns p, whose sets it may replace by equal ones: p must
 // not be in use.
 func (in *Interner) Intern(p *Profile) *Profile {
+	p, _ = in.InternWith(p, "")
+	return p
+}
+
+// InternWith is Intern, and reports whether a text of letters, digits and dashes is in a
+// value or in the name of a container. No text is in none.
+func (in *Interner) InternWith(p *Profile, text string) (interned *Profile, mentions bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	rows := p.rows()
 	var hashes [len(rows)]uint64
 	for i, r := range rows {
 		hashes[i] = in.sets.hash(r.set)
+		mentions = mentions || text != "" && hashes[i] != 0 && bytes.Contains(in.sets.scratch, []byte(text))
 	}
 	k := maphash.Comparable(in.sets.seed(), hashes)
 	if known := in.profiles[k].Value(); known != nil && known.same(p) {
-		return known
+		return known, mentions
 	}
 	var uses [][]Use
 	for i, r := range rows {
@@ -50,7 +59,7 @@ func (in *Interner) Intern(p *Profile) *Profile {
 	}
 	in.profiles[k] = weak.Make(p)
 	runtime.AddCleanup(p, in.forget, k)
-	return p
+	return p, mentions
 }
 
 // WithVolume returns p.WithVolume(kind), which shares its sets with interned profiles and
@@ -90,7 +99,7 @@ type sets struct {
 	// recent is renewed, and becomes older, when it is full.
 	recent, older map[setKey]any
 	hashing       maphash.Hash // has the seed of all hashes
-	scratch       []byte       // reused for each hash
+	scratch       []byte       // what was hashed last, reused
 }
 
 // setKey is the type of a set's values, and a hash of the set.
@@ -104,7 +113,7 @@ const maxSets = 1 << 14
 
 func (s *sets) seed() maphash.Seed { return s.hashing.Seed() }
 
-// hash returns a hash of a set; 0 for the empty one.
+// hash returns a hash of a set; 0 for the empty one, and for no other.
 func (s *sets) hash(set attribute) uint64 {
 	if set.empty() {
 		return 0
@@ -112,7 +121,7 @@ func (s *sets) hash(set attribute) uint64 {
 	s.scratch = set.appendKey(s.scratch[:0])
 	s.hashing.Reset()
 	_, _ = s.hashing.Write(s.scratch) // never fails
-	return s.hashing.Sum64()
+	return max(1, s.hashing.Sum64())
 }
 
 // find returns the items of a set that had that key; nil if none is known.

@@ -54,7 +54,7 @@ func (c Container) Compare(o Container) int {
 // Append appends the text of the container.
 func (c Container) Append(b []byte) []byte {
 	b = append(append(b, c.Kind...), " image "...)
-	b = strconv.AppendQuote(b, c.Image)
+	b = appendQuoted(b, c.Image)
 	if c.Template {
 		b = append(b, " in the template"...)
 	}
@@ -85,19 +85,24 @@ func (m Mount) Compare(o Mount) int {
 	)
 }
 
-func (m Mount) String() string {
-	text := strconv.Quote(m.Volume) + " of " + strconv.Quote(m.HostPath) + " at " + strconv.Quote(m.MountPath)
+// Append appends the text of the mount.
+func (m Mount) Append(b []byte) []byte {
+	b = appendQuoted(b, m.Volume)
+	b = appendQuoted(append(b, " of "...), m.HostPath)
+	b = appendQuoted(append(b, " at "...), m.MountPath)
 	if m.ReadOnly {
-		text += " read-only"
+		b = append(b, " read-only"...)
 	}
 	if m.Propagation != "" {
-		text += " with propagation " + strconv.Quote(m.Propagation)
+		b = appendQuoted(append(b, " with propagation "...), m.Propagation)
 	}
 	if m.Template {
-		text += " in the template"
+		b = append(b, " in the template"...)
 	}
-	return text
+	return b
 }
+
+func (m Mount) String() string { return string(m.Append(nil)) }
 
 // Port is a port of a container that is a port of the host.
 type Port struct {
@@ -114,9 +119,15 @@ func (p Port) Compare(o Port) int {
 		strings.Compare(p.Protocol, o.Protocol), strings.Compare(p.HostIP, o.HostIP))
 }
 
-func (p Port) String() string {
-	return strconv.FormatInt(p.HostPort, 10) + " to " + strconv.FormatInt(p.ContainerPort, 10) + " " + strconv.Quote(p.Protocol) + " on " + strconv.Quote(p.HostIP)
+// Append appends the text of the port.
+func (p Port) Append(b []byte) []byte {
+	b = strconv.AppendInt(b, p.HostPort, 10)
+	b = strconv.AppendInt(append(b, " to "...), p.ContainerPort, 10)
+	b = appendQuoted(append(b, ' '), p.Protocol)
+	return appendQuoted(append(b, " on "...), p.HostIP)
 }
+
+func (p Port) String() string { return string(p.Append(nil)) }
 
 // Variable is an environment variable that has a value of a Secret.
 type Variable struct {
@@ -133,9 +144,9 @@ func (v Variable) Compare(o Variable) int {
 
 // Append appends the text of the variable.
 func (v Variable) Append(b []byte) []byte {
-	b = append(strconv.AppendQuote(b, v.Name), " from "...)
-	b = append(strconv.AppendQuote(b, v.Secret), " key "...)
-	return strconv.AppendQuote(b, v.Key)
+	b = append(appendQuoted(b, v.Name), " from "...)
+	b = append(appendQuoted(b, v.Secret), " key "...)
+	return appendQuoted(b, v.Key)
 }
 
 func (v Variable) String() string { return string(v.Append(nil)) }
@@ -151,7 +162,12 @@ func (s Setting) Compare(o Setting) int {
 	return cmp.Or(strings.Compare(s.Name, o.Name), strings.Compare(s.Value, o.Value))
 }
 
-func (s Setting) String() string { return strconv.Quote(s.Name) + "=" + strconv.Quote(s.Value) }
+// Append appends the text of the setting.
+func (s Setting) Append(b []byte) []byte {
+	return appendQuoted(append(appendQuoted(b, s.Name), '='), s.Value)
+}
+
+func (s Setting) String() string { return string(s.Append(nil)) }
 
 // TokenVolumePrefix is how the name of the volume with the token begins that admission
 // adds to a pod, and of those that it considers as one, whatever their source. Five random

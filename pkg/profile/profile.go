@@ -22,7 +22,6 @@
 package profile
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"slices"
@@ -248,18 +247,6 @@ func (p *Profile) Covers(o *Profile) bool {
 	return true
 }
 
-// Mentions reports whether a text of letters, digits and dashes is in a value or in the
-// name of a container.
-func (p *Profile) Mentions(text string) bool {
-	var key []byte
-	for _, r := range p.rows() {
-		if key = r.set.appendKey(key[:0]); bytes.Contains(key, []byte(text)) {
-			return true
-		}
-	}
-	return false
-}
-
 // appendKey appends a key that two profiles share if and only if their values and
 // evidence are the same.
 func (p *Profile) appendKey(key []byte) []byte {
@@ -302,11 +289,7 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 		it := &items[i]
 		begin := len(key)
 		key = append(key, 0, 0, 0, 0) // the length of the text, which is not known yet
-		if v, ok := any(&it.Value).(appender); ok {
-			key = v.Append(key)
-		} else {
-			key = append(key, it.Value.String()...)
-		}
+		key = it.Value.Append(key)
 		binary.BigEndian.PutUint32(key[begin:], uint32(len(key)-begin)) //nolint:gosec // far below 4 GiB
 		key = binary.AppendUvarint(key, uint64(len(it.Uses)))
 		for _, u := range it.Uses {
@@ -316,9 +299,6 @@ func (s *Set[T]) appendKey(key []byte) []byte {
 	}
 	return key
 }
-
-// appender is a value that can append its text to a key without a string in between.
-type appender interface{ Append(b []byte) []byte }
 
 // appendText appends a text with its length, so that no two lists of texts have
 // the same key.

@@ -109,6 +109,10 @@ func (s Seccomp) Compare(o Seccomp) int {
 	return cmp.Or(s.Pod.Compare(o.Pod), s.Containers.Compare(o.Containers))
 }
 
-func (s Seccomp) String() string {
-	return "pod " + s.Pod.String() + "; containers " + s.Containers.String()
+// Append appends the text of the profiles.
+func (s Seccomp) Append(b []byte) []byte {
+	b = s.Pod.Append(append(b, "pod "...))
+	return s.Containers.Append(append(b, "; containers "...))
 }
+
+func (s Seccomp) String() string { return string(s.Append(nil)) }

@@ -3,7 +3,6 @@ package profile
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,31 +60,38 @@ func (s SELinuxOptions) Compare(o SELinuxOptions) int {
 	)
 }
 
-func (s SELinuxOptions) String() string {
+// Append appends the text of the options.
+func (s SELinuxOptions) Append(b []byte) []byte {
 	if !s.Set {
-		return unset
+		return append(b, unset...)
 	}
-	var parts []string
+	b = append(b, '{')
+	separator := ""
 	for _, f := range [...]struct{ name, value string }{
-		{"user", s.User}, {"role", s.Role}, {"type", s.Type}, {"level", s.Level},
+		{"user ", s.User}, {"role ", s.Role}, {"type ", s.Type}, {"level ", s.Level},
 	} {
 		if f.value != "" {
-			parts = append(parts, f.name+" "+strconv.Quote(f.value))
+			b = appendQuoted(append(append(b, separator...), f.name...), f.value)
+			separator = " "
 		}
 	}
-	return "{" + strings.Join(parts, " ") + "}"
+	return append(b, '}')
 }
+
+func (s SELinuxOptions) String() string { return string(s.Append(nil)) }
 
 // Compare orders by the pod's options, then by the containers'.
 func (s SELinux) Compare(o SELinux) int {
 	return cmp.Or(s.Pod.Compare(o.Pod), slices.CompareFunc(s.Containers, o.Containers, SELinuxOptions.Compare))
 }
 
-func (s SELinux) String() string {
-	var text strings.Builder
-	text.WriteString("pod " + s.Pod.String() + ", containers")
+// Append appends the text of the options.
+func (s SELinux) Append(b []byte) []byte {
+	b = append(s.Pod.Append(append(b, "pod "...)), ", containers"...)
 	for _, c := range s.Containers {
-		text.WriteString(" " + c.String())
+		b = c.Append(append(b, ' '))
 	}
-	return text.String()
+	return b
 }
+
+func (s SELinux) String() string { return string(s.Append(nil)) }

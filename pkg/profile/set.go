@@ -8,10 +8,12 @@ import (
 )
 
 // Value is an element of a Set: a small value with a total order. Two values are
-// the same when Compare returns 0.
+// the same when Compare returns 0, and only then have the same text.
 type Value[T any] interface {
 	Compare(T) int
 	String() string
+	// Append appends the text.
+	Append(b []byte) []byte
 }
 
 // Item is a value together with the evidence for it.

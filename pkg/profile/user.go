@@ -32,6 +32,10 @@ func (u User) Compare(o User) int {
 	return cmp.Or(u.UID.Compare(o.UID), u.NonRoot.Compare(o.NonRoot))
 }
 
-func (u User) String() string {
-	return "runAsUser " + u.UID.String() + ", runAsNonRoot " + u.NonRoot.String()
+// Append appends the text of the user.
+func (u User) Append(b []byte) []byte {
+	b = u.UID.Append(append(b, "runAsUser "...))
+	return u.NonRoot.Append(append(b, ", runAsNonRoot "...))
 }
+
+func (u User) String() string { return string(u.Append(nil)) }

@@ -13,6 +13,16 @@ const (
 	none  = "none"
 )
 
+// appendQuoted is strconv.AppendQuote, which looks at each character for longer.
+func appendQuoted(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || '~' < c || c == '"' || c == '\\' {
+			return strconv.AppendQuote(b, s)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
 // Flag is an optional boolean field: unset is a value too.
 type Flag int8
 
@@ -37,6 +47,9 @@ func flagOf(b *bool) Flag {
 
 // Compare orders Unset, False, True.
 func (f Flag) Compare(o Flag) int { return cmp.Compare(f, o) }
+
+// Append appends the text of the flag.
+func (f Flag) Append(b []byte) []byte { return append(b, f.String()...) }
 
 func (f Flag) String() string {
 	return [...]string{unset, "false", "true"}[f]
@@ -67,18 +80,24 @@ func (i ID) Compare(o ID) int {
 	return cmp.Compare(i.Number, o.Number)
 }
 
-func (i ID) String() string {
+// Append appends the text of the number.
+func (i ID) Append(b []byte) []byte {
 	if !i.Set {
-		return unset
+		return append(b, unset...)
 	}
-	return strconv.FormatInt(i.Number, 10)
+	return strconv.AppendInt(b, i.Number, 10)
 }
+
+func (i ID) String() string { return string(i.Append(nil)) }
 
 // Name is a string as spelled in the pod; the empty Name means unset.
 type Name string
 
 // Compare orders names bytewise.
 func (n Name) Compare(o Name) int { return strings.Compare(string(n), string(o)) }
+
+// Append appends the text of the name.
+func (n Name) Append(b []byte) []byte { return append(b, n.String()...) }
 
 // String quotes a name that could be mistaken for another value, so that
 // different values never have the same text.
@@ -119,7 +138,7 @@ func (n Names) Append(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = append(b, Name(s).String()...)
+		b = Name(s).Append(b)
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"strconv"
 	"testing"
 )
 
@@ -87,3 +88,11 @@ func tellApart[T Value[T]](t *testing.T, values []T) {
 }
 
 func sign(n int) int { return min(1, max(-1, n)) }
+
+func TestAppendQuoted(t *testing.T) {
+	for _, s := range append(tricky, "~ \x7f", "é", `\`, "\u2028") {
+		if got, want := string(appendQuoted([]byte("x"), s)), "x"+strconv.Quote(s); got != want {
+			t.Errorf("quoted %s, want %s", got, want)
+		}
+	}
+}

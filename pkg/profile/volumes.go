@@ -2,7 +2,6 @@ package profile
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 
 	"github.com/psp-advisor/psp-advisor/pkg/privilege"
@@ -43,12 +42,16 @@ func (h HostPath) Compare(o HostPath) int {
 	return cmp.Or(strings.Compare(h.Path, o.Path), presence(h.Writable).Compare(presence(o.Writable)))
 }
 
-func (h HostPath) String() string {
+// Append appends the text of the path.
+func (h HostPath) Append(b []byte) []byte {
+	b = appendQuoted(b, h.Path)
 	if h.Writable {
-		return strconv.Quote(h.Path) + " writable"
+		return append(b, " writable"...)
 	}
-	return strconv.Quote(h.Path) + " read-only"
+	return append(b, " read-only"...)
 }
+
+func (h HostPath) String() string { return string(h.Append(nil)) }
 
 func (p *Profile) addVolumes(pod *corev1.Pod, containers []container) {
 	for i := range pod.Spec.Volumes {

@@ -119,8 +119,8 @@ func (l *lister) shape(p *wirePod) (observe.Shape, error) {
 	if err != nil {
 		return observe.Shape{}, err
 	}
-	shape := l.recorder.Shape(pod)
-	if ok && (shape.Completed || token == "" || !shape.Mentions(token)) {
+	shape := l.recorder.Shape(pod, token)
+	if ok && !shape.Mentions {
 		l.shapes.remember(key, shape)
 	}
 	return shape, nil
