@@ -167,6 +167,9 @@ func TestGather(t *testing.T) {
 		members := make([]*Profile, 1+r.IntN(6))
 		for i := range members {
 			members[i] = random(r)
+			if i > 0 && r.IntN(2) == 0 {
+				members[i] = members[0] // with the same sets
+			}
 		}
 		gathered := Gather(members...)
 		if joined := Join(members...); !gathered.Equal(joined) {

@@ -199,8 +199,16 @@ func (s *Set[T]) add(v T, container string) {
 // number of sets. The union of one set, or of sets that are the same, which most sets of one
 // workload are, takes no memory.
 func union[T Value[T]](sets []Set[T], members bool) Set[T] {
-	if len(sets) == 1 || !members && !slices.ContainsFunc(sets, func(s Set[T]) bool { return !s.isSame(sets[0]) }) {
+	others := func(f func(a, b Set[T]) bool) bool {
+		return slices.ContainsFunc(sets, func(s Set[T]) bool { return !f(s, sets[0]) })
+	}
+	switch {
+	case len(sets) == 0:
+		return Set[T]{}
+	case len(sets) == 1, !members && !others(Set[T].isSame):
 		return sets[0]
+	case members && !others(func(a, b Set[T]) bool { return a.items == b.items }):
+		return inEach(sets[0], len(sets))
 	}
 	var values []T
 	for _, s := range sets {
@@ -233,6 +241,21 @@ func union[T Value[T]](sets []Set[T], members bool) Set[T] {
 		}
 	}
 	return u
+}
+
+// inEach returns the union of as many sets like s, with the indexes of all of them.
+func inEach[T Value[T]](s Set[T], members int) Set[T] {
+	items := slices.Clone(s.Items())
+	for i, it := range items {
+		uses := make([]Use, 0, members*len(it.Uses))
+		for member := range members {
+			for _, u := range it.Uses {
+				uses = append(uses, Use{member, u.Container})
+			}
+		}
+		items[i].Uses = uses
+	}
+	return setOf(items)
 }
 
 // compact gives up memory that the set does not need: room for more values, and lists of
