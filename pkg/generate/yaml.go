@@ -72,7 +72,9 @@ func (e *encoder) comments(path, indent string) {
 
 // fields writes a map: its first line after first, the others after indent.
 func (e *encoder) fields(fields map[string]any, path, first, indent string) {
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
+	names := slices.AppendSeq(make([]string, 0, len(fields)), maps.Keys(fields))
+	slices.Sort(names)
+	for _, name := range names {
 		path := strings.TrimPrefix(path+"."+name, ".")
 		e.comments(path, indent)
 		e.write(first, scalar(name), ":")
