@@ -37,9 +37,9 @@ type lister struct {
 	records   *records
 	// count counts pods that are alike instead of keeping an item of each.
 	count bool
-	// referred, if not nil, are the links that are kept: an object whose metadata is enough
-	// is nothing but a link.
-	referred references
+	// pace, if not nil, says which links are kept: an object whose metadata is enough is
+	// nothing but a link.
+	pace *pace
 	// progress is called with the number of objects listed so far.
 	progress func(n int)
 }
@@ -79,7 +79,7 @@ type listed struct {
 
 // list returns all items. An expired page is an error: the rest of the list would be
 // of another moment. The next page is requested as soon as the current one says how,
-// which is where it begins.
+// which is where it begins; one that would wait for the pods, later.
 func (l *lister) list(ctx context.Context) (listed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -90,18 +90,24 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	}
 	response := bufio.NewReaderSize(nil, 1<<16)
 	for next := l.request(ctx, ""); next != nil; {
-		current := next
+		current, token := next, ""
 		next, all.resourceVersion = nil, ""
 		err := current.read(response, func() error {
-			return c.page(ctx, response, func(m metav1.ListMeta) {
-				all.resourceVersion = m.ResourceVersion
-				if m.Continue != "" {
-					next = l.request(ctx, m.Continue)
+			return c.page(response, func(m metav1.ListMeta) {
+				all.resourceVersion, token = m.ResourceVersion, m.Continue
+				if token != "" && !l.follows() {
+					next = l.request(ctx, token)
 				}
 			})
 		})
 		if err == nil && all.resourceVersion == "" {
 			err = errIncomplete
+		}
+		if err == nil {
+			err = c.end(ctx)
+		}
+		if err == nil && token != "" && next == nil {
+			next = l.request(ctx, token)
 		}
 		if err != nil {
 			cancel()
@@ -175,15 +181,18 @@ type collector struct {
 	counted map[*observe.Record]bool
 	// n is the number of objects so far.
 	n int
+	// links are those of the current page, which are added at its end.
+	links []runtime.Object
+	// last is the namespace of the last item.
+	last string
 }
 
 // page reads the response to the request for a page, and calls head with its metadata.
-func (c *collector) page(ctx context.Context, response *bufio.Reader, head func(metav1.ListMeta)) error {
-	var links []runtime.Object
+func (c *collector) page(response *bufio.Reader, head func(metav1.ListMeta)) error {
 	take := func(object runtime.Object) error {
 		c.n++
-		if c.fetches() {
-			links = append(links, object)
+		if c.resource.metadata {
+			c.links = append(c.links, object)
 			return nil
 		}
 		return c.add(object)
@@ -197,14 +206,36 @@ func (c *collector) page(ctx context.Context, response *bufio.Reader, head func(
 	if err != nil {
 		return fmt.Errorf("reading the response: %w", err)
 	}
-	if err := c.complete(ctx, links, c.all); err != nil {
+	return nil
+}
+
+// end ends a page: it says how far the pods are, or adds the links when the pods are past
+// them.
+func (c *collector) end(ctx context.Context) error {
+	if c.pace != nil && c.resource.kind == podResource.kind {
+		c.pace.reach(c.last)
+	}
+	if len(c.links) == 0 {
+		return nil
+	}
+	if err := c.complete(ctx, c.links, c.all); err != nil {
 		return err
 	}
-	for _, object := range links {
+	if c.follows() {
+		last, err := meta.Accessor(c.links[len(c.links)-1])
+		if err != nil {
+			return fmt.Errorf("reading the response: %w", err)
+		}
+		if err := c.pace.follow(ctx, last.GetNamespace()); err != nil {
+			return err
+		}
+	}
+	for _, object := range c.links {
 		if err := c.add(object); err != nil {
 			return err
 		}
 	}
+	c.links = nil
 	return nil
 }
 
@@ -251,13 +282,17 @@ func (c *collector) json(response *bufio.Reader, head func(metav1.ListMeta), tak
 
 // add adds the item of an object, if it needs one.
 func (c *collector) add(object runtime.Object) error {
-	if m, ok := object.(*metav1.PartialObjectMetadata); ok && c.referred != nil && !c.referred[reference{m.Namespace, c.resource.kind, m.Name}] {
+	if m, ok := object.(*metav1.PartialObjectMetadata); ok && c.follows() && !c.pace.refers(reference{m.Namespace, c.resource.kind, m.Name}) {
 		return nil
 	}
 	i, err := c.item(object)
 	if err != nil || i == nil {
 		return err
 	}
+	if c.pace != nil {
+		c.pace.refer(i.Record)
+	}
+	c.last = i.Namespace
 	if c.count {
 		if c.counted[i.Record] {
 			i.More++
@@ -296,6 +331,9 @@ func (l *lister) item(object runtime.Object) (*item, error) {
 	}
 	return &item{l.records.share(r), m.GetName(), m.GetResourceVersion()}, nil
 }
+
+// follows reports whether the lister keeps the links that the pods refer to.
+func (l *lister) follows() bool { return l.resource.metadata && l.pace != nil }
 
 // fetches reports whether the lister lists metadata and needs some whole objects.
 func (l *lister) fetches() bool { return l.resource.metadata && l.recorder.Scope.Templates }

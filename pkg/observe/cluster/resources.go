@@ -50,11 +50,6 @@ func isLink(kind schema.GroupKind) bool {
 	return slices.ContainsFunc(linkResources, func(r resource) bool { return r.groupKind() == kind })
 }
 
-// reference is the name of a link, by which others refer to it.
-type reference struct{ namespace, kind, name string }
-
-type references map[reference]bool
-
 // templateResources create pods from a template. The service accounts decide which of
 // these get a token.
 var templateResources = []resource{

@@ -49,8 +49,9 @@ func List(ctx context.Context, config *rest.Config, scope observe.Scope, progres
 	seen, shared := &shapes{}, &records{}
 	l := &listing{snapshot: s, pending: map[*lister]error{}, counts: counter{report: progress}}
 	for _, namespace := range namespacesOf(scope) {
+		pods := newPace(!scope.Pods)
 		for _, r := range resourcesOf(scope) {
-			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, records: shared, count: true})
+			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, records: shared, count: true, pace: pods})
 		}
 	}
 	if err := l.run(ctx); err != nil {
@@ -79,21 +80,28 @@ func (l *listing) add(one *lister) {
 	l.pending[one] = nil
 }
 
-// run lists all resources concurrently, except the links, which it lists after what they
-// link: otherwise the ReplicaSet of a concurrent rollout could be missing for its pods, and
-// the ten old ReplicaSets of each Deployment, which nothing refers to, would be kept.
+// run lists all resources concurrently, and then the links that are missing: the ReplicaSet
+// of a rollout that began meanwhile, and what is referred to only by a link itself.
 func (l *listing) run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
-	var all sync.WaitGroup
+	l.all(work, stop, l.listers)
+	var links []*lister
 	for _, one := range l.listers {
-		if !one.resource.metadata {
-			all.Go(func() { l.one(work, one, stop) })
+		if one.resource.metadata {
+			links = append(links, one)
 		}
 	}
-	all.Wait()
-	if l.err == nil {
-		l.links(work, stop)
+	asked := references{}
+	for missing := l.snapshot.missing(asked); len(missing) > 0 && l.err == nil; missing = l.snapshot.missing(asked) {
+		maps.Copy(asked, missing)
+		again := &pace{referred: missing, done: true}
+		for _, one := range links {
+			one.pace = again
+			one.recorder.Scope.Templates = false // those have been listed
+			l.pending[one] = nil
+		}
+		l.all(work, stop, links)
 	}
 	if l.err != nil && ctx.Err() != nil {
 		return l.unfinished(context.Cause(ctx))
@@ -101,35 +109,20 @@ func (l *listing) run(ctx context.Context) error {
 	return l.err
 }
 
-// links lists the links that the listed records refer to; then those that these links
-// refer to, which hardly ever are links.
-func (l *listing) links(ctx context.Context, stop func()) {
-	asked := references{}
-	for first := true; ; first = false {
-		missing := l.snapshot.missing(asked)
-		if !first && len(missing) == 0 || l.err != nil {
-			return
-		}
-		maps.Copy(asked, missing)
-		var all sync.WaitGroup
-		for _, one := range l.listers {
-			if !one.resource.metadata {
-				continue
-			}
-			one.referred = missing
-			if !first {
-				one.recorder.Scope.Templates = false // those were added at first
-				l.pending[one] = nil
-			}
-			all.Go(func() { l.one(ctx, one, stop) })
-		}
-		all.Wait()
+func (l *listing) all(ctx context.Context, stop func(), listers []*lister) {
+	var all sync.WaitGroup
+	for _, one := range listers {
+		all.Go(func() { l.one(ctx, one, stop) })
 	}
+	all.Wait()
 }
 
 // one lists one resource and adds it to the snapshot.
 func (l *listing) one(ctx context.Context, one *lister, stop func()) {
 	all, err := l.retry(ctx, one)
+	if one.resource.kind == podResource.kind {
+		one.pace.finish()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
