@@ -40,6 +40,8 @@ type lister struct {
 	// pace, if not nil, says which links are kept: an object whose metadata is enough is
 	// nothing but a link.
 	pace *pace
+	// refused is true if the server refused to list the resource.
+	refused bool
 	// progress is called with the number of objects listed so far.
 	progress func(n int)
 }

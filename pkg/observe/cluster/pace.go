@@ -12,6 +12,16 @@ type reference struct{ namespace, kind, name string }
 
 type references map[reference]bool
 
+// ofKind reports whether one of them is of a kind.
+func (r references) ofKind(kind string) bool {
+	for to := range r {
+		if to.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
 // pace is how far the pods have been listed. The links follow them, so that only those are
 // kept that something refers to: a Deployment has ten old ReplicaSets, which link nothing.
 // Lists are sorted by namespace and name on every known server. Where they are not, more

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/apitest"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
 )
 
 func TestPace(t *testing.T) {
@@ -48,6 +50,37 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// What is missing is listed again, unless that was refused.
+func TestLinksAreListedAgain(t *testing.T) {
+	for name, refused := range map[string]bool{"served": false, "refused": true} {
+		bubble(t, name, func(t *testing.T) {
+			server, config := apitest.Serve(t, pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")))
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				if refused && q.Resource == "replicasets" {
+					refuse(w, http.StatusForbidden)
+					return true
+				}
+				return false
+			})
+			s, err := List(within(t), config, observe.Scope{Pods: true}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lists := map[string]int{}
+			for _, q := range server.Requested() {
+				lists[q.Resource]++
+			}
+			want, gaps := map[string]int{"pods": 1, "replicasets": 2, "jobs": 1}, 0
+			if refused {
+				want["replicasets"], gaps = 1, 1
+			}
+			if diff := cmp.Diff(want, lists); diff != "" || len(s.Gaps()) != gaps {
+				t.Errorf("gaps %v; lists (-want +got):\n%s", s.Gaps(), diff)
+			}
+		})
+	}
+}
+
 // The links are requested while the pods are being listed, and are not kept before.
 func TestLinksFollowPods(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -57,13 +90,13 @@ func TestLinksFollowPods(t *testing.T) {
 			replicaSet("shop", "web-1", ownedBy("apps/v1", "Deployment", "shop", "web")),
 		)
 		asked := make(chan struct{})
-		lists := 0
+		var lists atomic.Int32
 		server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
 			switch q.Resource {
 			case "pods":
 				<-asked
 			case "replicasets":
-				if lists++; lists == 1 {
+				if lists.Add(1) == 1 {
 					close(asked)
 				}
 			}
@@ -78,8 +111,8 @@ func TestLinksFollowPods(t *testing.T) {
 			kept = append(kept, r.Kind.Kind+"/"+r.Name)
 		}
 		slices.Sort(kept)
-		if diff := cmp.Diff([]string{"Pod/web-1-a", "ReplicaSet/web-1"}, kept); diff != "" || lists != 1 {
-			t.Errorf("%d lists of ReplicaSets; records (-want +got):\n%s", lists, diff)
+		if diff := cmp.Diff([]string{"Pod/web-1-a", "ReplicaSet/web-1"}, kept); diff != "" || lists.Load() != 1 {
+			t.Errorf("%d lists of ReplicaSets; records (-want +got):\n%s", lists.Load(), diff)
 		}
 	})
 }

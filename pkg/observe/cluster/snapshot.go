@@ -86,27 +86,31 @@ func (l *listing) run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	l.all(work, stop, l.listers)
-	var links []*lister
-	for _, one := range l.listers {
-		if one.resource.metadata {
-			links = append(links, one)
-		}
-	}
 	asked := references{}
 	for missing := l.snapshot.missing(asked); len(missing) > 0 && l.err == nil; missing = l.snapshot.missing(asked) {
 		maps.Copy(asked, missing)
-		again := &pace{referred: missing, done: true}
-		for _, one := range links {
-			one.pace = again
-			one.recorder.Scope.Templates = false // those have been listed
-			l.pending[one] = nil
-		}
-		l.all(work, stop, links)
+		l.all(work, stop, l.again(missing))
 	}
 	if l.err != nil && ctx.Err() != nil {
 		return l.unfinished(context.Cause(ctx))
 	}
 	return l.err
+}
+
+// again prepares to list links once more, of which some are missing, and returns who does.
+func (l *listing) again(missing references) []*lister {
+	var listers []*lister
+	ahead := &pace{referred: missing, done: true}
+	for _, one := range l.listers {
+		if !one.resource.metadata || one.refused || !missing.ofKind(one.resource.kind) {
+			continue
+		}
+		one.pace = ahead
+		one.recorder.Scope.Templates = false // those have been listed
+		l.pending[one] = nil
+		listers = append(listers, one)
+	}
+	return listers
 }
 
 func (l *listing) all(ctx context.Context, stop func(), listers []*lister) {
@@ -129,6 +133,7 @@ func (l *listing) one(ctx context.Context, one *lister, stop func()) {
 	case err == nil:
 		l.snapshot.keep(one, all)
 	case apierror.Of(err).Refusal():
+		one.refused = true
 		l.snapshot.gaps = append(l.snapshot.gaps, one.gap(err))
 	default:
 		if l.err == nil {
