@@ -394,15 +394,20 @@ func TestListLinks(t *testing.T) {
 		unknown     []aggregate.Workload
 	}{
 		"both": {
-			both(), []string{"Job/cycle", "Job/first", "Job/over", "Job/third", "ReplicaSet/bare", "ReplicaSet/second", "ReplicaSet/web-2"},
-			[]string{
+			scope: both(),
+			links: []string{"Job/cycle", "Job/first", "Job/over", "Job/third", "ReplicaSet/bare", "ReplicaSet/second", "ReplicaSet/web-2"},
+			want: []string{
 				"shop/CronJob/last as default", "shop/Deployment/web as default", "shop/Job/cycle as default",
 				"shop/Job/gone as default", "shop/ReplicaSet/bare as default",
-			}, 2, []aggregate.Workload{{Namespace: "shop", Group: "batch", Kind: "Job", Name: "gone"}},
+			},
+			templates: 2,
+			unknown:   []aggregate.Workload{{Namespace: "shop", Group: "batch", Kind: "Job", Name: "gone"}},
 		},
 		"templates": {
-			observe.Scope{Templates: true}, []string{"ReplicaSet/bare"},
-			[]string{"shop/Deployment/web as default", "shop/ReplicaSet/bare as default"}, 2, nil,
+			scope:     observe.Scope{Templates: true},
+			links:     []string{"ReplicaSet/bare"},
+			want:      []string{"shop/Deployment/web as default", "shop/ReplicaSet/bare as default"},
+			templates: 2,
 		},
 	}
 	for name, tc := range tests {
