@@ -215,32 +215,19 @@ func unite(profiles []*Profile, members bool) *Profile {
 }
 
 // Equal reports whether p and o have the same values; evidence is ignored.
-func (p *Profile) Equal(o *Profile) bool {
-	others := o.rows()
-	for i, r := range p.rows() {
-		if !r.set.equal(others[i].set) {
-			return false
-		}
-	}
-	return true
-}
-
-// same reports whether p and o have the same values and evidence.
-func (p *Profile) same(o *Profile) bool {
-	others := o.rows()
-	for i, r := range p.rows() {
-		if !r.set.same(others[i].set) {
-			return false
-		}
-	}
-	return true
-}
+func (p *Profile) Equal(o *Profile) bool { return p.all(o, attribute.equal) }
 
 // Covers reports whether p has every value of o: o ⊑ p.
-func (p *Profile) Covers(o *Profile) bool {
+func (p *Profile) Covers(o *Profile) bool { return p.all(o, attribute.covers) }
+
+// same reports whether p and o have the same values and evidence.
+func (p *Profile) same(o *Profile) bool { return p.all(o, attribute.same) }
+
+// all reports whether something holds for each attribute of p and the same one of o.
+func (p *Profile) all(o *Profile, holds func(own, other attribute) bool) bool {
 	others := o.rows()
 	for i, r := range p.rows() {
-		if !r.set.covers(others[i].set) {
+		if !holds(r.set, others[i].set) {
 			return false
 		}
 	}
