@@ -291,9 +291,6 @@ func (c *collector) add(object runtime.Object) error {
 	if err != nil || i == nil {
 		return err
 	}
-	if c.pace != nil {
-		c.pace.refer(i.Record)
-	}
 	c.last = i.Namespace
 	if c.count {
 		if c.counted[i.Record] {
@@ -304,6 +301,9 @@ func (c *collector) add(object runtime.Object) error {
 			c.counted = map[*observe.Record]bool{}
 		}
 		c.counted[i.Record] = true
+	}
+	if c.pace != nil {
+		c.pace.refer(i.Record)
 	}
 	c.all.items = append(c.all.items, i)
 	return nil

@@ -10,6 +10,15 @@ import (
 // reference is the name of a link, by which other records refer to it.
 type reference struct{ namespace, kind, name string }
 
+// linkOf returns the link that a record refers to, if its controller is one.
+func linkOf(r *observe.Record) (to reference, ok bool) {
+	c := r.Controller
+	if c == nil || !isLink(c.Kind) {
+		return reference{}, false
+	}
+	return reference{r.Namespace, c.Kind.Kind, c.Name}, true
+}
+
 type references map[reference]bool
 
 // ofKind reports whether one of them is of a kind.
@@ -41,10 +50,10 @@ func newPace(done bool) *pace {
 
 // refer notes what a record refers to.
 func (p *pace) refer(r *observe.Record) {
-	if c := r.Controller; c != nil && isLink(c.Kind) {
+	if to, ok := linkOf(r); ok {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.referred[reference{r.Namespace, c.Kind.Kind, c.Name}] = true
+		p.referred[to] = true
 	}
 }
 

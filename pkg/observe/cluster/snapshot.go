@@ -215,17 +215,17 @@ func (s *Snapshot) keep(one *lister, all listed) {
 // for before.
 func (s *Snapshot) missing(asked references) references {
 	list := references{}
-	for namespace, records := range s.records {
+	for _, records := range s.records {
 		for _, r := range records {
-			if c := r.Controller; c != nil && isLink(c.Kind) {
-				list[reference{namespace, c.Kind.Kind, c.Name}] = true
+			if to, ok := linkOf(r); ok {
+				list[to] = true
 			}
 		}
 	}
-	for namespace, records := range s.records {
+	for _, records := range s.records {
 		for _, r := range records {
 			if isLink(r.Kind) {
-				delete(list, reference{namespace, r.Kind.Kind, r.Name})
+				delete(list, reference{r.Namespace, r.Kind.Kind, r.Name})
 			}
 		}
 	}
