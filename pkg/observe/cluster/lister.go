@@ -108,15 +108,15 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 		if err == nil {
 			err = c.end(ctx)
 		}
-		if err == nil && token != "" && next == nil {
-			next = l.request(ctx, token)
-		}
 		if err != nil {
 			cancel()
 			if next != nil {
 				next.discard()
 			}
 			return listed{}, err
+		}
+		if token != "" && next == nil {
+			next = l.request(ctx, token)
 		}
 		l.progress(c.n)
 	}
