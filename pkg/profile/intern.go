@@ -46,7 +46,7 @@ func (in *Interner) InternWith(p *Profile, text string) (interned *Profile, ment
 		hashes[i] = in.sets.hash(r.set)
 		mentions = mentions || text != "" && hashes[i] != 0 && bytes.Contains(in.sets.scratch, []byte(text))
 	}
-	k := maphash.Comparable(in.sets.seed(), hashes)
+	k := maphash.Comparable(in.sets.hashing.Seed(), hashes)
 	if known := in.profiles[k].Value(); known != nil && known.same(p) {
 		return known, mentions
 	}
@@ -110,8 +110,6 @@ type setKey struct {
 
 // maxSets is the number of sets that are kept at least, if there are so many.
 const maxSets = 1 << 14
-
-func (s *sets) seed() maphash.Seed { return s.hashing.Seed() }
 
 // hash returns a hash of a set; 0 for the empty one, and for no other.
 func (s *sets) hash(set attribute) uint64 {
