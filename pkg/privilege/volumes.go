@@ -88,13 +88,24 @@ func VolumeKind(s *corev1.VolumeSource) string {
 		return ServiceAccountToken
 	}
 	fields := reflect.ValueOf(s).Elem()
-	for i := range fields.NumField() {
+	for i, name := range volumeKinds {
 		if !fields.Field(i).IsNil() {
-			name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
 			return name
 		}
 	}
 	return "emptyDir"
+}
+
+// volumeKinds are the names of the fields of a volume's source.
+var volumeKinds = namesIn(reflect.TypeFor[corev1.VolumeSource]())
+
+func namesIn(fields reflect.Type) []string {
+	var names []string
+	for f := range fields.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // onlyToken reports whether every source of a projected volume is the token at its
