@@ -21,6 +21,9 @@ import (
 // IsPrint reports whether a character can be printed as it is. Unlike for Go, letters
 // and marks without a width cannot.
 func IsPrint(r rune) bool {
+	if r < utf8.RuneSelf {
+		return ' ' <= r && r <= '~'
+	}
 	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
