@@ -26,10 +26,12 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 // WriteYAML writes what YAML returns, a namespace at a time. Several namespaces are
 // encoded at once.
 func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
-	for batch := range slices.Chunk(byNamespace(outputs), 2*runtime.GOMAXPROCS(0)) {
-		texts, errs := make([]bytes.Buffer, len(batch)), make([]error, len(batch))
+	texts := make([]bytes.Buffer, 2*runtime.GOMAXPROCS(0))
+	for batch := range slices.Chunk(byNamespace(outputs), len(texts)) {
+		errs := make([]error, len(batch))
 		var all sync.WaitGroup
 		for i, outputs := range batch {
+			texts[i].Reset()
 			all.Go(func() { errs[i] = encodeNamespace(&texts[i], outputs, explain) })
 		}
 		all.Wait()

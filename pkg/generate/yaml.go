@@ -37,7 +37,7 @@ func writeYAML(out *bytes.Buffer, object Object) error {
 		return fmt.Errorf("writing YAML: %w", err)
 	}
 	e := &encoder{out, object.Reasons, object.Text}
-	e.fields(fields, "", "", "")
+	e.fields(fields, nil, "", "")
 	return nil
 }
 
@@ -54,7 +54,7 @@ func Document(value any) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString("---\n")
 	e := &encoder{out: &out}
-	e.fields(fields, "", "", "")
+	e.fields(fields, nil, "", "")
 	return out.Bytes(), nil
 }
 
@@ -64,18 +64,23 @@ func (e *encoder) write(parts ...string) {
 	}
 }
 
-func (e *encoder) comments(path, indent string) {
-	for _, reason := range e.reasons[path] {
+func (e *encoder) comments(path []byte, indent string) {
+	for _, reason := range e.reasons[string(path)] {
 		e.write(indent, "# ", reason, "\n")
 	}
 }
 
-// fields writes a map: its first line after first, the others after indent.
-func (e *encoder) fields(fields map[string]any, path, first, indent string) {
+// fields writes a map: its first line after first, the others after indent. A path is
+// that of Reasons, in memory that those of all fields share.
+func (e *encoder) fields(fields map[string]any, path []byte, first, indent string) {
 	names := slices.AppendSeq(make([]string, 0, len(fields)), maps.Keys(fields))
 	slices.Sort(names)
 	for _, name := range names {
-		path := strings.TrimPrefix(path+"."+name, ".")
+		path := path
+		if len(path) > 0 {
+			path = append(path, '.')
+		}
+		path = append(path, name...)
 		e.comments(path, indent)
 		e.write(first, scalar(name), ":")
 		first = indent
@@ -91,7 +96,7 @@ func (e *encoder) fields(fields map[string]any, path, first, indent string) {
 			e.items(value, path, indent)
 		default:
 			text, ok := value.(string)
-			if ok && slices.Contains(e.text, path) && isText(text) {
+			if ok && slices.Contains(e.text, string(path)) && isText(text) {
 				e.lines(text, indent+"  ")
 				continue
 			}
@@ -124,14 +129,14 @@ func isText(s string) bool {
 }
 
 // items writes a list, with its items at the indentation of its name.
-func (e *encoder) items(items []any, path, indent string) {
+func (e *encoder) items(items []any, path []byte, indent string) {
 	if len(items) == 0 {
 		e.write(" []\n")
 		return
 	}
 	e.write("\n")
 	for i, item := range items {
-		path := Item(path, i)
+		path := append(strconv.AppendInt(append(path, '['), int64(i), 10), ']') // as Item does
 		e.comments(path, indent)
 		if fields, ok := item.(map[string]any); ok && len(fields) > 0 {
 			e.fields(fields, path, indent+"- ", indent+"  ")
@@ -183,14 +188,20 @@ var notWords = map[string]bool{
 	"on": true, "off": true, "null": true,
 }
 
+// longest is the length of the longest of them.
+const longest = len("false")
+
 // scalar returns a string as YAML. Go's escapes are valid YAML. A byte that is not
 // UTF-8 becomes U+FFFD, as in JSON: \xff is another character in YAML.
 func scalar(s string) string {
-	if isWord(s) && !notWords[strings.ToLower(s)] {
+	if isWord(s) && (len(s) > longest || !notWords[strings.ToLower(s)]) {
 		return s
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !printable.IsPrint(r) }) {
-		return strconv.QuoteToASCII(string([]rune(s)))
+	if !utf8.ValidString(s) {
+		s = string([]rune(s))
 	}
-	return strconv.Quote(string([]rune(s)))
+	if strings.ContainsFunc(s, func(r rune) bool { return !printable.IsPrint(r) }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return strconv.Quote(s)
 }
