@@ -46,7 +46,7 @@ var imports = map[string][]string{
 	"pkg/observe/cluster/wire": {"google.golang.org/protobuf/encoding/protowire", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/runtime"},
 	"pkg/observe/cluster": {
 		module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/observe", module + "pkg/observe/cluster/wire", module + "pkg/profile",
-		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
+		"github.com/klauspost/compress/gzip", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go",
 	},
 	"pkg/generate": {
 		module + "pkg/aggregate", module + "pkg/printable", module + "pkg/profile",

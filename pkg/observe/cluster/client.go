@@ -63,6 +63,10 @@ func newClient(config *rest.Config, scope observe.Scope) (*client, error) {
 	if config.UserAgent == "" {
 		config.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
+	if !config.DisableCompression {
+		config.DisableCompression = true // that of net/http
+		config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return &gunzip{RoundTripper: rt} })
+	}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection: %w", err)
