@@ -96,7 +96,7 @@ func TestGunzip(t *testing.T) {
 // A response that ends early, or has another byte, is an error, wherever that is.
 func TestGunzipDamaged(t *testing.T) {
 	whole := compressed(t, "a page of pods, and of pods")
-	const header = 10 // without a checksum: times and the like
+	const header = 10                    // without a checksum: times and the like
 	for at := 1; at < len(whole); at++ { // without any, it is empty
 		client, url := respond(t, "gzip", 200, whole[:at])
 		response := get(t, client, url)
