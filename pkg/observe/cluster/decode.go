@@ -59,11 +59,14 @@ type decoder struct {
 type wirePod struct {
 	corev1.Pod
 	shape []byte
+	// common is true if pods that differ in the names of their tokens' volumes may have the
+	// same shape.
+	common bool
 }
 
 // DeepCopyObject implements runtime.Object.
 func (p *wirePod) DeepCopyObject() runtime.Object {
-	return &wirePod{*p.DeepCopy(), bytes.Clone(p.shape)}
+	return &wirePod{*p.DeepCopy(), bytes.Clone(p.shape), p.common}
 }
 
 // whole returns the pod as far as it is read.

@@ -58,6 +58,8 @@ type tables struct {
 	kinds map[string]kind
 	// podNames and podShape are the two parts of a pod.
 	podNames, podShape *wire.Message
+	// podOwner is what the pods of a controller have in common besides their shape.
+	podOwner *wire.Message
 }
 
 // metadataKind is the kind of objects of which only the metadata was requested.
@@ -99,6 +101,7 @@ func tablesFor(scope observe.Scope) *tables {
 			"CronJob": kindOf[batchv1.CronJob](wire.Fields{"metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": template}}}}),
 		},
 		podNames: messageOf[corev1.Pod](wire.Fields{"metadata": metadata, "spec": {"nodeName": wire.Whole}}),
+		podOwner: messageOf[corev1.Pod](wire.Fields{"metadata": {"namespace": wire.Whole, "labels": labels, "ownerReferences": wire.Whole}}),
 		podShape: messageOf[corev1.Pod](shapeFields),
 	}
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"testing"
@@ -10,17 +11,19 @@ import (
 	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 )
 
 // recordOf returns the record of a pod that a server sends in protobuf.
-func recordOf(t *testing.T, l *lister, pod *corev1.Pod) *observe.Record {
+func recordOf(t *testing.T, l *lister, d *decoder, pod *corev1.Pod) *observe.Record {
 	t.Helper()
 	raw, err := pod.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded, err := (&decoder{tables: tablesFor(l.recorder.Scope)}).decode("Pod", raw)
+	decoded, err := d.decode("Pod", raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +46,7 @@ func newPodLister() *lister {
 func TestTokenNames(t *testing.T) {
 	r := podtest.Rand(t)
 	l := newPodLister()
+	d := &decoder{tables: tablesFor(l.recorder.Scope)}
 	names := []string{"kube-api-access-aaaaa", "kube-api-access-bbbbb", "kube-api-access-*****", "kube-api-access-aaaaab"}
 	// Few fields have one of the names at a time, so that each combination occurs often.
 	sometimes := func(otherwise string) string {
@@ -58,7 +62,7 @@ func TestTokenNames(t *testing.T) {
 		pod.Spec.ServiceAccountName = sometimes("default")
 		pod.Spec.Containers[0].Name = sometimes("c")
 		pod.Spec.Containers[0].VolumeMounts[0].MountPropagation = podtest.Maybe(r, corev1.MountPropagationBidirectional)
-		got, want := recordOf(t, l, pod), l.recorder.Pod(pod)
+		got, want := recordOf(t, l, d, pod), l.recorder.Pod(pod)
 		kept = append(kept, got)
 		if *got != *want {
 			t.Fatalf("pod %d: %+v, want %+v\n%+v", i, got, want, pod.Spec)
@@ -67,16 +71,88 @@ func TestTokenNames(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
+// Pods are counted as one if their records are alike, whatever has the names of their
+// tokens' volumes.
+func TestAgain(t *testing.T) {
+	r := podtest.Rand(t)
+	names := []string{"kube-api-access-aaaaa", "kube-api-access-bbbbb", "kube-api-access-*****"}
+	sometimes := func(otherwise ...string) string {
+		return podtest.Pick(r, append(slices.Repeat(otherwise, 30), names...)...)
+	}
+	selector, err := labels.Parse("tier!=kube-api-access-aaaaa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range []observe.Scope{{Pods: true}, {Pods: true, Selector: selector}} {
+		c := &collector{lister: *newPodLister(), all: &listed{}, counted: map[*observe.Record]bool{}, alike: map[digest]*observe.Record{}}
+		c.count, c.recorder.Scope = true, scope
+		c.decoder = decoder{tables: tablesFor(scope)}
+		want, not, found := map[observe.Alike]int{}, 0, 0
+		for i := range 5000 {
+			pod := podtest.Pod(podtest.Volume(podtest.Pick(r, names[i%len(names):]...), podtest.Token(), &corev1.VolumeMount{MountPath: "/token"}))
+			pod.Name, pod.Namespace, pod.UID = fmt.Sprint("web-", i), sometimes("shop"), types.UID(fmt.Sprint(i))
+			pod.Labels = map[string]string{"pod-template-hash": sometimes("a", "b"), "tier": sometimes("web")}
+			pod.Spec.NodeName, pod.Spec.ServiceAccountName = fmt.Sprint("node-", i%7), sometimes("default")
+			pod.Spec.Containers[0].Name = sometimes("c")
+			if r.IntN(10) > 0 {
+				pod.OwnerReferences = []metav1.OwnerReference{{
+					APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-" + sometimes("a", "b"), UID: types.UID(sometimes("u", "v")), Controller: new(r.IntN(20) > 0),
+				}}
+			}
+			if r.IntN(20) == 0 {
+				pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "a"}
+			}
+			raw, err := pod.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.again(raw) {
+				found++
+			} else {
+				object, err := c.decode("Pod", raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.add(object); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if record := c.recorder.Pod(pod); record == nil {
+				continue
+			} else if alike, ok := record.Alike(); ok {
+				want[alike]++
+			} else {
+				not++
+			}
+		}
+		got := map[observe.Alike]int{}
+		for _, i := range c.all.items {
+			if alike, ok := i.Alike(); ok {
+				got[alike] += 1 + i.More
+			} else {
+				not--
+			}
+		}
+		if !maps.Equal(got, want) || not != 0 {
+			t.Errorf("%d records that are alike, want %d; %d others too few", len(got), len(want), not)
+		}
+		if found < 1000 {
+			t.Errorf("only %d pods were not decoded", found)
+		}
+	}
+}
+
 // The pods of one template have one shape, which is computed once.
 func TestShapesAreShared(t *testing.T) {
 	l := newPodLister()
+	d := &decoder{tables: tablesFor(l.recorder.Scope)}
 	var kept []*observe.Record
 	for i := range 100 {
 		pod := podtest.Pod(podtest.Volume(fmt.Sprintf("kube-api-access-a%04d", i), podtest.Token(), &corev1.VolumeMount{MountPath: "/a"}))
 		pod.Name = fmt.Sprint("web-", i)
 		pod.UID = types.UID(pod.Name)
 		pod.Spec.NodeName = fmt.Sprint("node-", i)
-		got := recordOf(t, l, pod)
+		got := recordOf(t, l, d, pod)
 		kept = append(kept, got)
 		if got.Name != pod.Name || got.UID != pod.UID || got.Profile != kept[0].Profile {
 			t.Errorf("pod %d has the record of another: %+v", i, got)
