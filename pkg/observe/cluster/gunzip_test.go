@@ -145,7 +145,7 @@ func TestDisableCompression(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		get(t, c.http, server.URL).Body.Close() //nolint:errcheck // there is none
+		get(t, c.http, server.URL).Body.Close()
 		if got := <-asked; (got == "") != disabled {
 			t.Errorf("compression disabled: %t, requested: %q", disabled, got)
 		}
