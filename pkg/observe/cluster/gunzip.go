@@ -43,8 +43,8 @@ type decompressor struct {
 	reader gzip.Reader
 }
 
-// gunzipped is the body of a response. Like any other it is read and closed by one
-// goroutine.
+// gunzipped is the body of a response. It is read by one goroutine, and may be closed by
+// another meanwhile.
 type gunzipped struct {
 	compressed io.ReadCloser
 	from       *gunzip
@@ -58,10 +58,13 @@ func (b *gunzipped) Read(p []byte) (n int, err error) {
 	if b.err == nil && b.current == nil {
 		b.begin()
 	}
-	if b.err != nil {
-		return 0, b.err
+	if b.err == nil {
+		n, b.err = b.current.reader.Read(p)
 	}
-	n, b.err = b.current.reader.Read(p)
+	if b.err != nil && b.current != nil {
+		b.from.idle.Put(b.current)
+		b.current = nil
+	}
 	return n, b.err
 }
 
@@ -74,13 +77,6 @@ func (b *gunzipped) begin() {
 	b.current, b.err = d, d.reader.Reset(d.buffer)
 }
 
-// Close implements io.Closer.
-func (b *gunzipped) Close() error {
-	b.err = http.ErrBodyReadAfterClose
-	if b.current != nil {
-		b.current.buffer.Reset(nil)
-		b.from.idle.Put(b.current)
-		b.current = nil
-	}
-	return b.compressed.Close() //nolint:wrapcheck // a body like any other
-}
+// Close implements io.Closer. It makes a read end that is in progress, and leaves the
+// decompressor to it.
+func (b *gunzipped) Close() error { return b.compressed.Close() } //nolint:wrapcheck // a body like any other

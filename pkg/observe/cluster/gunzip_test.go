@@ -82,7 +82,7 @@ func TestGunzip(t *testing.T) {
 				if err := response.Body.Close(); err != nil {
 					t.Error(err)
 				}
-				if n, err := response.Body.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, io.EOF) {
+				if n, err := response.Body.Read(make([]byte, 1)); n > 0 || err == nil {
 					t.Errorf("reading after the end: %d bytes, %v", n, err)
 				}
 				if err := response.Body.Close(); err != nil {
@@ -126,12 +126,56 @@ func TestGunzipUnread(t *testing.T) {
 	if err := response.Body.Close(); err != nil {
 		t.Error(err)
 	}
-	if n, err := response.Body.Read(make([]byte, 1)); n > 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if n, err := response.Body.Read(make([]byte, 1)); n > 0 || err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("reading after the end: %d bytes, %v", n, err)
 	}
 	wrapper, ok := client.Transport.(utilnet.RoundTripperWrapper)
 	if !ok || wrapper.WrappedRoundTripper() == nil {
 		t.Error("idle connections cannot be closed")
+	}
+}
+
+// A response is closed while it is read, as that of a watch is: what it was read with is
+// in no other's use.
+func TestGunzipClosedMeanwhile(t *testing.T) {
+	page := compressed(t, strings.Repeat("a page of pods, ", 10_000))
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		if requests++; requests%2 == 0 {
+			_, _ = w.Write(page) // the client may have closed
+			return
+		}
+		stream := gzip.NewWriter(w)
+		_, _ = io.WriteString(stream, "an event")
+		_ = stream.Flush()
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	client := &http.Client{Transport: &gunzip{RoundTripper: &http.Transport{DisableCompression: true}}}
+	for range 20 {
+		watch := get(t, client, server.URL)
+		begun, ended := make(chan struct{}), make(chan error)
+		go func() {
+			_, err := io.ReadFull(watch.Body, make([]byte, len("an event")))
+			close(begun)
+			for err == nil {
+				_, err = watch.Body.Read(make([]byte, 100))
+			}
+			ended <- err
+		}()
+		<-begun
+		_ = watch.Body.Close()
+		list := get(t, client, server.URL)
+		got, err := io.ReadAll(list.Body)
+		if err != nil || len(got) != 160_000 {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+		_ = list.Body.Close()
+		if err := <-ended; errors.Is(err, io.EOF) {
+			t.Error("a closed response has an end")
+		}
 	}
 }
 
