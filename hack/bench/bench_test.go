@@ -21,6 +21,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected tables")
 
+// What is no command does not begin an hour's work.
+func TestUnknownCommand(t *testing.T) {
+	if err := compare(t.Context(), []string{"-growth=", "-live=false", "help"}); err == nil || !strings.Contains(err.Error(), `"help"`) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // TestTables: the tables have ratios to the reference, and no times.
 func TestTables(t *testing.T) {
 	one := func(user, wall time.Duration, peak int64, c counts) sample {

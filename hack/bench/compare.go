@@ -71,6 +71,9 @@ func compare(ctx context.Context, args []string) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("parsing flags: %w", err)
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown command %q: without one, everything is compared", flags.Arg(0))
+	}
 	if b.only, err = regexp.Compile(*only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
