@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -23,7 +24,7 @@ func (g *gunzip) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
 	request.Header.Set("Accept-Encoding", "gzip")
 	response, err := g.RoundTripper.RoundTrip(request)
-	if err != nil || response.Header.Get("Content-Encoding") != "gzip" {
+	if err != nil || !strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
 		return response, err //nolint:wrapcheck // a transport like any other
 	}
 	response.Header.Del("Content-Encoding")

@@ -63,6 +63,7 @@ func TestGunzip(t *testing.T) {
 		want     string
 	}{
 		"compressed":       {encoding: "gzip", status: 200, body: compressed(t, long), want: long},
+		"capital letters":  {encoding: "GZIP", status: 200, body: compressed(t, "a"), want: "a"},
 		"compressed error": {encoding: "gzip", status: 500, body: compressed(t, "an error"), want: "an error"},
 		"plain":            {status: 200, body: []byte(long), want: long},
 		"compressed twice": {encoding: "gzip", status: 200, body: append(compressed(t, "a"), compressed(t, "b")...), want: "ab"},
