@@ -188,13 +188,13 @@ var notWords = map[string]bool{
 	"on": true, "off": true, "null": true,
 }
 
-// longest is the length of the longest of them.
-const longest = len("false")
+// longestNotWord is the length of the longest of them.
+const longestNotWord = len("false")
 
 // scalar returns a string as YAML. Go's escapes are valid YAML. A byte that is not
 // UTF-8 becomes U+FFFD, as in JSON: \xff is another character in YAML.
 func scalar(s string) string {
-	if isWord(s) && (len(s) > longest || !notWords[strings.ToLower(s)]) {
+	if isWord(s) && (len(s) > longestNotWord || !notWords[strings.ToLower(s)]) {
 		return s
 	}
 	if !utf8.ValidString(s) {
