@@ -1,7 +1,11 @@
 package apitest
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,13 +41,34 @@ func (s *Server) selector(q Request) fields.Selector {
 // selected returns the objects that a request is about, as it wants them.
 func (s *Server) selected(q Request) []runtime.Object {
 	selector := s.selector(q)
+	objects := s.at(q.since)
 	var list []runtime.Object
-	for _, k := range s.keys(q.Resource) {
-		if o := s.objects[k]; q.selects(k, o, selector) {
+	for _, k := range slices.SortedFunc(maps.Keys(objects), key.compare) { // a server's order
+		if o := objects[k]; q.selects(k, o, selector) {
 			list = append(list, q.form(o))
 		}
 	}
 	return list
+}
+
+// at returns the objects as they were at a version; 0 means now. All pages of a list are
+// of the version of the first one.
+func (s *Server) at(version int) map[key]object {
+	if version == 0 || version == s.version {
+		return s.objects
+	}
+	objects := maps.Clone(s.objects)
+	for _, e := range slices.Backward(s.log) {
+		switch {
+		case e.version <= version:
+			return objects
+		case e.before == nil:
+			delete(objects, e.key)
+		default:
+			objects[e.key] = e.before
+		}
+	}
+	return objects
 }
 
 func (s *Server) list(q Request) (runtime.Object, *metav1.Status) {
@@ -73,10 +98,11 @@ func (s *Server) list(q Request) (runtime.Object, *metav1.Status) {
 	if err != nil {
 		s.t.Error(err)
 	}
-	m.SetResourceVersion(strconv.Itoa(s.version))
+	version := cmp.Or(q.since, s.version)
+	m.SetResourceVersion(strconv.Itoa(version))
 	end := min(q.Continue+limit, len(objects))
 	if end < len(objects) {
-		m.SetContinue(strconv.Itoa(end))
+		m.SetContinue(fmt.Sprintf("%d at %d", end, version))
 	}
 	if err := meta.SetList(list, objects[min(q.Continue, end):end]); err != nil {
 		s.t.Error(err)

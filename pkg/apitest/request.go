@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,8 +23,9 @@ type Request struct {
 	Namespace, Resource, Name string
 	// Metadata says that the metadata alone is wanted.
 	Metadata bool
-	// Continue is where the page of a list begins.
-	Continue int
+	// Continue is where the page of a list begins, and since the version of the list; 0 for
+	// the first page.
+	Continue, since int
 }
 
 var verbs = map[string]string{
@@ -58,7 +58,7 @@ func (s *Server) parse(r *http.Request) Request {
 		}
 	}
 	q.Metadata = strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata")
-	q.Continue, _ = strconv.Atoi(v.Get("continue"))
+	_, _ = fmt.Sscanf(v.Get("continue"), "%d at %d", &q.Continue, &q.since)
 	return q
 }
 

@@ -10,7 +10,6 @@
 package apitest
 
 import (
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -291,15 +290,4 @@ func (s *Server) change(e event) {
 	s.log = append(s.log, e)
 	close(s.news)
 	s.news = make(chan struct{})
-}
-
-// keys returns where the objects of a resource are stored, in a server's order.
-func (s *Server) keys(resource string) []key {
-	return slices.SortedFunc(func(yield func(key) bool) {
-		for k := range maps.Keys(s.objects) {
-			if k.resource == resource && !yield(k) {
-				return
-			}
-		}
-	}, key.compare)
 }

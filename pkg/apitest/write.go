@@ -120,9 +120,9 @@ func (s *Server) apply(q Request) (runtime.Object, *metav1.Status) {
 		return nil, refusal(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf("configmaps %q is forbidden: ", q.Name))
 	case size(&want) > maxBytes:
 		return nil, invalid(fmt.Sprintf("ConfigMap %q is invalid: []: Too long: may not be more than %d bytes", q.Name, maxBytes))
-	case !exists && s.Quota > 0 && len(s.keys(configMaps)) >= s.Quota:
+	case !exists && s.Quota > 0 && len(s.configMaps()) >= s.Quota:
 		return nil, refusal(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf(
-			"configmaps %q is forbidden: exceeded quota: few, requested: configmaps=1, used: configmaps=%d, limited: configmaps=%d", q.Name, len(s.keys(configMaps)), s.Quota))
+			"configmaps %q is forbidden: exceeded quota: few, requested: configmaps=1, used: configmaps=%d, limited: configmaps=%d", q.Name, len(s.configMaps()), s.Quota))
 	case want.ResourceVersion != "" && (!exists || want.ResourceVersion != old.ResourceVersion):
 		return nil, conflict("the object has been modified")
 	case others && !force && overlaps(old, &want):
