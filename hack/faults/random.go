@@ -74,8 +74,10 @@ func Random(r *rand.Rand, about Requests) Schedule {
 			if verb == Watch {
 				f.At = r.IntN(4)
 			}
+			f.Packed = verb == List && r.IntN(2) == 0
 		case Shortened:
 			f.At = pick(r, []int{r.IntN(1000), -1, -2})
+			f.Packed = verb == List && f.At >= 0
 		case Ended:
 			f.At = r.IntN(4)
 		case Silent:

@@ -37,6 +37,9 @@ type Fault struct {
 	// after n fields of the outermost protobuf message. For Slow, it is the number of
 	// milliseconds between bytes. For Skewed, it is hours.
 	At int `json:"at,omitempty"`
+	// Packed: the fault is in the compressed response, if the client takes one. It is for
+	// what occurs at some part of the bytes, on the way.
+	Packed bool `json:"packed,omitempty"`
 	// Code of Answered and ErrorEvent.
 	Code int `json:"code,omitempty"`
 	// Body of Answered; empty means a Status.

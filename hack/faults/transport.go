@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,7 +64,8 @@ func (t *Transport) Hits() []int {
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	// Faults are about what the server says, not about its compression.
+	// Unless a fault is about its compression, it is about what the server says.
+	packs := r.Header.Get("Accept-Encoding") == "gzip"
 	r.Header.Del("Accept-Encoding")
 	if q := r.URL.Query(); t.PageSize > 0 && q.Get("limit") != "" {
 		q.Set("limit", strconv.Itoa(t.PageSize))
@@ -78,6 +81,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(r)
 	for _, f := range due {
 		if err == nil {
+			f.Packed = f.Packed && packs
 			response, err = t.change(f, q, r, response)
 		}
 	}
@@ -259,6 +263,10 @@ func (f Fault) inBody(ctx context.Context, response *http.Response) error {
 	if err != nil {
 		return err //nolint:wrapcheck // as the server has it
 	}
+	if f.Packed && response.Header.Get("Content-Encoding") == "" {
+		body = pack(body)
+		response.Header.Set("Content-Encoding", "gzip")
+	}
 	end := len(body) * min(max(f.At, 0), 999) / 1000
 	switch f.Kind {
 	case Reset, Truncated:
@@ -278,12 +286,26 @@ func (f Fault) inBody(ctx context.Context, response *http.Response) error {
 		}
 		setBody(response, body[:end])
 	case Corrupted:
-		setBody(response, corrupt(body, f.At))
+		if f.Packed {
+			body[end] ^= 1
+		} else {
+			body = corrupt(body, f.At)
+		}
+		setBody(response, body)
 	case Ended, ErrorEvent, Silent: // watches only
 		setBody(response, body)
 	default:
 	}
 	return nil
+}
+
+// pack compresses a body as a server does.
+func pack(body []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write(body) // into memory
+	_ = w.Close()
+	return out.Bytes()
 }
 
 func setBody(response *http.Response, body []byte) {
