@@ -345,6 +345,35 @@ func TestListNeedsOnly(t *testing.T) {
 	})
 }
 
+// A list is of one moment: what changes between two pages makes no pod twice or missing.
+func TestListOfOneMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var objects []apiruntime.Object
+		for i := range pageSize + 1 {
+			objects = append(objects, pod("shop", fmt.Sprintf("pod-%04d", i)))
+		}
+		server, config := apitest.Serve(t, objects...)
+		server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
+			if q.Resource == "pods" && q.Continue > 0 {
+				server.Remove("pods", "shop", "pod-0000")
+				server.Put(pod("shop", "zz-new"))
+			}
+			return false
+		})
+		seen, err := List(within(t), config, observe.Scope{Pods: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, m := range seen.Observe().Members {
+			names[m.Workload.Name] = true
+		}
+		if len(names) != pageSize+1 || !names["pod-0000"] || names["zz-new"] {
+			t.Errorf("%d pods, with the one that is gone: %t, with the new one: %t", len(names), names["pod-0000"], names["zz-new"])
+		}
+	})
+}
+
 // A ReplicaSet that appears while the pods are listed is not missing for its pods.
 func TestListDuringRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
