@@ -286,7 +286,7 @@ func (f Fault) inBody(ctx context.Context, response *http.Response) error {
 		}
 		setBody(response, body[:end])
 	case Corrupted:
-		if f.Packed {
+		if f.Packed && end < len(body) {
 			body[end] ^= 1
 		} else {
 			body = corrupt(body, f.At)
