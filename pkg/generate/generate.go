@@ -118,7 +118,11 @@ type Object struct {
 type Reasons map[string][]string
 
 // Item returns the path of an item of the list at path.
-func Item(path string, index int) string { return path + "[" + strconv.Itoa(index) + "]" }
+func Item(path string, index int) string { return string(appendItem([]byte(path), index)) }
+
+func appendItem(path []byte, index int) []byte {
+	return append(strconv.AppendInt(append(path, '['), int64(index), 10), ']')
+}
 
 // The label of every generated object, by which they can be selected and pruned.
 const (

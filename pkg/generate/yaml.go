@@ -136,7 +136,7 @@ func (e *encoder) items(items []any, path []byte, indent string) {
 	}
 	e.write("\n")
 	for i, item := range items {
-		path := append(strconv.AppendInt(append(path, '['), int64(i), 10), ']') // as Item does
+		path := appendItem(path, i)
 		e.comments(path, indent)
 		if fields, ok := item.(map[string]any); ok && len(fields) > 0 {
 			e.fields(fields, path, indent+"- ", indent+"  ")
