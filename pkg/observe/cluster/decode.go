@@ -59,14 +59,21 @@ type decoder struct {
 type wirePod struct {
 	corev1.Pod
 	shape []byte
-	// common is true if pods that differ in the names of their tokens' volumes may have the
-	// same shape.
+	// key is the digest of the shape, and token the name of its token's volume; see digestOf.
+	key   digest
+	token string
+	// common is true if other pods may have the shape, with other names of that volume.
 	common bool
+	// alike is the digest of what the pods of a controller have in common, if pods are
+	// counted.
+	alike digest
 }
 
 // DeepCopyObject implements runtime.Object.
 func (p *wirePod) DeepCopyObject() runtime.Object {
-	return &wirePod{*p.DeepCopy(), bytes.Clone(p.shape), p.common}
+	c := *p
+	c.Pod, c.shape = *p.DeepCopy(), bytes.Clone(p.shape)
+	return &c
 }
 
 // whole returns the pod as far as it is read.
@@ -90,22 +97,40 @@ func podOf(shape []byte) (*corev1.Pod, error) {
 }
 
 // decode returns an object of a kind. A pod is valid until the next call.
-func (d *decoder) decode(kind string, raw []byte) (object runtime.Object, err error) {
+func (d *decoder) decode(kind string, raw []byte) (runtime.Object, error) {
 	if kind == podResource.kind {
-		d.pod = wirePod{shape: d.pod.shape[:0]}
-		if d.pod.shape, err = d.tables.podShape.Append(d.pod.shape, raw); err == nil {
-			err = d.read(d.tables.podNames, raw, &d.pod.Pod)
+		if err := d.begin(raw); err != nil {
+			return nil, err
 		}
-		object = &d.pod
-	} else {
-		o := d.tables.kinds[kind].empty()
-		err = d.read(d.tables.kinds[kind].message, raw, o)
-		object = o
+		return d.finish(raw)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading an object of kind %s: %w", kind, err)
+	object := d.tables.kinds[kind].empty()
+	if err := d.read(d.tables.kinds[kind].message, raw, object); err != nil {
+		return nil, reading(kind, err)
 	}
 	return object, nil
+}
+
+// begin reads the shape of a pod.
+func (d *decoder) begin(raw []byte) (err error) {
+	d.pod = wirePod{shape: d.pod.shape[:0]}
+	if d.pod.shape, err = d.tables.podShape.Append(d.pod.shape, raw); err != nil {
+		return reading(podResource.kind, err)
+	}
+	d.pod.key, d.pod.token, d.pod.common = digestOf(d.pod.shape)
+	return nil
+}
+
+// finish reads what is left of a pod whose shape was read, and returns the pod.
+func (d *decoder) finish(raw []byte) (runtime.Object, error) {
+	if err := d.read(d.tables.podNames, raw, &d.pod.Pod); err != nil {
+		return nil, reading(podResource.kind, err)
+	}
+	return &d.pod, nil
+}
+
+func reading(kind string, err error) error {
+	return fmt.Errorf("reading an object of kind %s: %w", kind, err)
 }
 
 // unmarshaler is an object with a generated decoder.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -182,10 +183,8 @@ type collector struct {
 	all *listed
 	// counted are the records that are in the list, if pods are counted.
 	counted map[*observe.Record]bool
-	// alike are those of them that are known by a digest, of which key is that of the
-	// current pod.
+	// alike are those of them that are known by a digest; see wirePod.
 	alike map[digest]*observe.Record
-	key   digest
 	// n is the number of objects so far.
 	n int
 	// links are those of the current page, which are added at its end.
@@ -261,25 +260,41 @@ func (c *collector) protobuf(response *bufio.Reader, head func(metav1.ListMeta),
 		if kind == "" {
 			return errors.New("the items of the list precede its metadata")
 		}
-		if kind == podResource.kind && c.count && c.again(raw) {
-			return nil
-		}
-		object, err := c.decode(kind, raw)
-		if err != nil {
+		object, err := c.object(kind, raw)
+		if err != nil || object == nil {
 			return err
 		}
 		return take(object)
 	})
 }
 
-// again counts a pod that is like one before it, which most are, without decoding it. It
-// reports whether the pod is.
+// object returns an object of a kind, but nil for a pod that was counted.
+func (c *collector) object(kind string, raw []byte) (runtime.Object, error) {
+	if kind != podResource.kind || !c.count {
+		return c.decode(kind, raw)
+	}
+	if err := c.begin(raw); err != nil {
+		return nil, err
+	}
+	if c.again(raw) {
+		return nil, nil //nolint:nilnil // it needs none
+	}
+	return c.finish(raw)
+}
+
+// again counts the current pod if it is like one before it, which most are, without
+// decoding it. It reports whether the pod is.
 func (c *collector) again(raw []byte) bool {
-	var ok bool
-	if c.key, ok = c.digest(raw); !ok {
+	if !c.pod.common {
 		return false
 	}
-	r := c.alike[c.key]
+	var err error
+	if c.buffer, err = c.tables.podOwner.Append(c.buffer[:0], raw); err != nil {
+		return false // whoever decodes it says what is wrong
+	}
+	c.buffer = append(c.buffer, c.pod.key[:]...)
+	c.pod.alike = sha256.Sum256(c.buffer)
+	r := c.alike[c.pod.alike]
 	if r == nil {
 		return false
 	}
@@ -320,7 +335,7 @@ func (c *collector) add(object runtime.Object) error {
 	if c.count {
 		p, ok := object.(*wirePod)
 		if _, alike := i.Alike(); alike && ok && p.common {
-			c.alike[c.key] = i.Record
+			c.alike[p.alike] = i.Record
 		}
 		if c.counted[i.Record] {
 			i.More++

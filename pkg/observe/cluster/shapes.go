@@ -91,21 +91,6 @@ func digestOf(shape []byte) (key digest, token string, ok bool) {
 	return key, string(name), true
 }
 
-// digest returns the digest of what makes pods of one controller alike, for a pod in
-// protobuf; ok is false if its shape must not be remembered.
-func (d *decoder) digest(raw []byte) (key digest, ok bool) {
-	var err error
-	if d.pod.shape, err = d.tables.podShape.Append(d.pod.shape[:0], raw); err != nil {
-		return digest{}, false
-	}
-	shape, _, ok := digestOf(d.pod.shape)
-	if d.buffer, err = d.tables.podOwner.Append(d.buffer[:0], raw); err != nil {
-		return digest{}, false
-	}
-	d.buffer = append(d.buffer, shape[:]...)
-	return sha256.Sum256(d.buffer), ok
-}
-
 // tokenNameIn returns the name of the volume of a token in a shape; nil if it has none.
 func tokenNameIn(shape []byte) []byte {
 	at := bytes.Index(shape, []byte(profile.TokenVolumePrefix))
@@ -123,11 +108,9 @@ func tokenNameIn(shape []byte) []byte {
 
 // shape returns the shape of a pod in protobuf.
 func (l *lister) shape(p *wirePod) (observe.Shape, error) {
-	key, token, ok := digestOf(p.shape)
-	ok = ok && p.UID != "" // or it is no pod of a server
-	if ok {
-		if shape, known := l.shapes.find(key); known {
-			p.common = true
+	p.common = p.common && p.UID != "" // or it is no pod of a server
+	if p.common {
+		if shape, known := l.shapes.find(p.key); known {
 			return shape, nil
 		}
 	}
@@ -135,10 +118,9 @@ func (l *lister) shape(p *wirePod) (observe.Shape, error) {
 	if err != nil {
 		return observe.Shape{}, err
 	}
-	shape := l.recorder.Shape(pod, token)
-	if ok && !shape.Mentions {
-		p.common = true
-		l.shapes.remember(key, shape)
+	shape := l.recorder.Shape(pod, p.token)
+	if p.common = p.common && !shape.Mentions; p.common {
+		l.shapes.remember(p.key, shape)
 	}
 	return shape, nil
 }

@@ -106,16 +106,14 @@ func TestAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.again(raw) {
+			object, err := c.object("Pod", raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if object == nil {
 				found++
-			} else {
-				object, err := c.decode("Pod", raw)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := c.add(object); err != nil {
-					t.Fatal(err)
-				}
+			} else if err := c.add(object); err != nil {
+				t.Fatal(err)
 			}
 			if record := c.recorder.Pod(pod); record == nil {
 				continue
