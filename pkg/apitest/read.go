@@ -48,6 +48,9 @@ func (s *Server) selected(q Request) []runtime.Object {
 			list = append(list, q.form(o))
 		}
 	}
+	if s.Backward {
+		slices.Reverse(list)
+	}
 	return list
 }
 

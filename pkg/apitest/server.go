@@ -10,6 +10,7 @@
 package apitest
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"slices"
@@ -36,6 +37,9 @@ type Server struct {
 	Serves []schema.GroupVersionResource
 	// Streams says that a watch may begin with all objects.
 	Streams bool
+	// Backward says that lists are sorted the other way round: a server that keeps its
+	// objects elsewhere than in etcd may sort as it likes.
+	Backward bool
 	// DieAfter is how many ConfigMaps are written before the server does not answer
 	// any more, not even about the last one; 0 means it never dies.
 	DieAfter int
@@ -67,11 +71,9 @@ type Server struct {
 // key is where an object is stored.
 type key struct{ resource, namespace, name string }
 
+// compare orders as the keys in etcd, in which a slash follows the namespace.
 func (k key) compare(o key) int {
-	if c := strings.Compare(k.namespace, o.namespace); c != 0 {
-		return c
-	}
-	return strings.Compare(k.name, o.name)
+	return cmp.Or(strings.Compare(k.namespace+"/", o.namespace+"/"), strings.Compare(k.name, o.name))
 }
 
 // Serve returns a server that holds the objects, and how to reach it.
