@@ -59,7 +59,7 @@ func newInspection(t *testing.T, a *advisor, args []string) *inspection {
 // try runs the command with a schedule.
 func (i *inspection) try(t *testing.T, s faults.Schedule) (r result, way *faults.Transport) {
 	t.Helper()
-	inBubble(t, fleet("shop", "team"), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop", "shop-a", "team"), func(t *testing.T, server *apitest.Server) {
 		if slices.Contains(i.args, "auto") {
 			server.Version, server.Serves = "v1.30.1", []schema.GroupVersionResource{{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"}}
 		}

@@ -70,7 +70,7 @@ func newPublication(t *testing.T, a *advisor, again bool) *publication {
 // inBubble runs f with a server that was changed since its reports were published.
 func (p *publication) inBubble(t *testing.T, f func(t *testing.T, server *apitest.Server)) {
 	t.Helper()
-	inBubble(t, fleet("shop", "team"), func(t *testing.T, server *apitest.Server) {
+	inBubble(t, fleet("shop", "shop-a", "team"), func(t *testing.T, server *apitest.Server) {
 		server.Put(pod("gone", "last", "default", 7))
 		if p.again {
 			if r := p.publish(t.Context(), server, nil); r.code != 0 {

@@ -28,7 +28,7 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 	} else {
 		notes = append(notes, serverNotes(ctx, config, engines)...)
 	}
-	return seen.Take(), engines, printLines(errOut, notes)
+	return seen.Observe(), engines, printLines(errOut, notes)
 }
 
 // errChoosing is the error of a server that could not be asked for its version.

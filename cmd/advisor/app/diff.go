@@ -263,7 +263,7 @@ func (o diffOptions) read(ctx context.Context, name, side string) (*observe.Obse
 	if err != nil {
 		return nil, err
 	}
-	return seen.Take(), nil
+	return seen.Observe(), nil
 }
 
 func (o diffOptions) print(changes []diff.Change) error {

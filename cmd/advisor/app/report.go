@@ -289,7 +289,7 @@ func (o reportOptions) observe(ctx context.Context, manifests []string) (*observ
 			err = printErr(o.flags.Err, fmt.Sprintf("warning: %v: pods are judged by Pod Security of 1.%d", err, newestMinor))
 		}
 	}
-	return seen.Take(), minor, err
+	return seen.Observe(), minor, err
 }
 
 // notes returns what to know about what was observed, a line each.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,38 @@ func look(ctx context.Context, config *rest.Config, scope observe.Scope) (*obser
 	return s.Observe(), nil
 }
 
+// lookRecords is look, and returns the kinds and names of the records that it was made of,
+// sorted.
+func lookRecords(t *testing.T, config *rest.Config, scope observe.Scope) (*observe.Observation, []string) {
+	t.Helper()
+	client, err := newClient(config, scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.close()
+	var mu sync.Mutex
+	found, records := map[string]*observe.Observation{}, []string{}
+	l := newListing(client, scope, nil, true, func(namespace string, o *observe.Observation) {
+		mu.Lock()
+		defer mu.Unlock()
+		found[namespace] = o
+	})
+	take := l.pace.take
+	l.pace.take = func(namespace string, all *gathered) {
+		mu.Lock()
+		for _, r := range all.records {
+			records = append(records, r.Kind.Kind+"/"+r.Name)
+		}
+		mu.Unlock()
+		take(namespace, all)
+	}
+	if err := l.run(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(records)
+	return (&Snapshot{scope: scope, found: found}).Observe(), records
+}
+
 // bubble runs a test in which no time passes but what everybody waits for, and
 // which fails when a goroutine is left over.
 func bubble(t *testing.T, name string, test func(*testing.T)) {
@@ -217,22 +250,54 @@ func TestList(t *testing.T) {
 
 func TestListInPages(t *testing.T) {
 	const n = 2*pageSize + 1
-	tests := map[string]int{"whole": 0, "a page expires once": 1, "a page expires three times": 3}
-	for name, expired := range tests {
-		bubble(t, name, func(t *testing.T) {
-			var objects []apiruntime.Object
-			for i := range n {
-				objects = append(objects, pod("shop", fmt.Sprintf("pod-%04d", i)))
-			}
-			server, config := apitest.Serve(t, objects...)
+	expires := func(times int) func(*apitest.Server) {
+		return func(server *apitest.Server) {
 			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
-				if q.Resource != "pods" || q.Continue != 2*pageSize || expired == 0 {
+				if q.Resource != "pods" || q.Continue != 2*pageSize || times == 0 {
 					return false
 				}
-				expired--
+				times--
 				refuse(w, http.StatusGone)
 				return true
 			})
+		}
+	}
+	tests := map[string]func(*apitest.Server){
+		"whole":                      func(*apitest.Server) {},
+		"a page expires once":        expires(1),
+		"a page expires three times": expires(3),
+		"and another list is late": func(server *apitest.Server) {
+			again, times := make(chan struct{}), 0
+			server.Intercept(func(w http.ResponseWriter, q apitest.Request) bool {
+				switch {
+				case q.Resource == "replicasets":
+					<-again
+				case q.Resource == "pods" && q.Continue == 2*pageSize:
+					if times++; times == 1 {
+						refuse(w, http.StatusGone)
+						return true
+					}
+					close(again)
+				}
+				return false
+			})
+		},
+		"the other way round": func(s *apitest.Server) { s.Backward = true },
+		"both": func(s *apitest.Server) {
+			s.Backward = true
+			expires(1)(s)
+		},
+	}
+	for name, prepare := range tests {
+		bubble(t, name, func(t *testing.T) {
+			var objects []apiruntime.Object
+			for i := range n {
+				// Keys in etcd are sorted otherwise than names.
+				namespace := []string{"shop", "shop-a", "shop0"}[i/(n/3+1)]
+				objects = append(objects, pod(namespace, fmt.Sprintf("pod-%04d", i)))
+			}
+			server, config := apitest.Serve(t, objects...)
+			prepare(server)
 			var counts []int
 			seen, err := List(within(t), config, observe.Scope{Pods: true}, func(resource string, n int) {
 				if resource == "pods" {
@@ -242,14 +307,66 @@ func TestListInPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if obs := seen.Observe(); obs.Pods() != n || obs.Gaps != nil {
-				t.Errorf("got %d pods of %d, gaps %v", obs.Pods(), n, obs.Gaps)
+			obs := seen.Observe()
+			if len(obs.Members) != n || obs.Pods() != n || obs.Gaps != nil {
+				t.Errorf("got %d workloads with %d pods of %d, gaps %v", len(obs.Members), obs.Pods(), n, obs.Gaps)
 			}
 			if want := []int{pageSize, 2 * pageSize, n}; !cmp.Equal(want, counts[len(counts)-3:]) {
 				t.Errorf("progress %v, want it to end in %v", counts, want)
 			}
 		})
 	}
+}
+
+// A namespace is observed as soon as all lists are past it, whatever else there is: few of
+// them are in memory as records.
+func TestEachInPages(t *testing.T) {
+	const namespaces, each = 40, 50
+	bubble(t, "", func(t *testing.T) {
+		var objects []apiruntime.Object
+		for n := range namespaces {
+			ns := fmt.Sprintf("team-%02d", n)
+			for i := range each {
+				set := fmt.Sprintf("web-%d", i)
+				objects = append(objects,
+					deployment(ns, set), replicaSet(ns, set, ownedBy("apps/v1", "Deployment", ns, set)),
+					pod(ns, set+"-a", ownedBy("apps/v1", "ReplicaSet", ns, set)))
+			}
+			objects = append(objects, job(ns, "run"), pod(ns, "run-a", ownedBy("batch/v1", "Job", ns, "run")))
+		}
+		server, config := apitest.Serve(t, objects...)
+		var mu sync.Mutex
+		observed, asked := 0, 0
+		server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
+			if q.Resource != "pods" || q.Continue == 0 {
+				return false
+			}
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			// One page of pods is asked for while another one is read.
+			if asked = q.Continue / (each + 1); observed < asked-2*pageSize/each {
+				t.Errorf("%d namespaces are observed when %d were listed", observed, asked)
+			}
+			return false
+		})
+		rest, err := Each(within(t), config, both(), nil, func() func(string, *observe.Observation) {
+			return func(namespace string, found *observe.Observation) {
+				mu.Lock()
+				defer mu.Unlock()
+				observed++
+				if found.Pods() != each+1 || found.Templates() != each+1 || found.UnknownOwners != nil || !slices.Equal(found.Namespaces(), []string{namespace}) {
+					t.Errorf("%s: %d pods, %d templates, unknown owners %v", namespace, found.Pods(), found.Templates(), found.UnknownOwners)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest.Gaps != nil || observed != namespaces || asked == 0 {
+			t.Errorf("gaps %v, %d namespaces, the last page of pods begins with the %dth", rest.Gaps, observed, asked)
+		}
+	})
 }
 
 func TestListGaps(t *testing.T) {
@@ -377,7 +494,10 @@ func TestListOfOneMoment(t *testing.T) {
 // A ReplicaSet that appears while the pods are listed is not missing for its pods.
 func TestListDuringRollout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, config := apitest.Serve(t, pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")))
+		server, config := apitest.Serve(t,
+			pod("shop", "web-1-a", ownedBy("apps/v1", "ReplicaSet", "shop", "web-1")),
+			pod("team", "app-1-a", ownedBy("apps/v1", "ReplicaSet", "team", "app-1")),
+			replicaSet("team", "app-1", ownedBy("apps/v1", "Deployment", "team", "app")))
 		server.Intercept(func(_ http.ResponseWriter, q apitest.Request) bool {
 			if q.Resource == "pods" {
 				time.Sleep(50 * time.Millisecond)
@@ -389,7 +509,7 @@ func TestListDuringRollout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"shop/Deployment/web as default"}, workloads(obs)); diff != "" || obs.UnknownOwners != nil {
+		if diff := cmp.Diff([]string{"shop/Deployment/web as default", "team/Deployment/app as default"}, workloads(obs)); diff != "" || obs.UnknownOwners != nil {
 			t.Errorf("workloads (-want +got):\n%s, unknown owners %v", diff, obs.UnknownOwners)
 		}
 	})
@@ -442,21 +562,11 @@ func TestListLinks(t *testing.T) {
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
 			_, config := apitest.Serve(t, objects...)
-			s, err := List(within(t), config, tc.scope, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var links []string
-			for _, r := range s.records["shop"] {
-				if isLink(r.Kind) {
-					links = append(links, r.Kind.Kind+"/"+r.Name)
-				}
-			}
-			slices.Sort(links)
+			obs, records := lookRecords(t, config, tc.scope)
+			links := slices.DeleteFunc(records, func(r string) bool { return !strings.HasPrefix(r, "Job/") && !strings.HasPrefix(r, "ReplicaSet/") })
 			if diff := cmp.Diff(tc.links, links); diff != "" {
 				t.Errorf("links (-want +got):\n%s", diff)
 			}
-			obs := s.Observe()
 			if diff := cmp.Diff(tc.want, workloads(obs)); diff != "" {
 				t.Errorf("workloads (-want +got):\n%s", diff)
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,11 +37,15 @@ type lister struct {
 	recorder  observe.Recorder
 	shapes    *shapes
 	records   *records
-	// count counts pods that are alike instead of keeping an item of each.
-	count bool
-	// pace, if not nil, says which links are kept: an object whose metadata is enough is
-	// nothing but a link.
+	// pace, if not nil, takes the items of each namespace that the list has passed. Pods
+	// that are alike are counted then, instead of keeping an item of each, and only links
+	// are kept that something refers to.
 	pace *pace
+	// leader is the list that this one follows; nil: none.
+	leader *lister
+	// reached is the namespace that the list has reached, in this attempt or an earlier one:
+	// the items of all before it were taken.
+	reached string
 	// refused is true if the server refused to list the resource.
 	refused bool
 	// progress is called with the number of objects listed so far.
@@ -87,9 +92,9 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all listed
-	c := collector{lister: *l, decoder: decoder{tables: l.tables}, all: &all}
-	if l.count {
-		c.records = &records{} // those of an earlier attempt have counted
+	c := collector{lister: l, decoder: decoder{tables: l.tables}, all: &all, from: l.reached}
+	if l.pace != nil {
+		l.records = &records{} // those of an earlier attempt have counted
 		c.counted, c.alike = map[*observe.Record]bool{}, map[digest]*observe.Record{}
 	}
 	response := bufio.NewReaderSize(nil, 1<<16)
@@ -99,7 +104,7 @@ func (l *lister) list(ctx context.Context) (listed, error) {
 		err := current.read(response, func() error {
 			return c.page(response, func(m metav1.ListMeta) {
 				all.resourceVersion, token = m.ResourceVersion, m.Continue
-				if token != "" && !l.follows() {
+				if token != "" && l.leader == nil {
 					next = l.request(ctx, token)
 				}
 			})
@@ -178,10 +183,14 @@ func (p *page) discard() {
 
 // collector adds the objects of pages to a list.
 type collector struct {
-	lister
+	*lister
 	decoder
 	all *listed
-	// counted are the records that are in the list, if pods are counted.
+	// from is the namespace that an earlier attempt has reached.
+	from string
+	// at is the namespace of the last object.
+	at string
+	// counted are the records of that namespace in the list, if pods are counted.
 	counted map[*observe.Record]bool
 	// alike are those of them that are known by a digest; see wirePod.
 	alike map[digest]*observe.Record
@@ -189,8 +198,6 @@ type collector struct {
 	n int
 	// links are those of the current page, which are added at its end.
 	links []runtime.Object
-	// last is the namespace of the last item.
-	last string
 }
 
 // page reads the response to the request for a page, and calls head with its metadata.
@@ -200,6 +207,9 @@ func (c *collector) page(response *bufio.Reader, head func(metav1.ListMeta)) err
 		if c.resource.metadata {
 			c.links = append(c.links, object)
 			return nil
+		}
+		if wanted, err := c.enter(object); err != nil || !wanted {
+			return err
 		}
 		return c.add(object)
 	}
@@ -215,34 +225,81 @@ func (c *collector) page(response *bufio.Reader, head func(metav1.ListMeta)) err
 	return nil
 }
 
-// end ends a page: it says how far the pods are, or adds the links when the pods are past
-// them.
+// enter notes the namespace of the next object, and reports whether the object is wanted:
+// nothing of its namespace was taken in an earlier attempt.
+func (c *collector) enter(object runtime.Object) (bool, error) {
+	m, err := meta.Accessor(object)
+	if err != nil {
+		return false, err //nolint:wrapcheck // the caller does
+	}
+	if namespace := m.GetNamespace(); c.pace != nil && namespace != c.at {
+		if c.pace.sorted {
+			if c.at != "" && before(namespace, c.at) {
+				return false, errUnsorted
+			}
+			clear(c.counted)
+			clear(c.alike)
+		}
+		c.at = namespace
+	}
+	return !before(c.at, c.from), nil
+}
+
+// end ends a page: it adds the links, each when the pods are past it, and says how far the
+// list is. A list that follows that of the pods is one page ahead of it at most.
 func (c *collector) end(ctx context.Context) error {
-	if c.pace != nil && c.resource.kind == podResource.kind {
-		c.pace.reach(c.last)
-	}
-	if len(c.links) == 0 {
-		return nil
-	}
 	if err := c.complete(ctx, c.links, c.all); err != nil {
 		return err
 	}
-	if c.follows() {
-		last, err := meta.Accessor(c.links[len(c.links)-1])
+	for _, object := range c.links {
+		last := c.at
+		wanted, err := c.enter(object)
 		if err != nil {
-			return fmt.Errorf("reading the response: %w", err)
-		}
-		if err := c.pace.follow(ctx, last.GetNamespace()); err != nil {
 			return err
 		}
-	}
-	for _, object := range c.links {
+		if c.at != last {
+			c.pass()
+			if err := c.follow(ctx); err != nil {
+				return err
+			}
+		}
+		if !wanted {
+			continue
+		}
 		if err := c.add(object); err != nil {
 			return err
 		}
 	}
 	c.links = nil
-	return nil
+	c.pass()
+	return c.follow(ctx)
+}
+
+// follow waits until the list of the pods has passed the current namespace, if this list
+// follows it.
+func (c *collector) follow(ctx context.Context) error {
+	if c.leader == nil || c.at == "" {
+		return nil
+	}
+	return c.pace.follow(ctx, c.leader, c.at)
+}
+
+// pass says how far the list is, and gives away the items of the namespaces that it has
+// passed.
+func (c *collector) pass() {
+	if c.pace == nil {
+		return
+	}
+	n := 0
+	if c.pace.sorted {
+		for n = len(c.all.items); n > 0 && c.all.items[n-1].Namespace == c.at; n-- {
+		}
+		if before(c.reached, c.at) {
+			c.reached = c.at
+		}
+	}
+	c.pace.reach(c.lister, c.at, c.all.items[:n])
+	c.all.items = slices.Delete(c.all.items, 0, n)
 }
 
 // protobuf reads a page object by object.
@@ -270,7 +327,7 @@ func (c *collector) protobuf(response *bufio.Reader, head func(metav1.ListMeta),
 
 // object returns an object of a kind, but nil for a pod that was counted.
 func (c *collector) object(kind string, raw []byte) (runtime.Object, error) {
-	if kind != podResource.kind || !c.count {
+	if kind != podResource.kind || c.alike == nil {
 		return c.decode(kind, raw)
 	}
 	if err := c.begin(raw); err != nil {
@@ -300,7 +357,6 @@ func (c *collector) again(raw []byte) bool {
 	}
 	r.More++
 	c.n++
-	c.last = r.Namespace
 	return true
 }
 
@@ -324,15 +380,14 @@ func (c *collector) json(response *bufio.Reader, head func(metav1.ListMeta), tak
 
 // add adds the item of an object, if it needs one.
 func (c *collector) add(object runtime.Object) error {
-	if m, ok := object.(*metav1.PartialObjectMetadata); ok && c.follows() && !c.pace.refers(reference{m.Namespace, c.resource.kind, m.Name}) {
+	if m, ok := object.(*metav1.PartialObjectMetadata); ok && c.pace != nil && !c.pace.refers(reference{m.Namespace, c.resource.kind, m.Name}) {
 		return nil
 	}
 	i, err := c.item(object)
 	if err != nil || i == nil {
 		return err
 	}
-	c.last = i.Namespace
-	if c.count {
+	if c.counted != nil {
 		p, ok := object.(*wirePod)
 		if _, alike := i.Alike(); alike && ok && p.common {
 			c.alike[p.alike] = i.Record
@@ -374,9 +429,6 @@ func (l *lister) item(object runtime.Object) (*item, error) {
 	}
 	return &item{l.records.share(r), m.GetName(), m.GetResourceVersion()}, nil
 }
-
-// follows reports whether the lister keeps the links that the pods refer to.
-func (l *lister) follows() bool { return l.resource.metadata && l.pace != nil }
 
 // fetches reports whether the lister lists metadata and needs some whole objects.
 func (l *lister) fetches() bool { return l.resource.metadata && l.recorder.Scope.Templates }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/psp-advisor/psp-advisor/pkg/apierror"
+	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
@@ -17,9 +19,13 @@ import (
 // transient errors.
 const attempts = 5
 
-// listing lists a snapshot.
+// listing lists the objects of a scope.
 type listing struct {
-	snapshot *Snapshot
+	scope observe.Scope
+	// found is called with each namespace that is complete. Calls are concurrent.
+	found    func(namespace string, o *observe.Observation)
+	interner *profile.Interner
+	pace     *pace
 	listers  []*lister
 	counts   counter
 
@@ -27,13 +33,39 @@ type listing struct {
 	// pending are the listers in progress, with the last error of each.
 	pending map[*lister]error
 	// err is the first error that ended the listing.
-	err error
+	err  error
+	gaps []observe.Gap
 }
 
-func (l *listing) add(one *lister) {
-	one.progress = func(n int) { l.counts.set(one, n) }
-	l.listers = append(l.listers, one)
+func newListing(client *client, scope observe.Scope, progress func(resource string, n int), sorted bool, found func(string, *observe.Observation)) *listing {
+	l := &listing{scope: scope, found: found, interner: &profile.Interner{}, pending: map[*lister]error{}, counts: counter{report: progress}}
+	l.pace = newPace(sorted, l.take)
+	seen := &shapes{}
+	for _, namespace := range namespacesOf(scope) {
+		var pods *lister
+		for _, r := range resourcesOf(scope) {
+			one := &lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: l.interner}, shapes: seen, pace: l.pace, leader: pods}
+			one.progress = func(n int) { l.counts.set(one, n) }
+			if r.kind == podResource.kind {
+				pods = one
+			}
+			l.listers = append(l.listers, one)
+			l.begin(one)
+		}
+	}
+	return l
+}
+
+func (l *listing) begin(one *lister) {
 	l.pending[one] = nil
+	l.pace.begin(one)
+}
+
+// take observes a namespace that is complete.
+func (l *listing) take(namespace string, all *gathered) {
+	if len(all.records) > 0 {
+		l.found(namespace, observe.Resolve(all.records, all.accounts, l.interner, l.scope))
+	}
 }
 
 // run lists all resources concurrently, and then the links that are missing: the ReplicaSet
@@ -43,12 +75,15 @@ func (l *listing) run(ctx context.Context) error {
 	defer stop()
 	l.all(work, stop, l.listers)
 	asked := references{}
-	for missing := l.snapshot.missing(asked); len(missing) > 0 && l.err == nil; missing = l.snapshot.missing(asked) {
+	for missing := l.pace.again(asked); len(missing) > 0 && l.err == nil; missing = l.pace.again(asked) {
 		maps.Copy(asked, missing)
 		l.all(work, stop, l.again(missing))
 	}
 	if l.err != nil && ctx.Err() != nil {
 		return l.unfinished(context.Cause(ctx))
+	}
+	if l.err == nil {
+		l.pace.rest()
 	}
 	return l.err
 }
@@ -56,14 +91,13 @@ func (l *listing) run(ctx context.Context) error {
 // again prepares to list links once more, of which some are missing, and returns who does.
 func (l *listing) again(missing references) []*lister {
 	var listers []*lister
-	ahead := &pace{referred: missing, done: true}
 	for _, one := range l.listers {
 		if !one.resource.metadata || one.refused || !missing.ofKind(one.resource.kind) {
 			continue
 		}
-		one.pace = ahead
+		one.reached = ""
 		one.recorder.Scope.Templates = false // those have been listed
-		l.pending[one] = nil
+		l.begin(one)
 		listers = append(listers, one)
 	}
 	return listers
@@ -77,20 +111,21 @@ func (l *listing) all(ctx context.Context, stop func(), listers []*lister) {
 	all.Wait()
 }
 
-// one lists one resource and adds it to the snapshot.
+// one lists one resource, and notes whether that is a gap.
 func (l *listing) one(ctx context.Context, one *lister, stop func()) {
 	all, err := l.retry(ctx, one)
-	if one.resource.kind == podResource.kind {
-		one.pace.finish()
+	if err == nil || apierror.Of(err).Refusal() {
+		l.pace.end(one, all.items)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case err == nil && all.refusal != nil:
+		l.gaps = append(l.gaps, one.gap(all.refusal))
 	case err == nil:
-		l.snapshot.keep(one, all)
 	case apierror.Of(err).Refusal():
 		one.refused = true
-		l.snapshot.gaps = append(l.snapshot.gaps, one.gap(err))
+		l.gaps = append(l.gaps, one.gap(err))
 	default:
 		if l.err == nil {
 			l.err = fmt.Errorf("listing %s: %w", one, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,30 +15,31 @@ import (
 
 func TestPace(t *testing.T) {
 	tests := map[string]struct {
-		move   func(*pace)
+		move   func(p *pace, pods *lister)
 		passed bool
 	}{
-		"no pods yet":                  {func(*pace) {}, false},
-		"an earlier namespace":         {func(p *pace) { p.reach("apps") }, false},
-		"pods of the namespace":        {func(p *pace) { p.reach("shop") }, false},
-		"as keys a dash is before all": {func(p *pace) { p.reach("shop-a") }, false},
-		"a later namespace":            {func(p *pace) { p.reach("shop"); p.reach("shop2") }, true},
-		"all pods":                     {func(p *pace) { p.reach("apps"); p.finish() }, true},
-		"a page of an earlier attempt": {func(p *pace) { p.finish(); p.reach("apps") }, true},
+		"no pods yet":                  {func(*pace, *lister) {}, false},
+		"an earlier namespace":         {func(p *pace, pods *lister) { p.reach(pods, "apps", nil) }, false},
+		"pods of the namespace":        {func(p *pace, pods *lister) { p.reach(pods, "shop", nil) }, false},
+		"as keys a dash is before all": {func(p *pace, pods *lister) { p.reach(pods, "shop-a", nil) }, false},
+		"a later namespace":            {func(p *pace, pods *lister) { p.reach(pods, "shop", nil); p.reach(pods, "shop2", nil) }, true},
+		"all pods":                     {func(p *pace, pods *lister) { p.reach(pods, "apps", nil); p.end(pods, nil) }, true},
+		"a page of a later attempt":    {func(p *pace, pods *lister) { p.reach(pods, "shop2", nil); p.reach(pods, "apps", nil) }, true},
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
-			p := newPace(false)
+			p, pods := newPace(true, func(string, *gathered) { t.Error("a namespace of which nothing was listed is complete") }), &lister{}
+			p.begin(pods)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stopped := errors.New("stopped")
 			var got error
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				got = p.follow(ctx, "shop")
+				got = p.follow(ctx, pods, "shop")
 			}()
 			synctest.Wait()
-			tc.move(p)
+			tc.move(p, pods)
 			synctest.Wait()
 			cancel(stopped)
 			<-ended
@@ -102,15 +102,7 @@ func TestLinksFollowPods(t *testing.T) {
 			}
 			return false
 		})
-		s, err := List(within(t), config, both(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var kept []string
-		for _, r := range s.records["shop"] {
-			kept = append(kept, r.Kind.Kind+"/"+r.Name)
-		}
-		slices.Sort(kept)
+		_, kept := lookRecords(t, config, both())
 		if diff := cmp.Diff([]string{"Pod/web-1-a", "ReplicaSet/web-1"}, kept); diff != "" || lists.Load() != 1 {
 			t.Errorf("%d lists of ReplicaSets; records (-want +got):\n%s", lists.Load(), diff)
 		}

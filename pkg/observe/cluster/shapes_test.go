@@ -84,8 +84,8 @@ func TestAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, scope := range []observe.Scope{{Pods: true}, {Pods: true, Selector: selector}} {
-		c := &collector{lister: *newPodLister(), all: &listed{}, counted: map[*observe.Record]bool{}, alike: map[digest]*observe.Record{}}
-		c.count, c.recorder.Scope = true, scope
+		c := &collector{lister: newPodLister(), all: &listed{}, counted: map[*observe.Record]bool{}, alike: map[digest]*observe.Record{}}
+		c.recorder.Scope = scope
 		c.decoder = decoder{tables: tablesFor(scope)}
 		want, not, found := map[observe.Alike]int{}, 0, 0
 		for i := range 5000 {

@@ -2,24 +2,20 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 
-	"github.com/psp-advisor/psp-advisor/pkg/aggregate"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
-	"github.com/psp-advisor/psp-advisor/pkg/profile"
 	"k8s.io/client-go/rest"
 )
 
 // Snapshot is the state of a cluster when it was listed.
 type Snapshot struct {
-	scope    observe.Scope
-	interner *profile.Interner
-	records  map[string][]*observe.Record // by namespace
-	accounts observe.Accounts
-	gaps     []observe.Gap
+	scope observe.Scope
+	found map[string]*observe.Observation // by namespace
+	gaps  []observe.Gap
 }
 
 // List lists the objects of a cluster. It needs the permission to list them, and to get
@@ -30,99 +26,63 @@ type Snapshot struct {
 // does not know the user, or if ctx ends before all resources are listed, List returns
 // an error.
 func List(ctx context.Context, config *rest.Config, scope observe.Scope, progress func(resource string, n int)) (*Snapshot, error) {
+	s := &Snapshot{scope: scope}
+	var mu sync.Mutex
+	rest, err := Each(ctx, config, scope, progress, func() func(string, *observe.Observation) {
+		s.found = map[string]*observe.Observation{}
+		return func(namespace string, found *observe.Observation) {
+			mu.Lock()
+			defer mu.Unlock()
+			s.found[namespace] = found
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.gaps = rest.Gaps
+	return s, nil
+}
+
+// Each is List, but calls take with the observation of each namespace, without gaps, as
+// soon as it is complete: in any order, and several at once. It returns the observation of
+// all of them without what was taken; only then, and without an error, is that all there
+// is. begin returns take. It is called again if everything has to be listed anew: then what
+// was taken is void.
+func Each(ctx context.Context, config *rest.Config, scope observe.Scope, progress func(resource string, n int), begin func() (take func(namespace string, found *observe.Observation))) (*observe.Observation, error) {
 	client, err := newClient(config, scope)
 	if err != nil {
 		return nil, err
 	}
 	defer client.close()
-	s := &Snapshot{scope: scope, interner: &profile.Interner{}, records: map[string][]*observe.Record{}, accounts: observe.Accounts{}}
-	seen, shared := &shapes{}, &records{}
-	l := &listing{snapshot: s, pending: map[*lister]error{}, counts: counter{report: progress}}
-	for _, namespace := range namespacesOf(scope) {
-		pods := newPace(!scope.Pods)
-		for _, r := range resourcesOf(scope) {
-			l.add(&lister{client: client, resource: r, namespace: namespace, recorder: observe.Recorder{Scope: scope, Interner: s.interner}, shapes: seen, records: shared, count: true, pace: pods})
-		}
+	l := newListing(client, scope, progress, true, begin())
+	if err = l.run(ctx); errors.Is(err, errUnsorted) {
+		l = newListing(client, scope, progress, false, begin())
+		err = l.run(ctx)
 	}
-	if err := l.run(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(s.gaps, observe.Gap.Compare)
-	return s, nil
-}
-
-// keep adds the result of a list.
-func (s *Snapshot) keep(one *lister, all listed) {
-	for _, i := range all.items {
-		if i.Kind.Kind == accountKind {
-			s.accounts[aggregate.Account{Namespace: i.Namespace, Name: i.Name}] = true
-			continue
-		}
-		s.records[i.Namespace] = append(s.records[i.Namespace], i.Record)
-	}
-	if all.refusal != nil {
-		s.gaps = append(s.gaps, one.gap(all.refusal))
-	}
-}
-
-// missing returns the links that a record refers to and that have none, but for those asked
-// for before.
-func (s *Snapshot) missing(asked references) references {
-	list := references{}
-	for _, records := range s.records {
-		for _, r := range records {
-			if to, ok := linkOf(r); ok {
-				list[to] = true
-			}
-		}
-	}
-	for _, records := range s.records {
-		for _, r := range records {
-			if isLink(r.Kind) {
-				delete(list, reference{r.Namespace, r.Kind.Kind, r.Name})
-			}
-		}
-	}
-	maps.DeleteFunc(list, func(r reference, _ bool) bool { return asked[r] })
-	return list
+	rest := observe.Resolve(nil, nil, nil, scope)
+	rest.Gaps = slices.SortedFunc(slices.Values(l.gaps), observe.Gap.Compare)
+	return rest, nil
 }
 
 // Namespaces returns the namespaces of all listed objects, sorted. Some may have no
 // pods and no templates.
-func (s *Snapshot) Namespaces() []string { return slices.Sorted(maps.Keys(s.records)) }
+func (s *Snapshot) Namespaces() []string { return slices.Sorted(maps.Keys(s.found)) }
 
 // Observe returns the observation of the given namespaces; none means all.
 func (s *Snapshot) Observe(namespaces ...string) *observe.Observation {
-	return s.observe(func(string) {}, namespaces...)
-}
-
-// Take returns the observation of all namespaces, and leaves none in the snapshot: what
-// was listed of a namespace and what was observed in it are not in memory both.
-func (s *Snapshot) Take() *observe.Observation {
-	return s.observe(func(namespace string) { delete(s.records, namespace) })
-}
-
-// observe observes the namespaces, which share nothing, several at once. It calls done
-// after each; calls are not concurrent.
-func (s *Snapshot) observe(done func(namespace string), namespaces ...string) *observe.Observation {
 	in := slices.Compact(slices.Sorted(slices.Values(namespaces)))
 	if len(in) == 0 {
 		in = s.Namespaces()
 	}
-	obs := observe.Resolve(nil, s.accounts, s.interner, s.scope.In(namespaces...))
-	for batch := range slices.Chunk(in, 2*runtime.GOMAXPROCS(0)) {
-		parts := make([]*observe.Observation, len(batch))
-		var all sync.WaitGroup
-		for i, namespace := range batch {
-			records := s.records[namespace]
-			all.Go(func() { parts[i] = observe.Resolve(records, s.accounts, s.interner, obs.Scope) })
-		}
-		all.Wait()
-		for i, namespace := range batch {
-			obs.Members = append(obs.Members, parts[i].Members...)
-			obs.UnknownOwners = append(obs.UnknownOwners, parts[i].UnknownOwners...)
-			obs.Elsewhere += parts[i].Elsewhere
-			done(namespace)
+	obs := observe.Resolve(nil, nil, nil, s.scope.In(namespaces...))
+	for _, namespace := range in {
+		if one := s.found[namespace]; one != nil {
+			obs.Members = append(obs.Members, one.Members...)
+			obs.UnknownOwners = append(obs.UnknownOwners, one.UnknownOwners...)
+			obs.Elsewhere += one.Elsewhere
 		}
 	}
 	obs.Gaps = s.Gaps(namespaces...)

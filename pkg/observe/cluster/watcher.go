@@ -6,7 +6,8 @@
 //   - A resource that is forbidden or not served is a gap, and the others are
 //     observed. Namespaces outside the scope are never requested.
 //   - At most one page of whole objects per resource is in memory. What remains of each
-//     object is a record.
+//     object is a record, and of a snapshot only for the namespaces that some list has not
+//     passed.
 //   - An observation of a Watcher has no gap only if everything was listed, and watched
 //     without a failure since.
 //   - When List or Run returns, everything that it started has ended.
