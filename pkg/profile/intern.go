@@ -108,8 +108,10 @@ type setKey struct {
 	hash   uint64
 }
 
-// maxSets is the number of sets that are kept at least, if there are so many.
-const maxSets = 1 << 14
+// maxSets is the number of sets that are kept at least, if there are so many. Those that
+// most profiles have occur again before they are forgotten, and the pods of a workload are
+// adjacent; more would only be garbage that is not collected.
+const maxSets = 1 << 9
 
 // hash returns a hash of a set; 0 for the empty one, and for no other.
 func (s *sets) hash(set attribute) uint64 {

@@ -12,7 +12,7 @@ import (
 
 // maxShapes is the number of shapes that are remembered at least, if there are so many.
 // Lists are sorted by namespace and name, so the pods of a workload are adjacent.
-const maxShapes = 4096
+const maxShapes = 1024
 
 // shapes remembers the shapes of the pods seen last, by a digest of what they are made
 // of: a profile takes longer to compute than all else that is done with a pod. The zero
