@@ -43,10 +43,14 @@ func findings(obs *observe.Observation, results []generate.Result) []generate.Fi
 	for _, r := range results {
 		list = append(list, r.Findings()...)
 	}
+	sortFindings(list)
+	return list
+}
+
+func sortFindings(list []generate.Finding) {
 	slices.SortStableFunc(list, func(a, b generate.Finding) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Message, b.Message))
 	})
-	return list
 }
 
 // defaultAccounts returns the workloads that run under the account default.
@@ -71,9 +75,8 @@ func debugContainers(members []aggregate.Member) []generate.Finding {
 	if len(users) == 0 {
 		return nil
 	}
-	f := generate.About(users, generate.Warning, RuleDebugContainer)
-	f.Message = fmt.Sprintf("ephemeral containers of %s were ignored, because a recreated pod has none; the server can deny updates of the running pods", generate.FirstFew(f.Workloads))
-	return []generate.Finding{f}
+	const wording = "ephemeral containers of %s were ignored, because a recreated pod has none; the server can deny updates of the running pods"
+	return []generate.Finding{generate.About(users, generate.Warning, RuleDebugContainer).Say(wording)}
 }
 
 func unknownVolumes(members []aggregate.Member) []generate.Finding {
@@ -81,9 +84,8 @@ func unknownVolumes(members []aggregate.Member) []generate.Finding {
 	if len(users) == 0 {
 		return nil
 	}
-	f := generate.About(users, generate.Warning, RuleUnknownVolume)
-	f.Message = fmt.Sprintf("volumes of %s have a source that this version of the advisor does not know: the policies do not permit it: use a version that does", generate.FirstFew(f.Workloads))
-	return []generate.Finding{f}
+	const wording = "volumes of %s have a source that this version of the advisor does not know: the policies do not permit it: use a version that does"
+	return []generate.Finding{generate.About(users, generate.Warning, RuleUnknownVolume).Say(wording)}
 }
 
 // unselected warns about policies for more pods than those with the labels that were
@@ -100,6 +102,6 @@ func unselected(obs *observe.Observation, results []generate.Result) []generate.
 	}
 	f := generate.About(obs.Members, generate.Warning, RuleSelector)
 	f.Workloads = nil // all of them
-	f.Message = fmt.Sprintf("only pods with the labels %s were observed, and the policies for %s apply to all pods of a namespace: observe these without a selector before servers refuse them", obs.Scope.SelectorText(), strings.Join(engines, ", "))
+	f = f.Say(fmt.Sprintf("only pods with the labels %s were observed, and the policies for %s apply to all pods of a namespace: observe these without a selector before servers refuse them", obs.Scope.SelectorText(), strings.Join(engines, ", ")))
 	return []generate.Finding{f}
 }

@@ -4,11 +4,13 @@
 // and findings, which can be printed (Summary) or encoded as JSON. Laws, each tested:
 //   - The same observation gives the same bytes: a report has no time, uid or version.
 //   - A string of the cluster never leaves its line.
+//   - The reports of the namespaces, joined, are the report of the whole.
 package report
 
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +38,8 @@ type Report struct {
 	// scope and gaps of the observation, for the summary.
 	scope observe.Scope
 	gaps  []observe.Gap
+	// shared is how many of the policies are for no namespace, but for all of them.
+	shared int
 }
 
 // Workload has the policies of one workload under one service account.
@@ -60,6 +64,9 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 	for _, result := range results {
 		r.Policies += len(result.Outputs)
 		for _, o := range result.Outputs {
+			if o.Group.Namespace == "" {
+				r.shared++
+			}
 			for _, m := range o.Group.Members {
 				key := m.Key()
 				if policiesOf[key] == nil {
@@ -77,6 +84,26 @@ func New(obs *observe.Observation, level aggregate.Level, results []generate.Res
 		})
 	}
 	return r
+}
+
+// Join returns the report of an observation from the reports of its namespaces, each made
+// of what was observed there and of the policies for that. At the level of the cluster
+// policies are for several namespaces, and reports cannot be joined.
+func Join(obs *observe.Observation, level aggregate.Level, namespaces []Report) Report {
+	all := New(obs, level, nil)
+	var lists [][]generate.Finding
+	for _, r := range slices.SortedFunc(slices.Values(namespaces), func(a, b Report) int { return slices.Compare(a.Namespaces, b.Namespaces) }) {
+		all.Pods, all.Templates = all.Pods+r.Pods, all.Templates+r.Templates
+		all.Namespaces = append(all.Namespaces, r.Namespaces...)
+		all.Policies += r.Policies - r.shared
+		all.shared = max(all.shared, r.shared)
+		all.Workloads = append(all.Workloads, r.Workloads...)
+		lists = append(lists, r.Findings)
+	}
+	all.Policies += all.shared
+	all.Findings = append(all.Findings, generate.JoinFindings(lists...)...)
+	sortFindings(all.Findings)
+	return all
 }
 
 // Summary writes the report for people: one line with the numbers and the inspected
@@ -120,6 +147,14 @@ func Inspected(s observe.Scope) string {
 		return "all namespaces"
 	}
 }
+
+// Has reports whether there is a finding of a rule.
+func (r Report) Has(rule string) bool {
+	return slices.ContainsFunc(r.Findings, func(f generate.Finding) bool { return f.Rule == rule })
+}
+
+// Empty reports whether no pod and no template was observed.
+func (r Report) Empty() bool { return r.Pods+r.Templates == 0 }
 
 func (r Report) namespacesOf(rule string) []string {
 	var list []string

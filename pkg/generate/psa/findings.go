@@ -59,11 +59,11 @@ func (o Options) version() []generate.Finding {
 		return nil
 	case o.Minor < beta:
 		f.Severity = generate.Warning
-		f.Message = fmt.Sprintf("Kubernetes %s ignores Pod Security levels unless its feature gate PodSecurity is on: it is off by default before 1.%d", minor, beta)
+		f = f.Say(fmt.Sprintf("Kubernetes %s ignores Pod Security levels unless its feature gate PodSecurity is on: it is off by default before 1.%d", minor, beta))
 	case o.Minor < stable:
-		f.Message = fmt.Sprintf("Pod Security admission is beta in Kubernetes %s and on by default, unless its feature gate PodSecurity is off: it is stable since 1.%d", minor, stable)
+		f = f.Say(fmt.Sprintf("Pod Security admission is beta in Kubernetes %s and on by default, unless its feature gate PodSecurity is off: it is stable since 1.%d", minor, stable))
 	default:
-		f.Message = fmt.Sprintf("levels are pinned to v%s, the latest version that this advisor knows; the server has %s", podsecurity.Minor(podsecurity.Latest), minor)
+		f = f.Say(fmt.Sprintf("levels are pinned to v%s, the latest version that this advisor knows; the server has %s", podsecurity.Minor(podsecurity.Latest), minor))
 	}
 	return []generate.Finding{f}
 }

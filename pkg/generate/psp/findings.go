@@ -81,9 +81,7 @@ func findings(outputs []generate.Output) []generate.Finding {
 			}
 		}
 		if len(users) > 0 {
-			f := generate.About(users, generate.Warning, r.rule)
-			f.Message = fmt.Sprintf(r.message, generate.FirstFew(f.Workloads))
-			list = append(list, f)
+			list = append(list, generate.About(users, generate.Warning, r.rule).Say(r.message))
 		}
 	}
 	return append(list, ofAccounts(members, outputs)...)
@@ -132,9 +130,8 @@ func ofAccounts(members []aggregate.Member, outputs []generate.Output) []generat
 	if n == 0 {
 		return list
 	}
-	f := generate.About(redundant, generate.Info, ruleRedundant)
-	f.Message = fmt.Sprintf("%d of %d policies allow only what another policy of the same service account allows: --level serviceaccount generates fewer objects and allows no more", n, len(outputs))
-	return append(list, f)
+	const wording = "%d of the policies allow only what another policy of the same service account allows: --level serviceaccount generates fewer objects and allows no more"
+	return append(list, generate.About(redundant, generate.Info, ruleRedundant).SayCount(wording, n))
 }
 
 // byAccount returns the members of each account that has several, in the order of the

@@ -36,10 +36,10 @@ func TestFindings(t *testing.T) {
 	}{
 		{"nothing to say", []aggregate.Pod{deploymentOf("shop/web", "web")}, nil},
 		{"shared account, equal privileges", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web")}, []string{
-			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow only",
+			"redundant-policies shop [Deployment/api Deployment/web]: 1 of the policies allow only",
 		}},
 		{"shared account, different privileges", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/api", "web", podtest.Security(privileged))}, []string{
-			"redundant-policies shop [Deployment/api Deployment/web]: 1 of 2 policies allow only",
+			"redundant-policies shop [Deployment/api Deployment/web]: 1 of the policies allow only",
 			"shared-account shop [Deployment/api Deployment/web]: service account web is used by workloads with different privileges",
 		}},
 		{"one workload of different pods shares with nobody", []aggregate.Pod{deploymentOf("shop/web", "web"), deploymentOf("shop/web", "web", podtest.Security(privileged))}, nil},
@@ -100,7 +100,7 @@ func TestFindings(t *testing.T) {
 		{"a wider one of the same account", []aggregate.Pod{
 			deploymentOf("shop/a", "x", podtest.Security(privileged)), deploymentOf("shop/b", "x"), deploymentOf("shop/c", "x"), deploymentOf("shop/d", "y"),
 		}, []string{
-			"redundant-policies shop [Deployment/a Deployment/b Deployment/c]: 2 of 4 policies allow only what another policy of the same service account allows",
+			"redundant-policies shop [Deployment/a Deployment/b Deployment/c]: 2 of the policies allow only what another policy of the same service account allows",
 			"shared-account shop [Deployment/a Deployment/b Deployment/c]: service account x is used by workloads with different privileges",
 		}},
 		{"each of an account needs something else", []aggregate.Pod{
