@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -286,5 +287,5 @@ func (o diffOptions) print(changes []diff.Change) error {
 	if err != nil {
 		return failureError(err)
 	}
-	return writeTo(o.flags.Out, o.flags.outputFile, data)
+	return writeTo(o.flags.Out, o.flags.outputFile, bytes.NewReader(data))
 }

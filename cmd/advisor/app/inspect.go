@@ -1,9 +1,11 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -273,10 +275,10 @@ func (o inspectOptions) print(obs *observe.Observation, results []generate.Resul
 	if err != nil {
 		return failureError(err)
 	}
-	return o.write(data...)
+	return o.write(bytes.NewReader(data))
 }
 
 // write writes what was asked for to where it was asked for.
-func (o inspectOptions) write(pieces ...[]byte) error {
-	return writeTo(o.streams.Out, o.outputFile, pieces...)
+func (o inspectOptions) write(content io.WriterTo) error {
+	return writeTo(o.streams.Out, o.outputFile, content)
 }

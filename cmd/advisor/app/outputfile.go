@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"cmp"
 	"compress/gzip"
 	"crypto/rand"
@@ -15,12 +14,15 @@ import (
 )
 
 // writeTo writes a file, or standard output if it has no name.
-func writeTo(out io.Writer, file string, pieces ...[]byte) error {
-	if file == "" {
-		return writeOut(out, pieces...)
+func writeTo(out io.Writer, file string, content io.WriterTo) error {
+	if file != "" {
+		if err := writeFile(file, content); err != nil {
+			return failureError(err)
+		}
+		return nil
 	}
-	if err := writeFile(file, pieces...); err != nil {
-		return failureError(err)
+	if _, err := content.WriteTo(out); err != nil {
+		return failureError(fmt.Errorf("writing output: %w", err))
 	}
 	return nil
 }
@@ -28,21 +30,17 @@ func writeTo(out io.Writer, file string, pieces ...[]byte) error {
 // writeFile replaces a file atomically: a reader gets the complete old or the complete
 // new content. A *.gz file is compressed, without a time, so the same data gives the
 // same bytes.
-func writeFile(path string, pieces ...[]byte) error {
-	if strings.HasSuffix(path, ".gz") {
-		packed, err := gzipped(pieces)
-		if err != nil {
-			return err
-		}
-		pieces = [][]byte{packed}
-	}
+func writeFile(path string, content io.WriterTo) error {
 	target, mode, err := resolveTarget(path)
 	if err != nil {
 		return err
 	}
+	if strings.HasSuffix(path, ".gz") {
+		content = gzipped{content}
+	}
 	// The name is short whatever that of the file: file systems limit names.
 	temporary := filepath.Join(filepath.Dir(target), ".advisor-"+rand.Text()+".tmp")
-	err = writeSynced(temporary, mode, pieces)
+	err = writeSynced(temporary, mode, content)
 	if err == nil {
 		err = os.Rename(temporary, target)
 	}
@@ -78,7 +76,7 @@ func resolveTarget(path string) (string, fs.FileMode, error) {
 
 // writeSynced creates a file that is on the disk when it returns. Its mode is the
 // given one, or the usual one if that is 0.
-func writeSynced(path string, mode fs.FileMode, pieces [][]byte) (err error) {
+func writeSynced(path string, mode fs.FileMode, content io.WriterTo) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, cmp.Or(mode, 0o666)) //nolint:gosec // the user names the file
 	if err != nil {
 		return err
@@ -90,10 +88,8 @@ func writeSynced(path string, mode fs.FileMode, pieces [][]byte) (err error) {
 			return err
 		}
 	}
-	for _, data := range pieces {
-		if _, err := f.Write(data); err != nil {
-			return err
-		}
+	if _, err := content.WriteTo(f); err != nil {
+		return err
 	}
 	return f.Sync()
 }
@@ -108,16 +104,12 @@ func syncDirectory(path string) error {
 	return d.Close()
 }
 
-func gzipped(pieces [][]byte) ([]byte, error) {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	var err error
-	for _, data := range pieces {
-		_, wrong := w.Write(data)
-		err = errors.Join(err, wrong)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return nil, fmt.Errorf("compressing: %w", err)
-	}
-	return packed.Bytes(), nil
+// gzipped is a content compressed.
+type gzipped struct{ content io.WriterTo }
+
+// WriteTo implements io.WriterTo.
+func (g gzipped) WriteTo(out io.Writer) (int64, error) {
+	w := gzip.NewWriter(out)
+	n, err := g.content.WriteTo(w)
+	return n, errors.Join(err, w.Close())
 }

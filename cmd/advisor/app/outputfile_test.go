@@ -22,18 +22,18 @@ func TestWriteFile(t *testing.T) {
 		os.Chmod(path("shared"), 0o666), // more than a umask leaves
 		os.Symlink("old", path("link")),
 		os.Mkdir(path("directory"), 0o750),
-		writeFile(path("link"), []byte("new")),
-		writeFile(path("shared"), []byte("new")),
-		writeFile(path("fresh"), []byte("fresh")),
-		writeFile(path(long), []byte("fresh")),
-		writeFile(path("fresh.gz"), []byte("fresh")),
+		writeFile(path("link"), strings.NewReader("new")),
+		writeFile(path("shared"), strings.NewReader("new")),
+		writeFile(path("fresh"), strings.NewReader("fresh")),
+		writeFile(path(long), strings.NewReader("fresh")),
+		writeFile(path("fresh.gz"), strings.NewReader("fresh")),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"directory", "missing/file", "old/file"} {
-		if err := writeFile(path(name), []byte("lost")); err == nil || !strings.HasPrefix(err.Error(), "writing "+path(name)+": ") {
+		if err := writeFile(path(name), strings.NewReader("lost")); err == nil || !strings.HasPrefix(err.Error(), "writing "+path(name)+": ") {
 			t.Errorf("%s: error is %v", name, err)
 		}
 	}

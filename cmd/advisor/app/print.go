@@ -31,56 +31,28 @@ const (
 	formatObservation = "observation"
 )
 
-func writeOut(out io.Writer, pieces ...[]byte) error {
-	for _, data := range pieces {
-		if _, err := out.Write(data); err != nil {
-			return failureError(fmt.Errorf("writing output: %w", err))
-		}
-	}
-	return nil
-}
-
-// text is a long text in pieces: it is not copied when it grows.
-type text [][]byte
-
-// pieceSize is the size of a piece in bytes.
-const pieceSize = 64 << 10
-
-// Write implements io.Writer.
-func (t *text) Write(data []byte) (int, error) {
-	for rest := data; len(rest) > 0; {
-		last := len(*t) - 1
-		if last < 0 || len((*t)[last]) == cap((*t)[last]) {
-			*t, last = append(*t, make([]byte, 0, pieceSize)), last+1
-		}
-		piece := &(*t)[last]
-		n := min(len(rest), cap(*piece)-len(*piece))
-		*piece, rest = append(*piece, rest[:n]...), rest[n:]
-	}
-	return len(data), nil
-}
+func writeOut(out io.Writer, data []byte) error { return writeTo(out, "", bytes.NewReader(data)) }
 
 // encode returns what was observed, or the policies made from it, in the format that
 // was asked for. The policies of several engines stand one after the other; what they
 // set on one Namespace is one object.
-func (o inspectOptions) encode(obs *observe.Observation, results []generate.Result) (all text, err error) {
-	var data []byte
+func (o inspectOptions) encode(obs *observe.Observation, results []generate.Result) ([]byte, error) {
 	switch o.output {
 	case formatObservation:
-		data, err = observe.Encode(obs)
+		return observe.Encode(obs)
 	case formatWide:
-		data, err = wideTable(obs, o.level, results)
+		return wideTable(obs, o.level, results)
 	case formatJSON, formatName:
-		data, err = encodeJSON(o.output, generate.Merge(results))
+		return encodeJSON(o.output, generate.Merge(results))
 	default:
+		var all bytes.Buffer
 		for _, r := range generate.Merge(results) {
 			if err := generate.WriteYAML(&all, r.Outputs, o.explain); err != nil {
 				return nil, err
 			}
 		}
-		return all, nil
+		return all.Bytes(), nil
 	}
-	return text{data}, err
 }
 
 func encodeJSON(format string, results []generate.Result) ([]byte, error) {

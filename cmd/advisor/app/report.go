@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -241,7 +242,7 @@ func (o reportOptions) run(ctx context.Context) error {
 	if err != nil {
 		return failureError(err)
 	}
-	if err := writeTo(o.flags.Out, o.flags.outputFile, data); err != nil {
+	if err := writeTo(o.flags.Out, o.flags.outputFile, bytes.NewReader(data)); err != nil {
 		return err
 	}
 	for _, p := range plans {

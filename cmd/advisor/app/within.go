@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (o inspectOptions) compareWithin(obs *observe.Observation, written *psp.Wri
 			return failureError(err)
 		}
 	}
-	if err := o.write(data); err != nil {
+	if err := o.write(bytes.NewReader(data)); err != nil {
 		return err
 	}
 	if n := len(r.Refused); n > 0 {
