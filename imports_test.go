@@ -103,7 +103,7 @@ var imports = map[string][]string{
 	"cmd/advisor/app": {
 		module + "pkg/diff", module + "pkg/aggregate", module + "pkg/apierror", module + "pkg/controller", module + "pkg/generate", module + "pkg/generate/*", module + "pkg/observe", module + "pkg/observe/cluster", module + "pkg/observe/manifest",
 		module + "pkg/finding", module + "pkg/image", module + "pkg/printable", module + "pkg/privilege", module + "pkg/profile", module + "pkg/publish", module + "pkg/report", module + "pkg/report/html", module + "pkg/tree",
-		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+		"github.com/klauspost/compress/s2", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 		"k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog/v2", "sigs.k8s.io/yaml",
 	},
 }

@@ -18,17 +18,25 @@ func observeCluster(ctx context.Context, config *rest.Config, scope observe.Scop
 	if err != nil {
 		return nil, nil, err
 	}
+	engines, notes, err := enginesFor(ctx, config, choice)
+	if err != nil {
+		return nil, nil, err
+	}
+	return seen.Observe(), engines, printLines(errOut, notes)
+}
+
+// enginesFor decides on the engines for a server, and returns notes on them and on the
+// server.
+func enginesFor(ctx context.Context, config *rest.Config, choice engineChoice) ([]generate.Engine, []string, error) {
 	chosen, err := choice.forServer(ctx, config)
 	if err != nil && choice.needsServer() && mayAnswer(err) {
 		return nil, nil, errChoosing(err)
 	}
-	engines, notes := chosen.build(), chosen.notes
+	engines := chosen.build()
 	if err != nil {
-		notes = append(notes, fmt.Sprintf("warning: %v", err))
-	} else {
-		notes = append(notes, serverNotes(ctx, config, engines)...)
+		return engines, append(chosen.notes, fmt.Sprintf("warning: %v", err)), nil
 	}
-	return seen.Observe(), engines, printLines(errOut, notes)
+	return engines, append(chosen.notes, serverNotes(ctx, config, engines)...), nil
 }
 
 // errChoosing is the error of a server that could not be asked for its version.
@@ -42,9 +50,13 @@ func listCluster(ctx context.Context, config *rest.Config, scope observe.Scope, 
 	seen, err := cluster.List(ctx, config, scope, show)
 	clearLine()
 	if err != nil {
-		return nil, failureError(fmt.Errorf("observing %s: %w", config.Host, err))
+		return nil, errObserving(config, err)
 	}
 	return seen, nil
+}
+
+func errObserving(config *rest.Config, err error) error {
+	return failureError(fmt.Errorf("observing %s: %w", config.Host, err))
 }
 
 // serverNotes returns warnings about the server. A failed request is a warning, not

@@ -190,22 +190,12 @@ func (o inspectOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
-	obs, engines, err := o.observe(ctx)
+	found, err := o.inspect(ctx, written)
 	if err != nil {
 		return err
 	}
-	if o.sourceName != "" {
-		obs.Source = o.sourceName
-	}
-	var results []generate.Result
-	if written == nil {
-		results = generate.Run(engines, obs.Members, o.level)
-	}
-	summary := report.New(obs, o.level, results)
-	if written != nil {
-		summary.Policies = written.Len()
-	}
-	if err := o.printSummary(obs, summary); err != nil {
+	obs := found.obs
+	if err := o.printSummary(obs, found.report); err != nil {
 		return err
 	}
 	if err := o.manifests.checkUnread(obs.Unread); err != nil {
@@ -214,27 +204,87 @@ func (o inspectOptions) run(ctx context.Context) error {
 	if len(obs.Gaps) > 0 && !o.allowPartial {
 		return failureError(fmt.Errorf("%s in what was observed, see above: the policies could deny pods that are missing: grant the permissions, or set --allow-partial", report.Count(len(obs.Gaps), "gap")))
 	}
-	if len(obs.Gaps) > 0 && len(obs.Members) == 0 {
+	if len(obs.Gaps) > 0 && found.report.Empty() {
 		return failureError(errors.New("no pod or template could be observed: grant the permissions that are missing above"))
 	}
-	if obs.UnknownVolumes() && !o.allowPartial {
+	if found.report.Has(report.RuleUnknownVolume) && !o.allowPartial {
 		return failureError(errors.New("there are volumes that this version does not know, see above: the policies deny their pods: use a version that knows them, or set --allow-partial"))
 	}
-	if len(obs.Skipped) > 0 && len(obs.Members) == 0 {
+	if len(obs.Skipped) > 0 && found.report.Empty() {
 		return usageError(errors.New("no document could be read: fix the documents reported above"))
 	}
+	return found.write()
+}
+
+// inspected is what was observed, and what is made of it.
+type inspected struct {
+	// obs may be without its members.
+	obs    *observe.Observation
+	report report.Report
+	// write writes what was asked for to where it was asked for.
+	write func() error
+}
+
+// inspect observes, and compares what was observed with the written policies; if these are
+// nil, it generates policies.
+func (o inspectOptions) inspect(ctx context.Context, written *psp.Written) (inspected, error) {
+	if o.eachNamespace() {
+		config, err := connectUnlessFiles(o.restConfig)
+		if err != nil {
+			return inspected{}, err
+		}
+		if !o.engines.needsServer() {
+			// A server that does not say what it is makes a difference for the notes alone.
+			return o.inspectEach(ctx, config, o.engines.withoutServer("").build(), func() ([]string, error) {
+				_, notes, err := enginesFor(ctx, config, o.engines)
+				return notes, err
+			})
+		}
+		chosen, err := o.engines.forServer(ctx, config)
+		switch {
+		case err == nil:
+			engines := chosen.build()
+			return o.inspectEach(ctx, config, engines, func() ([]string, error) {
+				return append(chosen.notes, serverNotes(ctx, config, engines)...), nil
+			})
+		case ctx.Err() != nil:
+			return inspected{}, errChoosing(err)
+		}
+		// It is asked again when the cluster has been listed.
+	}
+	obs, engines, err := o.observe(ctx)
+	if err != nil {
+		return inspected{}, err
+	}
+	if o.sourceName != "" {
+		obs.Source = o.sourceName
+	}
 	if written != nil {
-		return o.compareWithin(obs, written)
+		r := report.New(obs, o.level, nil)
+		r.Policies = written.Len()
+		return inspected{obs, r, func() error { return o.compareWithin(obs, written) }}, nil
 	}
-	if o.outputDir != "" {
-		return o.writeTrees(obs, results)
-	}
-	return o.print(obs, results)
+	results := generate.Run(engines, obs.Members, o.level)
+	return inspected{obs, report.New(obs, o.level, results), func() error {
+		if o.outputDir != "" {
+			return o.writeTrees(obs, results)
+		}
+		return o.print(obs, results)
+	}}, nil
+}
+
+// fromFiles reports whether manifests are inspected, and not a cluster.
+func (o inspectOptions) fromFiles() bool { return len(o.files)+len(o.manifests.kustomizations) > 0 }
+
+// eachNamespace reports whether what is written of one namespace of a cluster has nothing to
+// do with the others.
+func (o inspectOptions) eachNamespace() bool {
+	return !o.fromFiles() && len(o.within) == 0 && o.output == formatYAML && o.outputDir == "" && o.level != aggregate.ByCluster
 }
 
 // observe returns what was observed, and the engines for it.
 func (o inspectOptions) observe(ctx context.Context) (*observe.Observation, []generate.Engine, error) {
-	if len(o.files)+len(o.manifests.kustomizations) > 0 {
+	if o.fromFiles() {
 		obs, err := o.read(ctx)
 		if err != nil {
 			return nil, nil, err

@@ -44,6 +44,12 @@ func TestInspectCluster(t *testing.T) {
 			1, told + "1 pod and 0 templates in 1 namespace (namespace team inspected): 1 policy\n",
 		},
 		{
+			"namespaces in any order", func(*apitest.Server) {},
+			[]string{"-n", "team,shop,team"},
+			exitOK,
+			2, told + "2 pods and 0 templates in 2 namespaces (namespaces shop, team inspected): 2 policies\n",
+		},
+		{
 			"a server without policies", func(s *apitest.Server) { s.Version, s.Serves = "v1.30.1", nil },
 			[]string{"-n", "team", "--engine", "psp"},
 			exitOK,
