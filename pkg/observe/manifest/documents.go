@@ -19,22 +19,31 @@ type document struct {
 	items   listItems
 }
 
-// documents splits a stream into its documents. YAML is split where a line
+// position is how many documents and lines precede a part of a stream.
+type position struct{ documents, lines int }
+
+// documents splits a stream into its documents, or a part of one that begins at a position,
+// which it moves to the end of the part. YAML is split where a line
 // begins with a marker, "---" or "...": YAML allows none inside a document, so
 // neither a block nor a quoted string is ever cut. Lines end where they do for
 // the parser, which ignores without a word what follows a marker. A stream that
 // begins like JSON is one value after the other.
-func documents(data []byte) iter.Seq2[int, document] {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if beginsLikeJSON(data) && !hasMarker(data) {
+func documents(data []byte, at *position) iter.Seq2[int, document] {
+	if *at != (position{}) {
+		return yamlDocuments(data, at) // of JSON there is only one part
+	}
+	if data = bytes.TrimPrefix(data, []byte(byteOrderMark)); beginsLikeJSON(data) && !hasMarker(data) {
 		return jsonDocuments(data)
 	}
-	return yamlDocuments(data)
+	return yamlDocuments(data, at)
 }
+
+// byteOrderMark may be at the beginning of a stream.
+const byteOrderMark = "\ufeff"
 
 // beginsLikeJSON reports whether an object begins that has a key in quotes or none.
 func beginsLikeJSON(data []byte) bool {
-	object, ok := bytes.CutPrefix(bytes.TrimSpace(data), []byte("{"))
+	object, ok := bytes.CutPrefix(bytes.TrimSpace(bytes.TrimPrefix(data, []byte(byteOrderMark))), []byte("{"))
 	object = bytes.TrimSpace(object)
 	return ok && (len(object) == 0 || object[0] == '"' || object[0] == '}')
 }
@@ -103,25 +112,25 @@ func isMarker(line []byte) bool {
 	return ok && (len(rest) == 0 || bytes.IndexAny(rest, " \t"+lineEnds) == 0)
 }
 
-func yamlDocuments(data []byte) iter.Seq2[int, document] {
+func yamlDocuments(data []byte, at *position) iter.Seq2[int, document] {
 	return func(yield func(int, document) bool) {
-		n, line, doc := 0, 0, document{line: 1}
+		doc := document{line: at.lines + 1}
 		start, end := 0, 0 // of the document's text
 		flush := func() bool {
 			doc.text = data[start:end]
 			if len(content(doc.text)) == 0 {
 				return true
 			}
-			n++
-			return yield(n-1, doc)
+			at.documents++
+			return yield(at.documents-1, doc)
 		}
 		for text := range lines(data) {
-			line++
+			at.lines++
 			if isMarker(text) {
 				if !flush() {
 					return
 				}
-				doc = document{line: line}
+				doc = document{line: at.lines}
 				// The marker's line may go on with the document.
 				start = end + len(text) - len(bytes.TrimLeft(text[len("---"):], " \t"))
 			}
@@ -162,7 +171,7 @@ func jsonDocuments(data []byte) iter.Seq2[int, document] {
 			}
 			doc, length := jsonDocument(data[start:])
 			if doc.err != nil && n == 0 && isYAML(data) {
-				yamlDocuments(data)(yield)
+				yamlDocuments(data, &position{})(yield)
 				return
 			}
 			line += bytes.Count(data[counted:start], []byte("\n"))

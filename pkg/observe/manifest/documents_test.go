@@ -48,7 +48,7 @@ func TestSplittingIsLinear(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			data := []byte(tc.head + strings.Repeat(tc.line, tc.size/len(tc.line)))
 			n := 0
-			for range documents(data) {
+			for range documents(data, &position{}) {
 				n++
 			}
 			if n != tc.want {
@@ -63,7 +63,7 @@ func TestDocumentLines(t *testing.T) {
 	stream := podText("a") + "---\n" + podText("b") + "--- # c\n" + podText("c")
 	for _, end := range []string{"\n", "\r\n", "\r", "\u0085", "\u2028"} {
 		var got []int
-		for _, d := range documents([]byte(strings.ReplaceAll(stream, "\n", end))) {
+		for _, d := range documents([]byte(strings.ReplaceAll(stream, "\n", end)), &position{}) {
 			got = append(got, d.line)
 		}
 		if !slices.Equal(got, []int{1, 7, 14}) {

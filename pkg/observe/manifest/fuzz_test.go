@@ -117,7 +117,7 @@ func checkModes(t *testing.T, data []byte) {
 // they cannot be split.
 func reversed(data []byte) []byte {
 	var docs [][]byte
-	for _, d := range documents(data) {
+	for _, d := range documents(data, &position{}) {
 		if d.err != nil || isMarker(d.text) {
 			return nil
 		}

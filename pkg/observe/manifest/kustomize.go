@@ -42,8 +42,7 @@ func (r *reader) readKustomization(ctx context.Context, dir string) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("reading %s: not a directory", dir)
 	}
-	data, err := load(ctx, false, func() (io.ReadCloser, error) { return render(dir) })
-	return r.readLoaded(ctx, dir+" (rendered)", data, err)
+	return r.readSource(ctx, dir+" (rendered)", func() (io.ReadCloser, error) { return render(dir) })
 }
 
 func render(dir string) (_ io.ReadCloser, err error) {
@@ -121,7 +120,7 @@ func readLocal(path string, info os.FileInfo) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range documents(data) {
+	for _, d := range documents(data, &position{}) {
 		if err := checkAliases(d.text); err != nil {
 			return nil, err
 		}

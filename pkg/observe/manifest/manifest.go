@@ -9,7 +9,7 @@
 //   - An object of another kind that runs pods is read, or has a place in Unread.
 //   - Reading several observations joins them.
 //   - Time and memory are bounded by the context and the size of what is read, not
-//     by what it says.
+//     by what it says. Of a stream of YAML documents, a few are in memory.
 package manifest
 
 import (

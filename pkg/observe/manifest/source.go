@@ -68,26 +68,47 @@ func (r *reader) readFile(ctx context.Context, path string, info os.FileInfo) er
 
 // readSource reads the documents of what is opened.
 func (r *reader) readSource(ctx context.Context, name string, open func() (io.ReadCloser, error)) error {
-	data, err := load(ctx, strings.HasSuffix(name, ".gz"), open)
-	return r.readLoaded(ctx, name, data, err)
-}
-
-// readLoaded reads the documents of a source that has been loaded, or not: err
-// says why.
-func (r *reader) readLoaded(ctx context.Context, name string, data []byte, err error) error {
-	switch {
-	case errors.Is(err, errTooLarge), errors.Is(err, errGrowth):
-		return r.check(observe.Place{File: name}, err)
-	case err != nil:
-		return fmt.Errorf("reading %s: %w", name, err)
-	case len(bytes.TrimSpace(data)) == 0:
-		return r.check(observe.Place{File: name}, errors.New("the file is empty"))
-	}
-	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, r.readDocuments(ctx, name, data) })
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, r.readOpened(ctx, name, open) })
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("reading %s: %w", name, context.Cause(ctx))
 	}
 	return err
+}
+
+func (r *reader) readOpened(ctx context.Context, name string, open func() (io.ReadCloser, error)) error {
+	source, err := open()
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	defer source.Close() //nolint:errcheck // only read from
+	in := newParts(&limited{source, maxFile, errTooLarge}, sizeOf(source))
+	if strings.HasSuffix(name, ".gz") {
+		if in, err = decompressed(in.in); err != nil {
+			return r.unreadable(name, err)
+		}
+	}
+	at, empty := position{}, true
+	for !in.done {
+		data, err := in.next()
+		if err != nil {
+			return r.unreadable(name, err)
+		}
+		if empty = empty && len(bytes.TrimSpace(data)) == 0; empty && in.done {
+			return r.check(observe.Place{File: name}, errors.New("the file is empty"))
+		}
+		if err := r.readDocuments(ctx, name, data, &at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreadable returns the error of a source that cannot be read, or not to its end.
+func (r *reader) unreadable(name string, err error) error {
+	if errors.Is(err, errTooLarge) || errors.Is(err, errGrowth) {
+		return r.check(observe.Place{File: name}, err)
+	}
+	return fmt.Errorf("reading %s: %w", name, err)
 }
 
 // largeText is the size, in bytes, of a text that is most of the memory in use.
@@ -105,11 +126,11 @@ func collectSooner() (restore func()) {
 	return func() { debug.SetGCPercent(before) }
 }
 
-func (r *reader) readDocuments(ctx context.Context, name string, data []byte) error {
+func (r *reader) readDocuments(ctx context.Context, name string, data []byte, from *position) error {
 	if len(data) >= largeText {
 		defer collectSooner()()
 	}
-	for n, doc := range documents(data) {
+	for n, doc := range documents(data, from) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -129,11 +150,6 @@ func (r *reader) readDocuments(ctx context.Context, name string, data []byte) er
 		}
 	}
 	return nil
-}
-
-// load returns what a source holds.
-func load(ctx context.Context, compressed bool, open func() (io.ReadCloser, error)) ([]byte, error) {
-	return await(ctx, func() ([]byte, error) { return readAll(maxFile, compressed, open) })
 }
 
 // await returns what f returns. It gives up when ctx is done, even where f blocks, as
@@ -158,33 +174,38 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-func readAll(limit int, compressed bool, open func() (io.ReadCloser, error)) ([]byte, error) {
-	source, err := open()
-	if err != nil {
-		return nil, err
+// limited reads as much as may be read. If there is more, it returns the problem.
+type limited struct {
+	in      io.Reader
+	left    int
+	problem error
+}
+
+// Read implements io.Reader.
+func (l *limited) Read(data []byte) (int, error) {
+	n, err := l.in.Read(data[:min(len(data), l.left+1)])
+	if n > l.left {
+		return 0, l.problem
 	}
-	defer source.Close() //nolint:errcheck // only read from
-	data, err := readUpTo(limit, source, errTooLarge)
-	if err != nil || !compressed {
-		return data, err
+	l.left -= n
+	return n, err //nolint:wrapcheck // io.EOF has a meaning
+}
+
+// decompressed reads what a compressed source holds, which may be as much as its size
+// allows.
+func decompressed(source io.Reader) (*parts, error) {
+	data, err := io.ReadAll(source)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller knows of what
 	}
 	in, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("decompressing: %w", err)
 	}
-	if growth := maxGrowth*len(data) + freeGrowth; growth < limit {
-		return readUpTo(growth, in, errGrowth)
+	if growth := maxGrowth*len(data) + freeGrowth; growth < maxFile {
+		return newParts(&limited{in, growth, errGrowth}, 0), nil
 	}
-	return readUpTo(limit, in, errTooLarge)
-}
-
-// readUpTo returns what can be read; if that is more than the limit, the problem.
-func readUpTo(limit int, in io.Reader, problem error) ([]byte, error) {
-	data, err := readSized(io.LimitReader(in, int64(limit)+1), min(sizeOf(in), int64(limit)))
-	if err == nil && len(data) > limit {
-		return nil, problem
-	}
-	return data, err
+	return newParts(&limited{in, maxFile, errTooLarge}, 0), nil
 }
 
 // sizeOf returns the size of a file, 0 for what else is read.
@@ -195,15 +216,4 @@ func sizeOf(in io.Reader) int64 {
 		}
 	}
 	return 0
-}
-
-// readSized is io.ReadAll without the copies that it makes while it does not know the
-// size, which may be wrong.
-func readSized(in io.Reader, size int64) ([]byte, error) {
-	if size == 0 {
-		return io.ReadAll(in)
-	}
-	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	_, err := data.ReadFrom(in)
-	return data.Bytes(), err
 }

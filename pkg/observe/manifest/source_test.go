@@ -13,11 +13,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/psp-advisor/psp-advisor/pkg/observe"
+	"github.com/psp-advisor/psp-advisor/pkg/profile/podtest"
 )
 
 // writeFiles writes files below a new directory.
@@ -86,26 +88,88 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// The limit holds for what is read, whatever it is read from.
-func TestReadAll(t *testing.T) {
-	const limit = 1000
-	for _, tc := range []struct {
-		name       string
-		text       string
-		compressed bool
-		want       error
-	}{
-		{"as much as is allowed", strings.Repeat("x", limit), false, nil},
-		{"more", strings.Repeat("x", limit+1), false, errTooLarge},
-		{"as much, compressed", compress(t, strings.Repeat("x", limit)), true, nil},
-		{"more, compressed", compress(t, strings.Repeat("x", limit+1)), true, errTooLarge},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(tc.text)), nil }
-			if data, err := readAll(limit, tc.compressed, open); !errors.Is(err, tc.want) || err == nil && len(data) != limit {
-				t.Errorf("%d bytes, error %v, want %v", len(data), err, tc.want)
+// opened opens a text.
+func opened(text string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
+}
+
+// Of a stream only a few documents are in memory, however many it has, and whether its size
+// is known or not.
+func TestPartsAreSmall(t *testing.T) {
+	text := strings.Repeat(podText("a")+"---\n", 5000)
+	const part = 10_000
+	for _, size := range []int{0, len(text)} {
+		in := &parts{in: strings.NewReader(text), size: int64(size), part: part}
+		for !in.done {
+			if data, err := in.next(); err != nil || len(data) > 2*part {
+				t.Fatalf("size %d: a part of %d bytes, error %v, want at most %d", size, len(data), err, 2*part)
 			}
-		})
+		}
+	}
+}
+
+// The limit holds for what is read, whatever it is read from.
+func TestLimited(t *testing.T) {
+	const limit = 1000
+	for n, want := range map[int]error{limit: nil, limit + 1: errTooLarge} {
+		for name, in := range map[string]io.Reader{"at once": strings.NewReader(strings.Repeat("x", n)), "byte by byte": iotest.OneByteReader(strings.NewReader(strings.Repeat("x", n)))} {
+			data, err := io.ReadAll(&limited{in, limit, errTooLarge})
+			if !errors.Is(err, want) || len(data) > limit || err == nil && len(data) != n {
+				t.Errorf("%d bytes, %s: %d bytes, error %v, want %v", n, name, len(data), err, want)
+			}
+		}
+	}
+}
+
+// A stream of documents in parts has the same documents, on the same lines, as at once.
+func TestParts(t *testing.T) {
+	r := podtest.Rand(t)
+	line := func() string {
+		return podtest.Pick(r, "---", "...", "--- # c", "--- a", "----", "a: b", "- {}", "#", "", "%YAML 1.1", "{}", `{"a": 1}`, "  ---", strings.Repeat("x", 40))
+	}
+	end := func() string { return podtest.Pick(r, "\n", "\n", "\n", "\n", "\r\n", "\r", "\u0085", "\u2028") }
+	several := 0
+	for range 20_000 {
+		var stream strings.Builder
+		stream.WriteString(podtest.Pick(r, "", "", byteOrderMark))
+		for range r.IntN(20) {
+			stream.WriteString(line() + end())
+		}
+		stream.WriteString(podtest.Pick(r, "", "-", "--", "---"))
+		text := stream.String()
+		type found struct {
+			n, line int
+			text    string
+			failed  bool
+		}
+		split := func(in *parts) (all []found) {
+			at := position{}
+			for n := 0; !in.done; n++ {
+				data, err := in.next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for n, d := range documents(data, &at) {
+					// The line break before a marker may belong to either.
+					all = append(all, found{n, d.line, string(bytes.TrimSpace(d.text)), d.err != nil})
+				}
+				if n > 0 {
+					several++
+				}
+			}
+			return all
+		}
+		want := split(newParts(strings.NewReader(text), 0))
+		in := podtest.Pick[io.Reader](r, strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text)))
+		size := podtest.Pick(r, 0, len(text), 1, 1000)
+		part := 1 + r.IntN(60)
+		got := split(&parts{in: in, size: int64(size), part: part})
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(found{})); diff != "" {
+			t.Fatalf("%q in parts of %d, size %d (-at once +in parts):\n%s", text, part, size, diff)
+		}
+	}
+	if several < 2_000 {
+		t.Errorf("only %d parts that are not the first", several)
 	}
 }
 
@@ -216,7 +280,7 @@ func TestReadEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &reader{}
 		cancel()
-		if err := r.readLoaded(ctx, "x", []byte(podText("a")), nil); !errors.Is(err, context.Canceled) {
+		if err := r.readSource(ctx, "x", opened(podText("a"))); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -225,7 +289,7 @@ func TestReadEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		r := &reader{}
-		err := r.readLoaded(ctx, "x", []byte("a:\n"+strings.Repeat("- {b: [c, d, e]}\n", 1<<18)), nil)
+		err := r.readSource(ctx, "x", opened("a:\n"+strings.Repeat("- {b: [c, d, e]}\n", 1<<18)))
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "reading x: ") {
 			t.Errorf("error %v", err)
 		}

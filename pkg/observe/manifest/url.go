@@ -33,9 +33,8 @@ func (r *reader) readURL(ctx context.Context, address string) error {
 		client = *r.options.Client
 	}
 	client.CheckRedirect = checkRedirect
-	// The name of a compressed file is that of the path, without a query.
-	data, err := load(ctx, strings.HasSuffix(u.Path, ".gz"), func() (io.ReadCloser, error) { return fetch(ctx, &client, u) })
-	return r.readLoaded(ctx, nameOf(u), data, err)
+	// The name, by which a compressed file is recognized, is without a query.
+	return r.readSource(ctx, nameOf(u), func() (io.ReadCloser, error) { return fetch(ctx, &client, u) })
 }
 
 // nameOf returns what a URL is called in messages and reports: without a password, and
