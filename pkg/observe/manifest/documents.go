@@ -43,7 +43,7 @@ const byteOrderMark = "\ufeff"
 
 // beginsLikeJSON reports whether an object begins that has a key in quotes or none.
 func beginsLikeJSON(data []byte) bool {
-	object, ok := bytes.CutPrefix(bytes.TrimSpace(bytes.TrimPrefix(data, []byte(byteOrderMark))), []byte("{"))
+	object, ok := bytes.CutPrefix(bytes.TrimSpace(data), []byte("{"))
 	object = bytes.TrimSpace(object)
 	return ok && (len(object) == 0 || object[0] == '"' || object[0] == '}')
 }

@@ -52,7 +52,7 @@ func (p *parts) next() ([]byte, error) {
 		case len(data) < cap(data):
 			continue
 		}
-		if len(data) >= p.part && (!first || !beginsLikeJSON(data)) {
+		if len(data) >= p.part && (!first || !beginsLikeJSON(bytes.TrimPrefix(data, []byte(byteOrderMark)))) {
 			if end := lastMarker(data); end > 0 {
 				p.rest = data[end:]
 				return data[:end:end], nil

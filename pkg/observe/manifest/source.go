@@ -83,7 +83,7 @@ func (r *reader) readOpened(ctx context.Context, name string, open func() (io.Re
 	defer source.Close() //nolint:errcheck // only read from
 	in := newParts(&limited{source, maxFile, errTooLarge}, sizeOf(source))
 	if strings.HasSuffix(name, ".gz") {
-		if in, err = decompressed(in.in); err != nil {
+		if in, err = decompressed(in.in, maxFile); err != nil {
 			return r.unreadable(name, err)
 		}
 	}
@@ -192,8 +192,8 @@ func (l *limited) Read(data []byte) (int, error) {
 }
 
 // decompressed reads what a compressed source holds, which may be as much as its size
-// allows.
-func decompressed(source io.Reader) (*parts, error) {
+// allows, and as the limit.
+func decompressed(source io.Reader, limit int) (*parts, error) {
 	data, err := io.ReadAll(source)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller knows of what
@@ -202,10 +202,11 @@ func decompressed(source io.Reader) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decompressing: %w", err)
 	}
-	if growth := maxGrowth*len(data) + freeGrowth; growth < maxFile {
-		return newParts(&limited{in, growth, errGrowth}, 0), nil
+	problem := errTooLarge
+	if growth := maxGrowth*len(data) + freeGrowth; growth < limit {
+		limit, problem = growth, errGrowth
 	}
-	return newParts(&limited{in, maxFile, errTooLarge}, 0), nil
+	return newParts(&limited{in, limit, problem}, 0), nil
 }
 
 // sizeOf returns the size of a file, 0 for what else is read.

@@ -112,8 +112,17 @@ func TestPartsAreSmall(t *testing.T) {
 func TestLimited(t *testing.T) {
 	const limit = 1000
 	for n, want := range map[int]error{limit: nil, limit + 1: errTooLarge} {
-		for name, in := range map[string]io.Reader{"at once": strings.NewReader(strings.Repeat("x", n)), "byte by byte": iotest.OneByteReader(strings.NewReader(strings.Repeat("x", n)))} {
-			data, err := io.ReadAll(&limited{in, limit, errTooLarge})
+		text := strings.Repeat("x", n)
+		packed, err := decompressed(strings.NewReader(compress(t, text)), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, in := range map[string]io.Reader{
+			"at once":      &limited{strings.NewReader(text), limit, errTooLarge},
+			"byte by byte": &limited{iotest.OneByteReader(strings.NewReader(text)), limit, errTooLarge},
+			"compressed":   packed.in,
+		} {
+			data, err := io.ReadAll(in)
 			if !errors.Is(err, want) || len(data) > limit || err == nil && len(data) != n {
 				t.Errorf("%d bytes, %s: %d bytes, error %v, want %v", n, name, len(data), err, want)
 			}
