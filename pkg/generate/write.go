@@ -27,7 +27,7 @@ func YAML(outputs []Output, explain bool) ([]byte, error) {
 // encoded at once.
 func WriteYAML(out io.Writer, outputs []Output, explain bool) error {
 	texts := make([]bytes.Buffer, 2*runtime.GOMAXPROCS(0))
-	for batch := range slices.Chunk(byNamespace(outputs), len(texts)) {
+	for batch := range slices.Chunk(ByNamespace(outputs), len(texts)) {
 		errs := make([]error, len(batch))
 		var all sync.WaitGroup
 		for i, outputs := range batch {
@@ -71,7 +71,7 @@ func JSON(outputs []Output) ([]byte, error) {
 		Kind       string `json:"kind"`
 		Items      []any  `json:"items"`
 	}{"v1", "List", []any{}}
-	for _, outputs := range byNamespace(outputs) {
+	for _, outputs := range ByNamespace(outputs) {
 		for _, o := range ordered(outputs) {
 			list.Items = append(list.Items, o.Value)
 		}
@@ -83,8 +83,9 @@ func JSON(outputs []Output) ([]byte, error) {
 	return append(printable.JSON(data), '\n'), nil
 }
 
-// byNamespace returns the outputs for each namespace, in their order, sorted by name.
-func byNamespace(outputs []Output) [][]Output {
+// ByNamespace returns the outputs for each namespace, in their order, sorted by name. Those
+// for all namespaces come first.
+func ByNamespace(outputs []Output) [][]Output {
 	sorted := slices.Clone(outputs)
 	slices.SortStableFunc(sorted, func(a, b Output) int {
 		return cmp.Or(strings.Compare(a.Group.Namespace, b.Group.Namespace), strings.Compare(a.Name, b.Name))

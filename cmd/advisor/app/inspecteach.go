@@ -44,8 +44,9 @@ func newNamespaces(engines []generate.Engine, level aggregate.Level, explain boo
 	return all
 }
 
-// add makes the policies of a namespace. It may be called for several at once.
-func (all *namespaces) add(namespace string, obs *observe.Observation) {
+// add makes the policies of what was observed in a namespace. It may be called for several
+// at once.
+func (all *namespaces) add(obs *observe.Observation) {
 	results := generate.Run(all.engines, obs.Members, all.level)
 	r := report.New(obs, all.level, results)
 	r.Workloads = nil
@@ -53,16 +54,20 @@ func (all *namespaces) add(namespace string, obs *observe.Observation) {
 	all.reports = append(all.reports, r)
 	all.mu.Unlock()
 	for i, r := range generate.Merge(results) {
-		own := slices.DeleteFunc(slices.Clone(r.Outputs), func(o generate.Output) bool { return o.Group.Namespace == "" })
-		all.addPolicies(i, namespace, own)
-		all.addPolicies(i, "", slices.DeleteFunc(r.Outputs, func(o generate.Output) bool { return o.Group.Namespace != "" }))
+		for _, outputs := range generate.ByNamespace(r.Outputs) {
+			all.addPolicies(i, outputs)
+		}
 	}
 }
 
 // addPolicies adds the policies of an engine for a namespace. Those for all namespaces are
-// the same whatever is observed.
-func (all *namespaces) addPolicies(engine int, namespace string, outputs []generate.Output) {
-	if len(outputs) == 0 {
+// the same whatever is observed, and are made once.
+func (all *namespaces) addPolicies(engine int, outputs []generate.Output) {
+	namespace := outputs[0].Group.Namespace
+	all.mu.Lock()
+	_, made := all.policies[engine][namespace]
+	all.mu.Unlock()
+	if made {
 		return
 	}
 	data, err := generate.YAML(outputs, all.explain)
@@ -101,7 +106,7 @@ func (o inspectOptions) inspectEach(ctx context.Context, config *rest.Config, en
 	show, clearLine := progress(o.streams.Err)
 	obs, err := cluster.Each(ctx, config, o.scope, show, func() func(string, *observe.Observation) {
 		all = newNamespaces(engines, o.level, o.explain)
-		return all.add
+		return func(_ string, found *observe.Observation) { all.add(found) }
 	})
 	clearLine()
 	if err != nil {

@@ -86,7 +86,7 @@ func TestNamespaces(t *testing.T) {
 					part := &observe.Observation{Scope: whole.Scope}
 					part.Members = slices.DeleteFunc(slices.Clone(whole.Members), func(m aggregate.Member) bool { return m.Workload.Namespace != namespace })
 					part.UnknownOwners = slices.DeleteFunc(slices.Clone(whole.UnknownOwners), func(w aggregate.Workload) bool { return w.Namespace != namespace })
-					added.Go(func() { got.add(namespace, part) })
+					added.Go(func() { got.add(part) })
 				}
 				added.Wait()
 				var policies bytes.Buffer

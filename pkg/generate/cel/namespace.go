@@ -51,7 +51,7 @@ func Outputs(
 	policy := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: PolicyName}
 	tables := Tables(members, level)
 	if level != aggregate.ByCluster {
-		policy.Objects = generate.Made(policies(text, where)...)
+		policy.Objects = func() []generate.Object { return policies(text, where) }
 		outputs := []generate.Output{policy}
 		for _, t := range tables {
 			output := generate.Output{Group: t.Group, Name: generate.Name(t.Group)}

@@ -49,7 +49,7 @@ func (o Options) outputs(members []aggregate.Member, level aggregate.Level) []ge
 		return nil
 	}
 	tables := cel.Tables(members, level)
-	template := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: TemplateName, Objects: generate.Made(constraintTemplate())}
+	template := generate.Output{Group: aggregate.Group{Level: aggregate.ByCluster}, Name: TemplateName, Objects: func() []generate.Object { return []generate.Object{constraintTemplate()} }}
 	if level == aggregate.ByCluster {
 		objects, compromise := o.constraints(tables[0])
 		template.Group, template.Objects, template.Compromise = tables[0].Group, generate.Made(slices.Insert(objects, 0, constraintTemplate())...), compromise
