@@ -246,7 +246,7 @@ func (m mutant) apply(path string) ([]byte, error) {
 // gives the first fault it shows: on one processor that is always the same.
 func (c check) conformance(ctx context.Context, dir, overlay string) (string, error) {
 	binary := filepath.Join(dir, "conformance")
-	args := []string{"build", "-o", binary}
+	args := []string{"build", "-ldflags", "-s -w", "-o", binary}
 	if c.tests {
 		args = []string{"test", "-c", "-o", binary}
 	}
