@@ -189,6 +189,9 @@ func TestClients(t *testing.T) {
 
 // TestDumps: the advisor finds all pods in each form of a dump, and so do the other ways.
 func TestDumps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing is concurrent here")
+	}
 	const n = 120
 	for _, form := range []string{formJSON, formYAML, formStream, formDir} {
 		t.Run(form, func(t *testing.T) {

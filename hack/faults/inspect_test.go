@@ -109,6 +109,9 @@ func refuses(f faults.Fault) bool {
 // smallest schedule that fails.
 func random(t *testing.T, n int, about faults.Requests, check func(faults.Schedule) error) {
 	t.Helper()
+	if testing.Short() {
+		n = max(1, n/6)
+	}
 	r := podtest.Rand(t)
 	for range n {
 		s := faults.Random(r, about)

@@ -126,6 +126,9 @@ func oddStreams() []string {
 
 // TestOddStreams compares what is said of odd streams with testdata/odd-streams.txt.
 func TestOddStreams(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing is concurrent here")
+	}
 	var got strings.Builder
 	for _, stream := range oddStreams() {
 		fmt.Fprintf(&got, "=== %.300q\n", stream)
@@ -185,6 +188,9 @@ func placeless(t *testing.T, stream string, o Options) string {
 
 // Objects in a List give the same observation as one document each.
 func TestListsAreDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("nothing is concurrent here")
+	}
 	r := podtest.Rand(t)
 	for range 60 {
 		var objects []string
