@@ -19,6 +19,7 @@ RACED := ./cmd/... ./hack/bench/... ./hack/faults ./pkg/apitest ./pkg/controller
 FUZZTIME ?= 30s
 FLEETS ?= 500
 CURRENT_FLEETS ?= 200
+EVERY ?= 1
 
 .PHONY: help build demo test lint verify update fuzz bench kube conformance mutate e2e image release-snapshot clean
 
@@ -70,8 +71,8 @@ conformance: ## show the policies to the code that will enforce them
 	go run ./hack/conformance/current -fleets $(CURRENT_FLEETS)
 	go run ./hack/agreement
 
-mutate: ## break the generator and expect the conformance run to notice
-	go run ./hack/mutate
+mutate: ## break the generator and expect the conformance run to notice, in one of EVERY ways
+	go run ./hack/mutate -every $(EVERY)
 
 e2e: ## run against real control planes, a real node and a real browser
 	hack/install-packages.sh $(NODE_PACKAGES) || true # the tests that need them say so

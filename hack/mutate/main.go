@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -32,8 +33,9 @@ func main() {
 	seed := flag.Uint64("seed", 1, "what the fleets are drawn from")
 	only := flag.String("only", "", "only faults whose family or description contains this")
 	pkg := flag.String("run", "", "only faults for the conformance runs whose package ends in this")
+	every := flag.Int("every", 1, "one of so many faults is tried for each conformance run, at random")
 	flag.Parse()
-	switch err := run(ctx, *root, *fleets, *seed, *only, *pkg); {
+	switch err := run(ctx, *root, *fleets, *seed, *only, *pkg, *every); {
 	case errors.Is(err, errSurvivors):
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
@@ -43,7 +45,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg string) error {
+func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg string, every int) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return fmt.Errorf("finding the repository: %w", err)
@@ -62,6 +64,10 @@ func run(ctx context.Context, root string, fleets int, seed uint64, only, pkg st
 		})
 		if len(chosen) == 0 {
 			continue
+		}
+		if every > 1 {
+			rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] }) //nolint:gosec // no secret
+			chosen = chosen[:(len(chosen)+every-1)/every]
 		}
 		c := check{target: t, root: root, args: append([]string{"-seed", fmt.Sprint(seed)}, t.args(root, fleets)...)}
 		if result, err := c.conformance(ctx, dir, ""); err != nil {
