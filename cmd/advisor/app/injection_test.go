@@ -99,9 +99,6 @@ func TestInjection(t *testing.T) {
 // TestPublishedInjection has a server hold the strings. Whatever they are, it takes
 // what is published, and what is read back is what inspect prints.
 func TestPublishedInjection(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	t.Parallel()
 	for _, s := range hostile {
 		_, config := apitest.Serve(t, stored(t, s)...)

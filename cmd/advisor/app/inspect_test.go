@@ -144,9 +144,6 @@ func unauthorized(resource string) func(http.ResponseWriter, apitest.Request) bo
 // TestObservationRoundTrip: what is made of an observation's document is what was
 // made of the cluster or the manifests, byte for byte.
 func TestObservationRoundTrip(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	t.Parallel()
 	examples, err := filepath.Glob("../../../examples/*/input.yaml")
 	if err != nil || len(examples) < 8 {
