@@ -13,9 +13,8 @@ VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
 PLATFORM ?= linux/$(shell go env GOARCH)
 NODE_PACKAGES := containerd runc containernetworking-plugins iptables iproute2 util-linux
 BROWSER_PACKAGES := chromium poppler-utils
-# The packages with goroutines; a test knows them too.
-RACED := ./cmd/... ./hack/bench/... ./hack/faults ./pkg/apitest ./pkg/controller ./pkg/generate ./pkg/image \
-	./pkg/observe/... ./pkg/profile ./pkg/publish ./pkg/tree
+# The packages with goroutines. TestRaced says which are missing.
+RACED := ./cmd/... ./hack/bench/... ./hack/faults ./pkg/apitest ./pkg/controller ./pkg/generate ./pkg/image ./pkg/observe/... ./pkg/profile ./pkg/publish ./pkg/tree
 FUZZTIME ?= 30s
 FLEETS ?= 500
 CURRENT_FLEETS ?= 200
@@ -71,7 +70,7 @@ conformance: ## show the policies to the code that will enforce them
 	go run ./hack/conformance/current -fleets $(CURRENT_FLEETS)
 	go run ./hack/agreement
 
-mutate: ## break the generator and expect the conformance run to notice, in one of EVERY ways
+mutate: ## break the generator and expect the conformance run to notice; EVERY=3 tries a third of the faults
 	go run ./hack/mutate -every $(EVERY)
 
 e2e: ## run against real control planes, a real node and a real browser

@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -12,19 +11,17 @@ import (
 	"testing"
 )
 
+var racedPackages = regexp.MustCompile(`(?m)^RACED := (.+)$`)
+
 // TestRaced: `make test` runs the tests of each package that starts goroutines, or is made
 // for those of others, with the race detector. In the others it finds nothing, and takes
 // minutes for it.
 func TestRaced(t *testing.T) {
-	makefile, err := os.ReadFile("Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := regexp.MustCompile(`(?m)^RACED := ((?:.*\\\n)*.*)$`).FindSubmatch(makefile)
+	list := racedPackages.FindStringSubmatch(read(t, "Makefile"))
 	if list == nil {
 		t.Fatal("the Makefile has no line RACED")
 	}
-	raced := strings.Fields(strings.ReplaceAll(string(list[1]), "\\\n", " "))
+	raced := strings.Fields(list[1])
 	for file, imported := range sources(t) {
 		if !strings.HasPrefix(file, "pkg/") && !strings.HasPrefix(file, "cmd/") {
 			continue // of the tools, some are other modules
