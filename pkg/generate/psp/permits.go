@@ -18,7 +18,8 @@ What a policy permits, in the lines of package privilege.
 A line is permitted if a pod may have what it names, and if it is under one that is: a pod
 that asks for less is no escalation, even where admission, which compares literally,
 refuses it. Permitted is also every line that no field of a policy restricts. Not permitted
-is what a pod asks for by leaving a field unset if the policy then sets the field.
+is what a pod asks for by leaving a field unset if the policy then sets the field, unless
+that takes nothing away: drops of capabilities that no runtime gives.
 
 Lines ignore the annotations of seccomp, which servers ignore since 1.27: a pod that sets
 its profile by them alone asks for "no seccomp profile", which a list of profiles does not
