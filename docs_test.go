@@ -16,7 +16,6 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	made    = regexp.MustCompile("(?m)(?:`|^    )make ([a-z0-9-]+)")
 	target  = regexp.MustCompile(`(?m)^([a-z0-9-]+):[^=].*?(## .*)?$`)
-	phony   = regexp.MustCompile(`(?m)^\.PHONY: (.+)$`)
 )
 
 // TestDocuments: each relative link leads to a file, and to a heading in it where
@@ -60,11 +59,7 @@ func TestDocuments(t *testing.T) {
 
 // TestHelp: `make help` lists every target, and no target is taken for a file.
 func TestHelp(t *testing.T) {
-	list := phony.FindStringSubmatch(read(t, "Makefile"))
-	if list == nil {
-		t.Fatal("the Makefile has no .PHONY")
-	}
-	names := strings.Fields(list[1])
+	names := words(t, ".PHONY:")
 	for name, help := range targets(t) {
 		if help == "" {
 			t.Errorf("target %s says nothing in make help", name)
@@ -91,6 +86,18 @@ func targets(t *testing.T) map[string]string {
 		t.Fatalf("found %d targets only", len(all))
 	}
 	return all
+}
+
+// words returns the words of the line of the Makefile that begins so.
+func words(t *testing.T, beginning string) []string {
+	t.Helper()
+	for line := range strings.Lines(read(t, "Makefile")) {
+		if rest, ok := strings.CutPrefix(line, beginning+" "); ok {
+			return strings.Fields(rest)
+		}
+	}
+	t.Fatalf("the Makefile has no line %s", beginning)
+	return nil
 }
 
 // documents are the Markdown files of the repository.

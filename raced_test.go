@@ -5,23 +5,16 @@ import (
 	"go/parser"
 	"go/token"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-var racedPackages = regexp.MustCompile(`(?m)^RACED := (.+)$`)
-
 // TestRaced: `make test` runs the tests of each package that starts goroutines, or is made
 // for those of others, with the race detector. In the others it finds nothing, and takes
 // minutes for it.
 func TestRaced(t *testing.T) {
-	list := racedPackages.FindStringSubmatch(read(t, "Makefile"))
-	if list == nil {
-		t.Fatal("the Makefile has no line RACED")
-	}
-	raced := strings.Fields(list[1])
+	raced := words(t, "RACED :=")
 	for file, imported := range sources(t) {
 		if !strings.HasPrefix(file, "pkg/") && !strings.HasPrefix(file, "cmd/") {
 			continue // of the tools, some are other modules
