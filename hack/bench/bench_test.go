@@ -190,7 +190,7 @@ func TestClients(t *testing.T) {
 // TestDumps: the advisor finds all pods in each form of a dump, and so do the other ways.
 func TestDumps(t *testing.T) {
 	if testing.Short() {
-		t.Skip("nothing is concurrent here")
+		t.Skip("slow with the race detector, and faster tests have the same goroutines")
 	}
 	const n = 120
 	for _, form := range []string{formJSON, formYAML, formStream, formDir} {

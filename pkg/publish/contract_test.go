@@ -131,9 +131,6 @@ func TestPackAnyOrder(t *testing.T) {
 // TestPackSizes: whatever the size, no ConfigMap is above the limit, no document
 // is split, and the parts put together are the whole.
 func TestPackSizes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	long := strings.Repeat("n", validation.DNS1123LabelMaxLength)
 	for _, tc := range []struct {
 		workloads  int

@@ -320,9 +320,6 @@ func TestGapSinceThePassBegan(t *testing.T) {
 // TestKilled: whichever write is the last, a reader finds everything that the
 // index names, old or new, and the next pass leaves what a clean one leaves.
 func TestKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	before := (&fleet{workloads: map[string]int{"gone": 1, "large": 8, "same": 2, "shop": 1}}).renderOnce()
 	after := (&fleet{workloads: map[string]int{"large": 9, "new": 2, "same": 2, "shop": 2}}).renderOnce()
 	clean := start(t)
@@ -363,9 +360,6 @@ func TestKilled(t *testing.T) {
 
 // TestKilledAtFirst is TestKilled for the very first pass.
 func TestKilledAtFirst(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	f := &fleet{workloads: map[string]int{"large": 8, "shop": 1}}
 	changed := &fleet{workloads: f.workloads, version: 1}
 	for n := 1; n < 6; n++ {
@@ -393,9 +387,6 @@ func TestKilledAtFirst(t *testing.T) {
 
 // TestSizes: reports above the limit of a ConfigMap, and many of them.
 func TestSizes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	for name, f := range map[string]*fleet{
 		"above 1 MiB":    {workloads: map[string]int{"thousands": 1500, "shop": 1}},
 		"300 namespaces": {workloads: many(300)},

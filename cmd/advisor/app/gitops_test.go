@@ -99,9 +99,6 @@ func TestTreeChanges(t *testing.T) {
 
 // TestTreeOfAnyOrder gives the documents in other orders, and some of them twice.
 func TestTreeOfAnyOrder(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	t.Parallel()
 	r := podtest.Rand(t)
 	for _, level := range []string{"workload", "serviceaccount", "namespace", "cluster"} {

@@ -90,9 +90,6 @@ func TestWithinInjection(t *testing.T) {
 // The policies that are generated for the pods of the corpora fit exactly those for
 // which their RBAC is, and nothing in them can be tightened.
 func TestWithinCorpora(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	for _, directory := range []string{"corpus", "corpus-live", "corpus-psp"} {
 		path := filepath.Join("../../../../shared", directory)
 		if _, err := os.Stat(path); err != nil {

@@ -51,7 +51,7 @@ func filler(r *rand.Rand) *randfill.Filler {
 // A record of what is left of an object in protobuf is that of the whole object.
 func TestFieldsSuffice(t *testing.T) {
 	if testing.Short() {
-		t.Skip("nothing is concurrent here")
+		t.Skip("slow with the race detector, and faster tests have the same goroutines")
 	}
 	r, scopes := podtest.Rand(t), testScopes(t)
 	for name, kind := range tablesFor(observe.Scope{}).kinds {
@@ -136,9 +136,6 @@ func compareRecords(t *testing.T, scopes map[*tables]observe.Scope, name string,
 
 // Without any of the fields of a shape, some pod has another one.
 func TestNoFieldIsSuperfluous(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	r := podtest.Rand(t)
 	recorder := observe.Recorder{Scope: observe.Scope{Pods: true, EphemeralContainers: true}, Interner: &profile.Interner{}}
 	var raws [][]byte

@@ -37,9 +37,6 @@ func TestLines(t *testing.T) {
 // documents. It takes a second or two; if it were quadratic, an hour, which no run of the
 // tests lasts: nothing is timed here, because it depends on the machine.
 func TestSplittingIsLinear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	for _, tc := range []struct {
 		name, head, line string
 		size, want       int

@@ -126,9 +126,6 @@ func oddStreams() []string {
 
 // TestOddStreams compares what is said of odd streams with testdata/odd-streams.txt.
 func TestOddStreams(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	var got strings.Builder
 	for _, stream := range oddStreams() {
 		fmt.Fprintf(&got, "=== %.300q\n", stream)
@@ -189,7 +186,7 @@ func placeless(t *testing.T, stream string, o Options) string {
 // Objects in a List give the same observation as one document each.
 func TestListsAreDocuments(t *testing.T) {
 	if testing.Short() {
-		t.Skip("nothing is concurrent here")
+		t.Skip("slow with the race detector, and faster tests have the same goroutines")
 	}
 	r := podtest.Rand(t)
 	for range 60 {

@@ -184,9 +184,6 @@ func TestParts(t *testing.T) {
 
 // What is compressed does not grow without a bound.
 func TestGrowth(t *testing.T) {
-	if testing.Short() {
-		t.Skip("nothing is concurrent here")
-	}
 	dir := writeFiles(t, map[string]string{
 		"a/zeros.yaml.gz": compress(t, strings.Repeat("#\n", 10<<20)), "b/small.yaml.gz": compress(t, podText("a")+strings.Repeat("#\n", 7<<20)),
 	})
